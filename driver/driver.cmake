@@ -1,0 +1,6 @@
+file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/driver/*.c)
+add_executable(dlc ${driver_sources})
+target_include_directories(dlc PRIVATE ${CMAKE_SOURCE_DIR})
+target_link_libraries(dlc PRIVATE dlc_frontend dlc_passes dlc_backend dlc_ir dlc_support dlrt
+                      PkgConfig::JANSSON)
+install(TARGETS dlc RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

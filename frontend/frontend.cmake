@@ -1,0 +1,1 @@
+dlc_folder(frontend dlc_ir dlc_support)

@@ -1,0 +1,2 @@
+/* The folder's first file; see docs/architecture.md. */
+typedef int ir_placeholder;

@@ -1,0 +1,159 @@
+/* model.h - the contract between generated code and libdlrt.
+ *
+ * dlc emits one `dlrt_model` for each build, a constant table of entries, steps and tensors; the
+ * runtime walks it. Generated code holds kernels and tiny wrappers; whatever can be data is data.
+ * Every field is 8 bytes, so that the compiler can emit the structs without knowing C's padding
+ * (backend/descriptor.c writes them; bump DLRT_ABI whenever one changes).
+ *
+ * A call runs an entry's steps in order. A step is a kernel and the places of its operands; its
+ * trips 0..n are independent of each other and are split over the pool in contiguous ranges, so
+ * that results never depend on the number of threads.
+ */
+#ifndef DLRT_MODEL_H
+#define DLRT_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DLRT_ABI 1
+
+typedef enum {
+  DLRT_F32,
+  DLRT_F64,
+  DLRT_F16,
+  DLRT_BF16,
+  DLRT_I8,
+  DLRT_U8,
+  DLRT_I32,
+  DLRT_I64,
+  DLRT_BOOL,
+  DLRT_ELEMENTS
+} dlrt_element;
+
+/* A file's dim that is chosen at every call (fixed ones are constants in the code). */
+typedef struct {
+  const char *name;
+  int64_t min, max;  /* both inclusive */
+  const char *place; /* "lenet.dl:2" */
+} dlrt_dim;
+
+/* A parameter or state. Its shape is fixed (a state with dynamic dims lies at its bound). */
+typedef struct {
+  const char *name; /* "conv2d_0.weight" */
+  int64_t element;  /* dlrt_element */
+  int64_t rank;
+  const int64_t *shape;
+  int64_t bytes;
+  int64_t offset; /* in the context's parameter block; -1: a constant inside the object */
+  int64_t is_state;
+  const char *place;
+} dlrt_tensor;
+
+/* An input or output of an entry. */
+typedef struct {
+  const char *name;
+  int64_t element, rank;
+  const char *type;     /* as declared: "f32[N,1,28,28]" */
+  const int64_t *bound; /* shape with every dim at its bound */
+} dlrt_port;
+
+/* Where an operand lies. `offset` is in bytes from the base; of inputs and outputs `index` tells
+ * which. */
+typedef enum {
+  DLRT_ARENA,
+  DLRT_PARAMETERS, /* the context's parameter block */
+  DLRT_CONSTANTS,  /* the model's constants: in the object, or mapped from the weights file */
+  DLRT_INPUT,
+  DLRT_OUTPUT
+} dlrt_base;
+
+typedef struct {
+  int64_t base, index, offset;
+} dlrt_operand;
+
+/* What a kernel is given apart from its operands: one for each thread, reused by all steps. */
+typedef struct {
+  int64_t fault; /* a kernel that meets an index out of range clamps it and stores here the
+                    number, from 1, of its place in dlrt_entry.faults; 0: none */
+  int64_t thread;
+  void *scratch; /* dlrt_model.scratch_bytes, aligned to 64, uninitialised */
+} dlrt_worker;
+
+/* Computes trips [begin, end). `operands`: resolved pointers, in the step's order; `dims`: values
+ * of the model's dims, by their index. */
+typedef void dlrt_kernel(void *const *operands, const int64_t *dims, int64_t begin, int64_t end,
+                         dlrt_worker *worker);
+
+typedef struct {
+  dlrt_kernel *kernel;
+  const char *name;  /* the kernel's symbol: "k0_conv_tanh_pool" */
+  const char *layer; /* path of the instance or name of the function: "layer2.0.conv1", "tanh" */
+  const char *place; /* "lenet.dl:6:8" */
+  const char *algorithm; /* "dot", "direct", "loop": for the profile */
+  int64_t operand_count;
+  const dlrt_operand *operands;
+  int64_t trips; /* or -1: trips_of(dims) */
+  int64_t (*trips_of)(const int64_t *dims);
+  int64_t grain;         /* fewest trips that are worth a thread of their own; 0: never split */
+  int64_t flop_per_unit; /* the step's arithmetic and bytes moved with every dim at 1 ... */
+  int64_t bytes_per_unit;
+  int64_t (*work)(const int64_t *dims,
+                  int64_t *bytes); /* ... or exact, if not NULL: FLOPs, bytes */
+} dlrt_step;
+
+/* Inequalities and equalities among dims that compiling could not decide. */
+typedef struct {
+  const char *text; /* "pos + T <= 1024" */
+  const char *place;
+} dlrt_check;
+
+typedef enum { DLRT_MODEL_ENTRY, DLRT_TRAIN_ENTRY, DLRT_INIT_ENTRY } dlrt_entry_kind;
+
+typedef struct {
+  const char *name;
+  int64_t kind;
+  const char *place;
+  int64_t dim_count;   /* the dims that are arguments of the entry, in order of declaration */
+  const int64_t *dims; /* their indices into dlrt_model.dims */
+  int64_t input_count;
+  const dlrt_port *inputs;
+  int64_t output_count;
+  const dlrt_port *outputs;
+  int64_t step_count;
+  const dlrt_step *steps;
+  /* Writes the shapes of all inputs, then all outputs, one after the other. */
+  void (*shapes)(const int64_t *dims, int64_t *shapes);
+  int64_t check_count;
+  const dlrt_check *checks;
+  /* Index of the first check that fails, or -1. */
+  int64_t (*failing)(const int64_t *dims);
+  int64_t fault_count;
+  const char *const *faults; /* "gpt2.dl:38:15: token" */
+  int64_t flop;              /* one call with every dim at 1 */
+} dlrt_entry;
+
+typedef struct {
+  int64_t abi;
+  const char *name;        /* first part of every symbol: "lenet" */
+  const char *source;      /* "lenet.dl" */
+  const char *source_hash; /* sha256, hex */
+  const char *version;     /* of dlc */
+  const char *cpu;         /* "x86-64-v4" */
+  int64_t cpu_level;       /* 2, 3, 4: what the machine must have; 0: not checked */
+  int64_t dim_count;
+  const dlrt_dim *dims;
+  int64_t tensor_count; /* parameters, then states, in text order */
+  const dlrt_tensor *tensors;
+  int64_t parameter_bytes; /* of the context's block for them */
+  int64_t arena_bytes;
+  int64_t scratch_bytes; /* a thread */
+  int64_t max_operands;  /* most operands of any step */
+  int64_t constants_bytes;
+  const void *constants; /* NULL: mapped from NAME.weights beside the program */
+  const char *constants_hash;
+  int64_t thread_limit; /* 0: none */
+  int64_t entry_count;
+  const dlrt_entry *entries;
+} dlrt_model;
+
+#endif
