@@ -5,6 +5,9 @@
  * Every field is 8 bytes, so that the compiler can emit the structs without knowing C's padding
  * (backend/descriptor.c writes them; bump DLRT_ABI whenever one changes).
  *
+ * `dims` is everywhere an array of the values of all the model's dims, by index; those that are not
+ * arguments of the entry being called have their minimum.
+ *
  * A call runs an entry's steps in order. A step is a kernel and the places of its operands; its
  * trips 0..n are independent of each other and are split over the pool in contiguous ranges, so
  * that results never depend on the number of threads.
@@ -15,7 +18,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 1
+#define DLRT_ABI 2
+
+/* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
+ * is linked. The one there is: `dlrt_pool`, in libdlrt. */
+typedef struct dlrt_threading dlrt_threading;
+extern const dlrt_threading dlrt_pool;
 
 typedef enum {
   DLRT_F32,
@@ -154,6 +162,23 @@ typedef struct {
   int64_t thread_limit; /* 0: none */
   int64_t entry_count;
   const dlrt_entry *entries;
+  const dlrt_threading *threading; /* &dlrt_pool, or NULL: one thread always */
 } dlrt_model;
+
+/* What a context needs, for the header's NAME_CONTEXT_SIZE(T): DLRT_CONTEXT_BYTES + T *
+ * DLRT_THREAD_BYTES. Both are multiples of 64, as the memory's address must be. */
+#define DLRT_ALIGN         64
+#define DLRT_ROUND(bytes)  (((bytes) + 63) / 64 * 64)
+#define DLRT_CONTROL_BYTES 2048
+#define DLRT_CONTEXT_BYTES(parameter_bytes, arena_bytes, dim_count, max_operands)                  \
+  (DLRT_CONTROL_BYTES + DLRT_ROUND(8 * (dim_count)) + DLRT_ROUND(8 * (max_operands)) +             \
+   DLRT_ROUND(parameter_bytes) + DLRT_ROUND(arena_bytes))
+#define DLRT_THREAD_BYTES(scratch_bytes) (192 + DLRT_ROUND(scratch_bytes))
+
+/* NAME.weights, the constants beside a program: DLRT_WEIGHTS_HEAD bytes that begin with
+ * DLRT_WEIGHTS_MAGIC, constants_hash (64 hex digits) and a newline, zeros after that; then
+ * constants_bytes of data. */
+#define DLRT_WEIGHTS_HEAD  4096
+#define DLRT_WEIGHTS_MAGIC "dlc weights 1\n"
 
 #endif
