@@ -1,0 +1,34 @@
+/* data.h - constant tensors: literals, folded results, weights.
+ *
+ * The bytes may belong to a mapped file and are never copied into LLVM; equality is by hash.
+ */
+#ifndef IR_DATA_H
+#define IR_DATA_H
+
+#include "ir/type.h"
+
+typedef struct Data {
+  Element element;
+  int64_t count;      /* elements, row-major; the shape is the type's of whoever holds it */
+  const void *bytes;  /* little endian; NULL: elided (a text whose .safetensors is not there) */
+  uint8_t sha256[32]; /* of the bytes; valid if `hashed` */
+  bool hashed;
+} Data;
+
+Data *data_new(Arena *arena, Element element, int64_t count, const void *bytes); /* not copied */
+/* The first 32 bits of the SHA-256 of the bytes, as 8 hex digits after an x. */
+const char *data_hash(Arena *arena, Data *data);
+bool data_equal(const Data *a, const Data *b);
+/* Element `index` as a double (exact but for i64 above 2^53) or, of integers and bools, exactly. */
+double data_get(const Data *data, int64_t index);
+int64_t data_get_integer(const Data *data, int64_t index);
+/* Writes an element, rounded to nearest even (floats), truncated and saturated (to integers from
+ * floats), wrapped (integers). */
+void element_store(Element element, void *bytes, int64_t index, double value);
+void element_store_integer(Element element, void *bytes, int64_t index, int64_t value);
+double element_load(Element element, const void *bytes, int64_t index);
+int64_t element_load_integer(Element element, const void *bytes, int64_t index);
+/* `value` rounded to the element type, as a double. */
+double element_round(Element element, double value);
+
+#endif
