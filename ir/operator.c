@@ -21,7 +21,7 @@ const OperatorInfo operator_infos[OPERATORS] = {
 bool operator_find(const char *name, Operator *kind) {
   for (int i = 0; i < OPERATORS; i++)
     if (strcmp(operator_infos[i].name, name) == 0) {
-      *operator=(Operator) i;
+      *kind = (Operator)i;
       return true;
     }
   return false;
