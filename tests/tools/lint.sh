@@ -1,0 +1,11 @@
+#!/bin/bash
+# Warnings of both compilers, clang-tidy, the form of the text, the include rule.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+tests/tools/include_rule.sh
+tests/tools/format.sh --check
+cmake -S . -B build/lint-clang -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
+cmake --build build/lint-clang -j "$(nproc)" | tail -1
+git ls-files '*.c' | grep -v '^tests/fuzz/' |
+  xargs -P "$(nproc)" -n 8 clang-tidy -p build/lint-clang --quiet --warnings-as-errors='*' 2>/dev/null
+echo "lint: ok"
