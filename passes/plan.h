@@ -1,0 +1,24 @@
+/* plan.h - what `plan` gives to those after it.
+ *
+ * Every value of a function's block has a place (Value.place):
+ *   inputs       in caller, offset: the input's number
+ *   results      in caller, offset: the result's number; a result that no kernel makes (an input, a
+ *                constant, a view of one, another result) becomes a `fused @kI_copy`
+ *   read         in param, or in state
+ *   reshape      in another value, from its start; likewise whatever else is dense in another
+ *   constant     none: it lies in the object
+ *   all others   in arena + offset, a multiple of 64
+ * Values inside of regions have none. Function.arena_bytes is the size at the dims' bounds. */
+#ifndef PASSES_PLAN_H
+#define PASSES_PLAN_H
+
+#include "ir/graph.h"
+
+enum { PLAN_ALIGN = 64 };
+
+/* Whether an operation of a function's block moves nothing: its result is its operand's bytes. */
+bool op_is_view(const Op *op);
+/* What a value's bytes lie in: follows views to their end. */
+Value *value_storage(Value *value);
+
+#endif
