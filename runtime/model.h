@@ -173,7 +173,7 @@ typedef struct {
 #define DLRT_CONTEXT_BYTES(parameter_bytes, arena_bytes, dim_count, max_operands)                  \
   (DLRT_CONTROL_BYTES + DLRT_ROUND(8 * (dim_count)) + DLRT_ROUND(8 * (max_operands)) +             \
    DLRT_ROUND(parameter_bytes) + DLRT_ROUND(arena_bytes))
-#define DLRT_THREAD_BYTES(scratch_bytes) (192 + DLRT_ROUND(scratch_bytes))
+#define DLRT_THREAD_BYTES(scratch_bytes) (128 + DLRT_ROUND(scratch_bytes))
 
 /* NAME.weights, the constants beside a program: DLRT_WEIGHTS_HEAD bytes that begin with
  * DLRT_WEIGHTS_MAGIC, constants_hash (64 hex digits) and a newline, zeros after that; then

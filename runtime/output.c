@@ -1,0 +1,98 @@
+#include "runtime/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUFFER = 65536 };
+
+static dlrt_status cannot(const char *path, dlrt_error *error) {
+  return dlrt_fail(error, DLRT_NO_SPACE, "%.300s: %s", path, strerror(errno));
+}
+
+static char *temporary_name(const char *path) {
+  size_t length = strlen(path);
+  char *name = malloc(length + sizeof "..tmp");
+  if (!name) return NULL;
+  const char *slash = strrchr(path, '/');
+  size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
+  memcpy(name, path, folder);
+  name[folder] = '.';
+  memcpy(name + folder + 1, path + folder, length - folder);
+  memcpy(name + length + 1, ".tmp", sizeof ".tmp");
+  return name;
+}
+
+dlrt_status dlrt_output_open(const char *path, dlrt_output *output, dlrt_error *error) {
+  *output = (dlrt_output){.file = -1};
+  struct stat about;
+  bool straight = strcmp(path, "-") == 0;
+  bool special = !straight && stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+  output->path = strdup(path);
+  output->buffer = malloc(BUFFER);
+  if (!straight && !special) output->temporary = temporary_name(path);
+  if (!output->path || !output->buffer || (!straight && !special && !output->temporary))
+    return dlrt_fail(error, DLRT_NO_MEMORY, "%.300s: no memory to write it", path);
+  if (straight)
+    output->file = dup(STDOUT_FILENO);
+  else if (special)
+    output->file = open(path, O_WRONLY | O_CLOEXEC);
+  else
+    output->file = open(output->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (output->file < 0) {
+    free(output->temporary); /* nothing was made, so there is nothing to remove */
+    output->temporary = NULL;
+    return cannot(path, error);
+  }
+  return DLRT_OK;
+}
+
+static dlrt_status write_all(dlrt_output *output, const unsigned char *data, size_t size,
+                             dlrt_error *error) {
+  while (size) {
+    ssize_t put = write(output->file, data, size);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return cannot(output->path, error);
+    data += put;
+    size -= (size_t)put;
+  }
+  return DLRT_OK;
+}
+
+static dlrt_status flush(dlrt_output *output, dlrt_error *error) {
+  size_t used = output->used;
+  output->used = 0;
+  return write_all(output, output->buffer, used, error);
+}
+
+dlrt_status dlrt_output_write(dlrt_output *output, const void *data, size_t size,
+                              dlrt_error *error) {
+  if (size > BUFFER - output->used) {
+    dlrt_status status = flush(output, error);
+    if (status) return status;
+    if (size > BUFFER) return write_all(output, data, size, error);
+  }
+  if (size) memcpy(output->buffer + output->used, data, size);
+  output->used += size;
+  return DLRT_OK;
+}
+
+dlrt_status dlrt_output_close(dlrt_output *output, dlrt_status status, dlrt_error *error) {
+  if (output->file >= 0) {
+    if (!status) status = flush(output, error);
+    if (!status && output->temporary && fsync(output->file)) status = cannot(output->path, error);
+    if (close(output->file) && !status) status = cannot(output->path, error);
+    if (!status && output->temporary && rename(output->temporary, output->path))
+      status = cannot(output->path, error);
+  }
+  if (status && output->temporary) unlink(output->temporary);
+  free(output->temporary);
+  free(output->path);
+  free(output->buffer);
+  *output = (dlrt_output){.file = -1};
+  return status;
+}

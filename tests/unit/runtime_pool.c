@@ -1,0 +1,121 @@
+/* The pool: every trip is made once, whatever the numbers of threads, parts and trips. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "runtime/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST_THREADS = 9, MOST_TRIPS = 300 };
+
+/* operands[0]: how often each trip was made; operands[1]: which thread made it. */
+static void count_trips(void *const *operands, const int64_t *dims, int64_t begin, int64_t end,
+                        dlrt_worker *worker) {
+  int64_t *made = operands[0], *by = operands[1];
+  (void)dims;
+  for (int64_t i = begin; i < end; i++) {
+    made[i]++;
+    by[i] = worker->thread;
+  }
+}
+
+static void count_calls(void *const *operands, const int64_t *dims, int64_t begin, int64_t end,
+                        dlrt_worker *worker) {
+  (void)dims, (void)begin, (void)end;
+  ((int64_t *)operands[0])[64 * worker->thread]++;
+}
+
+static void with_pool(int threads, void (*body)(dlrt_pool_state *)) {
+  dlrt_pool_state *pool = aligned_alloc(64, sizeof *pool);
+  dlrt_slot *slots = aligned_alloc(64, MOST_THREADS * sizeof *slots);
+  memset(pool, 0, sizeof *pool);
+  memset(slots, 0, MOST_THREADS * sizeof *slots);
+  for (int i = 0; i < MOST_THREADS; i++) slots[i].worker.thread = i;
+  assert_int_equal(dlrt_pool_start(pool, slots, threads), threads);
+  body(pool);
+  dlrt_pool_stop(pool);
+  free(slots);
+  free(pool);
+}
+
+static void all_splits(dlrt_pool_state *pool) {
+  int64_t made[MOST_TRIPS], by[MOST_TRIPS];
+  void *operands[] = {made, by};
+  for (int round = 0; round < 4; round++) {
+    dlrt_pool_calling(pool, round % 2);
+    for (int parts = 2; parts <= pool->threads; parts++) {
+      for (int64_t trips = 1; trips < MOST_TRIPS; trips = trips * 3 + 1) {
+        memset(made, 0, sizeof made);
+        dlrt_pool_run(pool, parts, count_trips, operands, NULL, trips);
+        for (int64_t i = 0; i < trips; i++) {
+          assert_int_equal(made[i], 1);
+          assert_true(i == 0 || by[i] == by[i - 1] || by[i] > by[i - 1]); /* contiguous */
+          assert_true(by[i] < parts);
+        }
+        assert_int_equal(made[trips], 0);
+      }
+    }
+  }
+}
+
+static void test_splits(void **state) {
+  (void)state;
+  for (int threads = 2; threads <= MOST_THREADS; threads += 3) with_pool(threads, all_splits);
+}
+
+static void sleep_between(dlrt_pool_state *pool) {
+  int64_t calls[64 * MOST_THREADS] = {0};
+  void *operands[] = {calls};
+  for (int i = 0; i < 30; i++) {
+    struct timespec pause = {0, i % 3 * 200000}; /* under and over the time that threads spin */
+    nanosleep(&pause, NULL);
+    dlrt_pool_run(pool, pool->threads, count_calls, operands, NULL, pool->threads);
+  }
+  for (int i = 0; i < pool->threads; i++) assert_int_equal(calls[64 * i], 30);
+}
+
+static void test_sleep(void **state) {
+  (void)state;
+  with_pool(4, sleep_between);
+}
+
+static void many_jobs(dlrt_pool_state *pool) {
+  int64_t calls[64 * MOST_THREADS] = {0};
+  void *operands[] = {calls};
+  dlrt_pool_calling(pool, 1);
+  for (int i = 0; i < 20000; i++)
+    dlrt_pool_run(pool, 2, count_calls, operands, NULL, INT64_MAX / 4);
+  dlrt_pool_calling(pool, 0);
+  assert_int_equal(calls[0], 20000);
+  assert_int_equal(calls[64], 20000);
+}
+
+static void test_many_jobs(void **state) {
+  (void)state;
+  with_pool(2, many_jobs);
+}
+
+static void nothing(dlrt_pool_state *pool) {
+  (void)pool;
+}
+
+static void test_start_and_stop(void **state) {
+  (void)state;
+  for (int i = 0; i < 50; i++) with_pool(1 + i % MOST_THREADS, nothing);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_splits),
+      cmocka_unit_test(test_sleep),
+      cmocka_unit_test(test_many_jobs),
+      cmocka_unit_test(test_start_and_stop),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
