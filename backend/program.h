@@ -1,0 +1,70 @@
+/* program.h - a lowered module: what the object file will hold, as plain data.
+ *
+ * lower.h fills it; emit.h makes code of the kernels, descriptor.h the constant tables of
+ * runtime/model.h and the C wrappers, header.h the C header. One kernel may serve many steps.
+ */
+#ifndef BACKEND_PROGRAM_H
+#define BACKEND_PROGRAM_H
+
+#include "backend/loop.h"
+#include "ir/graph.h"
+
+/* As dlrt_base of runtime/model.h, in the same order. */
+typedef enum {
+  BASE_ARENA,
+  BASE_PARAMETERS,
+  BASE_CONSTANTS,
+  BASE_INPUT,
+  BASE_OUTPUT
+} OperandBase;
+
+typedef struct {
+  OperandBase base;
+  int64_t index; /* of an input or output */
+  int64_t offset;
+} ProgramOperand;
+
+typedef struct {
+  LoopKernel *kernel;
+  const char *layer;     /* path or function: the profile's row; "" if not known */
+  const char *place;     /* "lenet.dl:6:8" */
+  const char *algorithm; /* "dot", "direct", "loop" */
+  VEC(ProgramOperand) operands; /* in the order of the kernel's operands */
+  const Dim *trips;      /* of the kernel's parallel loop */
+  int64_t grain;         /* fewest trips for a thread of its own; 0: never split */
+  const Dim *flop, *bytes; /* NULL: not known */
+} ProgramStep;
+
+typedef struct {
+  const Function *function;
+  const char *place;
+  VEC(ProgramStep) steps;
+  VEC(const char *) faults; /* number i + 1 */
+  const Dim *flop;          /* of a call */
+} ProgramEntry;
+
+/* A piece of the constants: weights, tables. */
+typedef struct {
+  const Data *data;
+  int64_t offset, bytes;
+} ProgramConstant;
+
+/* A parameter or state of the context's block, or (offset -1) a constant. */
+typedef struct {
+  const Tensor *tensor;
+  int64_t offset, bytes;
+} ProgramTensor;
+
+typedef struct {
+  Arena *arena;
+  const Module *module;
+  const char *name;           /* first part of every symbol */
+  VEC(LoopKernel *) kernels;  /* each once, names unique */
+  VEC(ProgramEntry) entries;
+  VEC(ProgramTensor) tensors; /* parameters, then states */
+  VEC(ProgramConstant) constants;
+  int64_t constants_bytes, parameter_bytes, arena_bytes, scratch_bytes;
+  int most_operands;
+} Program;
+
+#endif
