@@ -45,6 +45,9 @@ typedef struct {
   size_t count;
 } ArgumentList;
 
+/* Levels that brackets, blocks and expressions nest at most: a tree can be walked recursively. */
+enum { AST_DEEPEST = 1000 };
+
 /* Operators of EXPR_UNARY and EXPR_BINARY: OPERATOR(name, text, operands). */
 #define AST_OPERATORS(OPERATOR)                                                                    \
   OPERATOR(NEGATE, "-", 1)                                                                         \
@@ -98,6 +101,7 @@ struct Expr {
   ExprKind kind;
   AstOperator op;
   bool parenthesised; /* the span includes the parentheses */
+  uint16_t depth;     /* 1 + that of the deepest part; at most AST_DEEPEST */
   Span span;
   Span op_span;   /* the sign itself */
   Span name_span; /* FIELD: the word after the dot */
