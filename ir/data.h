@@ -13,11 +13,16 @@ typedef struct Data {
   const void *bytes;  /* little endian; NULL: elided (a text whose .safetensors is not there) */
   uint8_t sha256[32]; /* of the bytes; valid if `hashed` */
   bool hashed;
+  /* Of elided data its text's part: the hash's first 4 bytes are valid, and a few first values. */
+  const void *first;
+  int first_count;
 } Data;
 
 Data *data_new(Arena *arena, Element element, int64_t count, const void *bytes); /* not copied */
+int64_t data_bytes(const Data *data);
 /* The first 32 bits of the SHA-256 of the bytes, as 8 hex digits after an x. */
 const char *data_hash(Arena *arena, Data *data);
+/* The same elements, bit for bit; of elided data as far as the hash says. */
 bool data_equal(const Data *a, const Data *b);
 /* Element `index` as a double (exact but for i64 above 2^53) or, of integers and bools, exactly. */
 double data_get(const Data *data, int64_t index);

@@ -47,7 +47,8 @@ struct Value {
   Op *op;           /* that makes it; NULL: an argument */
   Block *block;     /* whose argument it is; NULL: an operation's result */
   int index;        /* among the results or arguments */
-  int number;       /* %7; unique in the function, kept through all passes */
+  int number;       /* %7; kept through all passes; -1 if it has a name. No two values that an
+                       operation can see have one number; in a region it may be the outer one's */
   const char *name; /* %image; NULL: numbered */
   Value *forward;   /* replaced by this one; see graph_resolve */
   MemoryPlace place;
@@ -139,6 +140,7 @@ struct Module {
   VEC(const char *) file_words; /* their short words in text: "", "std" .. */
   VEC(Tensor *) tensors;
   VEC(Function *) functions;
+  struct TensorIndex *index; /* of tensors by name; made when asked */
 };
 
 Module *module_new(Arena *arena, const char *name);
@@ -165,7 +167,10 @@ void graph_resolve(Function *function); /* all operands and yields follow `forwa
 /* Sets each value's `mark` to its number of uses. */
 void graph_count_uses(Function *function);
 int function_operations(const Function *function, bool into_regions);
-/* A deep copy of a whole module in another arena (bisect, diff). */
+/* Numbers all values, those of regions included, in `mark`, densely from 0; returns their count:
+ * for tables of what a pass knows of each. */
+int graph_number_values(Function *function);
+/* A deep copy of a whole module in another arena (bisect, diff); data's bytes are shared. */
 Module *module_copy(Arena *arena, const Module *module);
 
 /* ---- attributes ---- */

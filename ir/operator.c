@@ -26,3 +26,9 @@ bool operator_find(const char *name, Operator *kind) {
     }
   return false;
 }
+
+int operator_attribute_count(Operator kind) {
+  int count = 0;
+  while (count < MOST_ATTRIBUTES && operator_infos[kind].attributes[count].standard) count++;
+  return count;
+}

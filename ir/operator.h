@@ -41,6 +41,7 @@ typedef struct {
 extern const OperatorInfo operator_infos[OPERATORS];
 
 bool operator_find(const char *name, Operator *kind);
+int operator_attribute_count(Operator kind);
 static inline bool operator_has(Operator o, Trait t) {
   return (operator_infos[o].traits & t) != 0;
 }
