@@ -141,10 +141,10 @@ typedef struct {
   Ident name; /* name.name is NULL: without a name */
   Expr *type;
   Span span;
-} Result;
+} DeclaredResult;
 
 typedef struct {
-  Result *items; /* count is 0 if no result was declared */
+  DeclaredResult *items; /* count is 0 if no result was declared */
   size_t count;
   bool list; /* written in parentheses */
   Span span;

@@ -254,7 +254,7 @@ static void print_definition(Printer *p, const Definition *definition) {
   print_parameters(p, "hyper", &definition->hyper);
   print_parameters(p, "parameter", &definition->parameters);
   for (size_t i = 0; i < definition->results.count; i++) {
-    const Result *result = &definition->results.items[i];
+    const DeclaredResult *result = &definition->results.items[i];
     const char *role = "result";
     if (result->name.name) role = arena_format(p->text->arena, "result %s:", result->name.name);
     print_expr(p, role, result->type);

@@ -46,7 +46,7 @@ void dlparse_error(const Span *span, Parser *parser, const char *message);
   Parameter parameter;
   ParameterVec parameter_vec;
   ParameterList parameters;
-  Result result;
+  DeclaredResult result;
   ResultVec result_vec;
   ResultList results;
   Step step;
@@ -199,7 +199,7 @@ results
   : %empty                    { $$ = (ResultList){0}; }
   | ARROW type {
       ResultVec one = {0};
-      vec_push(parser->arena, &one, ((Result){{0}, $type, @type}));
+      vec_push(parser->arena, &one, ((DeclaredResult){{0}, $type, @type}));
       $$ = (ResultList){one.items, one.count, false, @type};
     }
   | ARROW '(' result_list ')' {
@@ -213,8 +213,8 @@ result_list
   ;
 
 result
-  : type          { $$ = (Result){{0}, $type, @$}; }
-  | name ':' type { $$ = (Result){$name, $type, @$}; }
+  : type          { $$ = (DeclaredResult){{0}, $type, @$}; }
+  | name ':' type { $$ = (DeclaredResult){$name, $type, @$}; }
   ;
 
 type

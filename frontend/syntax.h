@@ -32,7 +32,7 @@ typedef VEC(Declaration *) DeclarationVec;
 typedef VEC(Ident) IdentVec;
 typedef VEC(Argument) ArgumentVec;
 typedef VEC(Parameter) ParameterVec;
-typedef VEC(Result) ResultVec;
+typedef VEC(DeclaredResult) ResultVec;
 typedef VEC(Step) StepVec;
 
 typedef struct {
