@@ -10,13 +10,7 @@
 #include "ir/graph.h"
 
 /* As dlrt_base of runtime/model.h, in the same order. */
-typedef enum {
-  BASE_ARENA,
-  BASE_PARAMETERS,
-  BASE_CONSTANTS,
-  BASE_INPUT,
-  BASE_OUTPUT
-} OperandBase;
+typedef enum { BASE_ARENA, BASE_PARAMETERS, BASE_CONSTANTS, BASE_INPUT, BASE_OUTPUT } OperandBase;
 
 typedef struct {
   OperandBase base;
@@ -26,13 +20,13 @@ typedef struct {
 
 typedef struct {
   LoopKernel *kernel;
-  const char *layer;     /* path or function: the profile's row; "" if not known */
-  const char *place;     /* "lenet.dl:6:8" */
-  const char *algorithm; /* "dot", "direct", "loop" */
+  const char *layer;            /* path or function: the profile's row; "" if not known */
+  const char *place;            /* "lenet.dl:6:8" */
+  const char *algorithm;        /* "dot", "direct", "loop" */
   VEC(ProgramOperand) operands; /* in the order of the kernel's operands */
-  const Dim *trips;      /* of the kernel's parallel loop */
-  int64_t grain;         /* fewest trips for a thread of its own; 0: never split */
-  const Dim *flop, *bytes; /* NULL: not known */
+  const Dim *trips;             /* of the kernel's parallel loop */
+  int64_t grain;                /* fewest trips for a thread of its own; 0: never split */
+  const Dim *flop, *bytes;      /* NULL: not known */
 } ProgramStep;
 
 typedef struct {
@@ -58,8 +52,8 @@ typedef struct {
 typedef struct {
   Arena *arena;
   const Module *module;
-  const char *name;           /* first part of every symbol */
-  VEC(LoopKernel *) kernels;  /* each once, names unique */
+  const char *name;          /* first part of every symbol */
+  VEC(LoopKernel *) kernels; /* each once, names unique */
   VEC(ProgramEntry) entries;
   VEC(ProgramTensor) tensors; /* parameters, then states */
   VEC(ProgramConstant) constants;

@@ -1,0 +1,36 @@
+/* families.h - the kernels that lower.c chooses from; each function builds the loops of one
+ * operation (a fused one or a single one) and says how many trips they make. */
+#ifndef BACKEND_FAMILIES_H
+#define BACKEND_FAMILIES_H
+
+#include "backend/region.h"
+
+typedef struct {
+  LoopKernel *kernel;
+  const Op *op;
+  const Target *target;
+  DimTable *dims;
+  int first_fault; /* number of the first place that can fault; 0: none can */
+  /* what the family sets: */
+  const Dim *trips;
+  const char *algorithm;
+  int64_t grain; /* fewest trips worth a thread */
+} Lowering;
+
+/* Every element on its own. */
+void lower_map(Lowering *lowering);
+/* Operand `part` of a concat, copied to its place in the result (whose operand it is the second).
+ */
+void lower_concat_part(Lowering *lowering, int part);
+/* Reductions over rows, softmax, and what is fused with them. */
+void lower_row(Lowering *lowering);
+/* dot, conv and their like, with their epilogues. */
+void lower_product(Lowering *lowering);
+/* argmax, top_k, update, scatter_add, overlap_add, random. */
+void lower_index(Lowering *lowering);
+
+/* Work of one trip in elements, for the grain: how many trips keep a thread busy long enough to be
+ * worth waking (about 10 us). */
+int64_t grain_for(int64_t elements_per_trip, bool dear);
+
+#endif

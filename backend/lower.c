@@ -1,0 +1,258 @@
+/* lower.c - from planned graph IR to a program: constants and tensors laid out, each operation of
+ * a block a step, equal kernels made once. */
+#include "backend/lower.h"
+
+#include "backend/families.h"
+#include "support/bug.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64 };
+
+typedef struct {
+  Arena *arena;
+  Program *program;
+  const Target *target;
+  Module *module;
+  VEC(const char *) texts; /* of program->kernels, without their names */
+} Lowerer;
+
+static int64_t align(int64_t bytes) {
+  return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* ---- constants and tensors ---- */
+
+static int64_t constant_offset(Lowerer *lw, const Data *data) {
+  Program *p = lw->program;
+  for (size_t i = 0; i < p->constants.count; i++)
+    if (p->constants.items[i].data == data) return p->constants.items[i].offset;
+  int64_t bytes = data->count * element_infos[data->element].bytes;
+  ProgramConstant constant = {data, p->constants_bytes, bytes};
+  vec_push(lw->arena, &p->constants, constant);
+  p->constants_bytes = align(p->constants_bytes + bytes);
+  return constant.offset;
+}
+
+static void lay_out_tensors(Lowerer *lw) {
+  Program *p = lw->program;
+  for (int kind = TENSOR_PARAM; kind <= TENSOR_STATE; kind++)
+    for (size_t i = 0; i < lw->module->tensors.count; i++) {
+      const Tensor *tensor = lw->module->tensors.items[i];
+      if ((int)tensor->kind != kind) continue;
+      int64_t bytes = type_bytes_at_bound(&tensor->type);
+      ProgramTensor row = {tensor, -1, bytes};
+      if (!tensor->data) {
+        row.offset = p->parameter_bytes;
+        p->parameter_bytes = align(p->parameter_bytes + bytes);
+      }
+      vec_push(lw->arena, &p->tensors, row);
+    }
+}
+
+static ProgramOperand tensor_operand(Lowerer *lw, const char *name) {
+  for (size_t i = 0; i < lw->program->tensors.count; i++) {
+    const ProgramTensor *row = &lw->program->tensors.items[i];
+    if (strcmp(row->tensor->name, name) != 0) continue;
+    if (row->offset >= 0) return (ProgramOperand){BASE_PARAMETERS, 0, row->offset};
+    return (ProgramOperand){BASE_CONSTANTS, 0, constant_offset(lw, row->tensor->data)};
+  }
+  bug("no parameter '%s'", name);
+}
+
+/* ---- operands ---- */
+
+static ProgramOperand operand(Lowerer *lw, const Value *value) {
+  const MemoryPlace *place = &value->place;
+  const Op *op = value->op;
+  if (op && op->kind == OP_read) return tensor_operand(lw, op->symbol);
+  if (op && op->kind == OP_constant)
+    return (ProgramOperand){BASE_CONSTANTS, 0,
+                            constant_offset(lw, op_attribute(op, ATTRIBUTE_value)->data)};
+  switch (place->kind) {
+  case PLACE_ARENA:
+    return (ProgramOperand){BASE_ARENA, 0, place->offset};
+  case PLACE_CALLER:
+    return (ProgramOperand){op ? BASE_OUTPUT : BASE_INPUT, place->offset, 0};
+  case PLACE_VIEW: {
+    ProgramOperand of = operand(lw, place->of);
+    of.offset += place->offset;
+    return of;
+  }
+  default:
+    bug("%%%d has no place", value->number);
+  }
+}
+
+/* ---- steps ---- */
+
+static const char *place_text(Lowerer *lw, const Location *at) {
+  if (!at) return "";
+  const char *file = lw->module->files.count ? lw->module->files.items[at->file] : "";
+  return arena_format(lw->arena, "%s:%d:%d", file, at->line, at->column);
+}
+
+static LoopPlace loop_place(Lowerer *lw, const Location *at) {
+  if (!at || !lw->module->files.count) return (LoopPlace){0};
+  return (LoopPlace){lw->module->files.items[at->file], at->line, at->column};
+}
+
+/* The operation that a step is known by: a fused one's most telling. */
+static const Op *telling_op(const Op *op) {
+  if (!op->region) return op;
+  const Op *best = op->region->first;
+  for (const Op *o = op->region->first; o; o = o->next)
+    if (operator_has(o->kind, TRAIT_PRODUCT) || o->kind == OP_softmax)
+      return o;
+    else if (o->at && !(best && best->at))
+      best = o;
+  return best ? best : op;
+}
+
+static bool holds(const Op *op, bool (*test)(const Op *)) {
+  if (!op->region) return test(op);
+  for (const Op *o = op->region->first; o; o = o->next)
+    if (test(o)) return true;
+  return false;
+}
+
+static bool is_product(const Op *op) {
+  return operator_has(op->kind, TRAIT_PRODUCT) || op->kind == OP_overlap_add;
+}
+static bool is_searching(const Op *op) {
+  return op->kind == OP_argmax || op->kind == OP_top_k || op->kind == OP_scatter_add;
+}
+static bool can_fault(const Op *op) {
+  return op->kind == OP_gather || op->kind == OP_scatter_add ||
+         (op->kind == OP_update && op->operand_count > 2);
+}
+
+/* Reductions whose operand is the kernel's input or as large as it: rows. Others (pooling's
+ * windows) are part of a map. */
+static bool is_row_reduction(const Op *op) {
+  if (op->kind == OP_softmax) return true;
+  if (!operator_has(op->kind, TRAIT_REDUCTION)) return false;
+  const Op *from = op->operands[0]->op;
+  bool inside = op->block && op->block->op; /* in a region */
+  return !(inside && from && from->kind == OP_windows);
+}
+
+typedef void Family(Lowering *);
+
+static Family *family_of(const Op *op) {
+  if (holds(op, is_product)) return lower_product;
+  if (holds(op, is_searching)) return lower_index;
+  if (holds(op, is_row_reduction)) return lower_row;
+  return lower_map;
+}
+
+static int kernel_number(const Lowerer *lw) {
+  return (int)lw->program->kernels.count;
+}
+
+static const char *kernel_name(Lowerer *lw, const Op *op) {
+  if (op->symbol && op->kind == OP_fused) return op->symbol;
+  return arena_format(lw->arena, "k%d_%s", kernel_number(lw), operator_infos[op->kind].name);
+}
+
+static bool name_is_taken(const Lowerer *lw, const char *name) {
+  for (size_t i = 0; i < lw->program->kernels.count; i++)
+    if (strcmp(lw->program->kernels.items[i]->name, name) == 0) return true;
+  return false;
+}
+
+/* The kernel itself, or an earlier one with the same loops. */
+static LoopKernel *add_kernel(Lowerer *lw, LoopKernel *kernel) {
+  const char *name = kernel->name;
+  LoopPlace place = kernel->place;
+  kernel->name = "k";
+  kernel->place = (LoopPlace){0};
+  Text text = text_new(lw->arena);
+  loop_print(&text, kernel);
+  kernel->name = name;
+  kernel->place = place;
+  const char *loops = text_get(&text);
+  for (size_t i = 0; i < lw->texts.count; i++)
+    if (strcmp(lw->texts.items[i], loops) == 0) return lw->program->kernels.items[i];
+  for (int n = 2; name_is_taken(lw, kernel->name); n++)
+    kernel->name = arena_format(lw->arena, "%s_%d", name, n);
+  vec_push(lw->arena, &lw->program->kernels, kernel);
+  vec_push(lw->arena, &lw->texts, loops);
+  if (kernel->scratch_bytes > lw->program->scratch_bytes)
+    lw->program->scratch_bytes = kernel->scratch_bytes;
+  return kernel;
+}
+
+static Lowering begin(Lowerer *lw, ProgramEntry *entry, const Op *op) {
+  const Op *telling = telling_op(op);
+  LoopKernel *kernel = loop_kernel(lw->arena, kernel_name(lw, op), loop_place(lw, telling->at));
+  Lowering l = {.kernel = kernel, .op = op, .target = lw->target, .dims = lw->module->dims};
+  if (holds(op, can_fault)) {
+    const char *place = place_text(lw, telling->at);
+    vec_push(lw->arena, &entry->faults, arena_format(lw->arena, "%s: an index", place));
+    l.first_fault = (int)entry->faults.count;
+  }
+  return l;
+}
+
+static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Value *const *values,
+                   int count) {
+  const Op *telling = telling_op(l->op);
+  ProgramStep step = {.kernel = add_kernel(lw, l->kernel),
+                      .layer = telling->layer ? telling->layer
+                               : l->op->layer ? l->op->layer
+                                              : "",
+                      .place = place_text(lw, telling->at),
+                      .algorithm = l->algorithm,
+                      .trips = l->trips,
+                      .grain = l->grain};
+  for (int i = 0; i < count; i++) vec_push(lw->arena, &step.operands, operand(lw, values[i]));
+  if (count > lw->program->most_operands) lw->program->most_operands = count;
+  vec_push(lw->arena, &entry->steps, step);
+}
+
+static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
+  if (op->kind == OP_concat) { /* alone: a copy for each operand */
+    for (int i = 0; i < op->operand_count; i++) {
+      if (dim_is(op->operands[i]->type.dims[op_integer(op, ATTRIBUTE_axis)], 0)) continue;
+      Lowering l = begin(lw, entry, op);
+      lower_concat_part(&l, i);
+      finish(lw, entry, &l, (const Value *[]){op->operands[i], op->results[0]}, 2);
+    }
+    return;
+  }
+  Lowering l = begin(lw, entry, op);
+  family_of(op)(&l);
+  int count = op->operand_count + op->result_count;
+  const Value **values = ARENA_ARRAY(lw->arena, (size_t)count, const Value *);
+  for (int i = 0; i < op->operand_count; i++) values[i] = op->operands[i];
+  for (int i = 0; i < op->result_count; i++) values[op->operand_count + i] = op->results[i];
+  finish(lw, entry, &l, values, count);
+}
+
+/* Moves nothing, or is only looked up. */
+static bool has_no_step(const Op *op) {
+  if (op->kind == OP_read || op->kind == OP_constant) return true;
+  return op->result_count == 1 && op->results[0]->place.kind == PLACE_VIEW;
+}
+
+static void lower_function(Lowerer *lw, const Function *function) {
+  ProgramEntry entry = {.function = function, .place = place_text(lw, function->at)};
+  for (const Op *op = function->body->first; op; op = op->next)
+    if (!has_no_step(op)) lower_op(lw, &entry, op);
+  if (function->arena_bytes > lw->program->arena_bytes)
+    lw->program->arena_bytes = function->arena_bytes;
+  vec_push(lw->arena, &lw->program->entries, entry);
+}
+
+Program *lower(Arena *arena, const Module *module, const Target *target, const char *name) {
+  Program *program = ARENA_NEW(arena, Program);
+  *program = (Program){.arena = arena, .module = module, .name = name};
+  Lowerer lw = {.arena = arena, .program = program, .target = target, .module = (Module *)module};
+  lay_out_tensors(&lw);
+  for (size_t i = 0; i < module->functions.count; i++)
+    if (module->functions.items[i]->kind == FUNCTION_MODEL)
+      lower_function(&lw, module->functions.items[i]);
+  return program;
+}

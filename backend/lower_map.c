@@ -1,0 +1,322 @@
+/* lower_map.c - kernels whose every element is computed on its own. */
+#include "backend/families.h"
+
+#include "support/bug.h"
+
+#include <string.h>
+
+enum {
+  BLOCK = 4096,      /* elements of a trip where there is one long axis */
+  ENOUGH_TRIPS = 32, /* leading axes become trips until there are as many */
+  LANE_REGISTERS = 4 /* vector registers of one step of a cheap body */
+};
+
+int64_t grain_for(int64_t elements_per_trip, bool dear) {
+  const int64_t least = dear ? 4096 : 32768;
+  int64_t grain = elements_per_trip > 0 ? least / elements_per_trip : least;
+  return grain < 1 ? 1 : grain;
+}
+
+static bool has_dear(const Op *op) {
+  if (!op->region) return scalar_is_dear(op->kind);
+  for (const Op *o = op->region->first; o; o = o->next)
+    if (scalar_is_dear(o->kind)) return true;
+  return false;
+}
+
+/* ---- flat kernels: elementwise alone, so neighbouring axes that all operands treat alike are one
+ * axis ---- */
+
+typedef struct {
+  const Region *region;
+  const Type *shape;       /* of the results */
+  int tags[64][MOST_AXES]; /* of each operand: the result's axis, or -1 */
+  bool seen[64];
+} Flat;
+
+static bool trace(Flat *flat, const Value *value, const int *tags);
+
+static bool trace_operand(Flat *flat, const Value *x, const int *tags, int result_rank) {
+  int inner[MOST_AXES], more = result_rank - x->type.rank;
+  for (int i = 0; i < x->type.rank; i++)
+    inner[i] = dim_is(x->type.dims[i], 1) ? -1 : tags[i + more];
+  return trace(flat, x, inner);
+}
+
+static bool trace_reshape(Flat *flat, const Op *op, const int *tags) {
+  const Type *from = &op->operands[0]->type, *to = &op->results[0]->type;
+  int inner[MOST_AXES], j = 0;
+  for (int i = 0; i < from->rank; i++) {
+    inner[i] = -1;
+    if (dim_is(from->dims[i], 1)) continue;
+    while (j < to->rank && dim_is(to->dims[j], 1)) j++;
+    if (j == to->rank || to->dims[j] != from->dims[i]) return false;
+    inner[i] = tags[j++];
+  }
+  return trace(flat, op->operands[0], inner);
+}
+
+static bool trace(Flat *flat, const Value *value, const int *tags) {
+  const Region *region = flat->region;
+  for (int i = 0; i < region->op->operand_count; i++) {
+    if (region->buffers.items[i].value != value) continue;
+    if (i >= 64) return false;
+    for (int a = 0; a < value->type.rank; a++) {
+      if (flat->seen[i] && flat->tags[i][a] != tags[a]) return false;
+      flat->tags[i][a] = tags[a];
+    }
+    for (int a = 0, last = -1; a < value->type.rank; a++)
+      if (tags[a] >= 0) {
+        if (tags[a] <= last) return false;
+        last = tags[a];
+      }
+    flat->seen[i] = true;
+    return true;
+  }
+  const Op *op = value->op;
+  if (!op) return false;
+  if (op->kind == OP_full || op->kind == OP_constant || op->kind == OP_dim_value) return true;
+  if (op->kind == OP_reshape) return trace_reshape(flat, op, tags);
+  bool passes = operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_broadcast ||
+                op->kind == OP_stop_gradient || op->kind == OP_checkpoint;
+  if (!passes) return false;
+  for (int i = 0; i < op->operand_count; i++)
+    if (!trace_operand(flat, op->operands[i], tags, value->type.rank)) return false;
+  return true;
+}
+
+static bool uses_axis(const Flat *flat, int operand, int axis) {
+  int rank = flat->region->buffers.items[operand].value->type.rank;
+  for (int a = 0; a < rank; a++)
+    if (flat->tags[operand][a] == axis) return true;
+  return false;
+}
+
+/* Whether axes `a` and `b` of the result (neighbours but for axes of size 1) are one for all. */
+static bool together(const Flat *flat, int a, int b) {
+  for (int i = 0; i < flat->region->op->operand_count; i++)
+    if (flat->seen[i] && uses_axis(flat, i, a) != uses_axis(flat, i, b)) return false;
+  return true;
+}
+
+/* Group number of each of the result's axes (-1: of size 1); the number of groups. */
+static int group_axes(const Flat *flat, int *group) {
+  int count = 0, last = -1;
+  for (int a = 0; a < flat->shape->rank; a++) {
+    group[a] = -1;
+    if (dim_is(flat->shape->dims[a], 1)) continue;
+    if (last < 0 || !together(flat, last, a)) count++;
+    group[a] = count - 1;
+    last = a;
+  }
+  return count;
+}
+
+/* Where the trips of a kernel over `sizes` are: all axes but the last are trips; a single axis is
+ * cut into blocks. Opens the loops; the caller closes two. */
+static void open_flat(Lowering *l, LoopKernel *k, LoopExpr *const *sizes, const Dim *const *dims,
+                      int count, int lanes, LoopExpr **at) {
+  DimTable *t = l->dims;
+  if (count == 1) {
+    const Dim *more = dim_constant(t, BLOCK - 1);
+    l->trips = dim_floor(t, dim_add(t, dims[0], more), BLOCK);
+    LoopExpr *trip = loop_parallel(k, "block", dim_expr(k, l->trips));
+    LoopExpr *begin = loop_mul(k, trip, loop_int(k, BLOCK));
+    LoopExpr *end = loop_min(k, sizes[0], loop_add(k, begin, loop_int(k, BLOCK)));
+    at[0] = loop_for_lanes(k, "j", begin, end, lanes);
+    l->grain = grain_for(BLOCK, has_dear(l->op));
+    return;
+  }
+  l->trips = dims[0];
+  for (int i = 1; i < count - 1; i++) l->trips = dim_mul(t, l->trips, dims[i]);
+  LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
+  index_split(k, trip, dims, count - 1, at);
+  at[count - 1] = loop_for_lanes(k, "j", loop_int(k, 0), sizes[count - 1], lanes);
+  l->grain = grain_for(dim_max(dims[count - 1]), has_dear(l->op));
+}
+
+static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
+  LoopKernel *k = l->kernel;
+  int group[MOST_AXES], count = group_axes(flat, group);
+  const Dim *dims[MOST_AXES];
+  LoopExpr *sizes[MOST_AXES], *at[MOST_AXES];
+  for (int g = 0; g < count; g++) dims[g] = dim_constant(l->dims, 1);
+  for (int a = 0; a < flat->shape->rank; a++)
+    if (group[a] >= 0) {
+      dims[group[a]] = dim_mul(l->dims, dims[group[a]], flat->shape->dims[a]);
+      if (!dims[group[a]]) bug("a size above 64 bits in '%s'", k->name);
+    }
+  if (count == 0) {
+    dims[0] = dim_constant(l->dims, 1);
+    count = 1;
+  }
+  for (int g = 0; g < count; g++) sizes[g] = dim_expr(k, dims[g]);
+  region->lanes = has_dear(l->op) ? region->natural : LANE_REGISTERS * region->natural;
+  if (dim_max(dims[count - 1]) < region->lanes) region->lanes = region->natural;
+
+  /* the operands' buffers with their groups for axes */
+  LoopBuffer *views[64];
+  Index index[64][MOST_AXES];
+  int ranks[64];
+  const Op *op = region->op;
+  int buffers = op->operand_count + op->result_count;
+  for (int i = 0; i < buffers; i++) {
+    LoopBuffer *buffer = region->buffers.items[i].buffer;
+    ranks[i] = 0;
+    for (int g = 0; g < count; g++) {
+      bool has = i >= op->operand_count;
+      for (int a = 0; a < flat->shape->rank && !has; a++)
+        has = group[a] == g && uses_axis(flat, i, a);
+      if (!has) continue;
+      buffer->sizes[ranks[i]] = sizes[g];
+      index[i][ranks[i]++] = (Index){NULL, g};
+    }
+    buffer->rank = ranks[i];
+    views[i] = buffer;
+  }
+  open_flat(l, k, sizes, dims, count, region->lanes, at);
+  for (int i = 0; i < buffers; i++)
+    for (int a = 0; a < ranks[i]; a++) {
+      int64_t g = index[i][a].step;
+      index[i][a] = g == count - 1 ? index_lanes(at[g]) : index_scalar(at[g]);
+    }
+  for (int i = 0; i < op->operand_count; i++) {
+    if (!flat->seen[i]) continue;
+    const Value *value = region->buffers.items[i].value;
+    region_remember(region, value, region_load(region, views[i], value, ranks[i], index[i]));
+  }
+  /* operands are known everywhere, so the index of what is made of them does not matter */
+  Index nowhere[MOST_AXES];
+  for (int i = 0; i < MOST_AXES; i++) nowhere[i] = index_scalar(loop_int(k, 0));
+  LoopExpr *results[64];
+  for (int i = 0; i < op->result_count; i++)
+    results[i] = loop_let(k, "r", region_value(region, region_result(region, i), nowhere));
+  for (int i = 0; i < op->result_count; i++)
+    region_store(region, views[op->operand_count + i], count, index[op->operand_count + i],
+                 results[i]);
+  loop_end(k);
+  loop_end(k);
+}
+
+/* ---- the general form ---- */
+
+static void general_kernel(Lowering *l, Region *region, const Type *shape) {
+  LoopKernel *k = l->kernel;
+  DimTable *t = l->dims;
+  int lane_axis = shape->rank - 1;
+  while (lane_axis > 0 && dim_is(shape->dims[lane_axis], 1)) lane_axis--;
+  int leading = 0;
+  int64_t trips = 1, inner = 1;
+  while (leading < lane_axis && trips < ENOUGH_TRIPS) {
+    int64_t least = dim_min(shape->dims[leading++]);
+    trips = least > ENOUGH_TRIPS ? ENOUGH_TRIPS : trips * least;
+  }
+  Index index[MOST_AXES];
+  LoopExpr *at[MOST_AXES];
+  int blocks = 1;
+  for (int i = 0; i < shape->rank; i++) index[i] = index_scalar(loop_int(k, 0));
+  l->trips = dim_constant(t, 1);
+  for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, shape->dims[i]);
+  for (int i = leading; i <= lane_axis; i++) {
+    int64_t most = dim_max(shape->dims[i]);
+    inner = inner > INT32_MAX ? inner : inner * (most < INT32_MAX ? most : INT32_MAX);
+  }
+  l->grain = grain_for(inner, true);
+  if (leading == 0) {
+    open_flat(l, k, (LoopExpr *[]){dim_expr(k, shape->dims[lane_axis])}, &shape->dims[lane_axis], 1,
+              region->lanes, &at[lane_axis]);
+    blocks = 2;
+  } else {
+    LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
+    index_split(k, trip, shape->dims, leading, at);
+    for (int i = leading; i < lane_axis; i++) {
+      if (dim_is(shape->dims[i], 1)) {
+        at[i] = loop_int(k, 0);
+        continue;
+      }
+      at[i] = loop_for(k, "i", loop_int(k, 0), dim_expr(k, shape->dims[i]));
+      blocks++;
+    }
+    at[lane_axis] =
+        loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, shape->dims[lane_axis]), region->lanes);
+    blocks++;
+  }
+  for (int i = 0; i < lane_axis; i++) index[i] = index_scalar(at[i]);
+  index[lane_axis] = index_lanes(at[lane_axis]);
+  LoopExpr *results[64];
+  int count = region_result_count(region);
+  for (int i = 0; i < count; i++)
+    results[i] = loop_let(k, "r", region_value(region, region_result(region, i), index));
+  for (int i = 0; i < count; i++)
+    region_store(region, region_result_buffer(region, i), shape->rank, index, results[i]);
+  while (blocks--) loop_end(k);
+}
+
+static void scalar_kernel(Lowering *l, Region *region) {
+  LoopKernel *k = l->kernel;
+  l->trips = dim_constant(l->dims, 1);
+  l->grain = 0;
+  loop_parallel(k, "i", loop_int(k, 1));
+  for (int i = 0; i < region_result_count(region); i++)
+    region_store(region, region_result_buffer(region, i), 0, NULL,
+                 region_value(region, region_result(region, i), NULL));
+  loop_end(k);
+}
+
+/* A single op that has its own name for a value that it makes must be computed, not loaded. */
+void lower_map(Lowering *l) {
+  Region region = region_open(l->kernel, l->op, l->target, l->dims);
+  region.next_fault = l->first_fault;
+  l->algorithm = "loop";
+  const Type *shape = &l->op->results[0]->type;
+  if (l->op->operand_count + l->op->result_count > 64)
+    bug("too many operands in '%s'", l->kernel->name);
+  if (shape->rank == 0) {
+    scalar_kernel(l, &region);
+    return;
+  }
+  Flat flat = {.region = &region, .shape = shape};
+  int tags[MOST_AXES];
+  for (int a = 0; a < shape->rank; a++) tags[a] = dim_is(shape->dims[a], 1) ? -1 : a;
+  bool is_flat = true;
+  for (int i = 0; i < region_result_count(&region) && is_flat; i++)
+    is_flat = trace(&flat, region_result(&region, i), tags);
+  if (is_flat)
+    flat_kernel(l, &region, &flat);
+  else
+    general_kernel(l, &region, shape);
+}
+
+/* [outer, mine] into [outer, all], from column `start` on. */
+void lower_concat_part(Lowering *l, int part) {
+  LoopKernel *k = l->kernel;
+  const Op *op = l->op;
+  DimTable *t = l->dims;
+  const Value *x = op->operands[part];
+  int axis = (int)op_integer(op, ATTRIBUTE_axis);
+  const Dim *outer = dim_constant(t, 1), *inner = outer, *start = dim_constant(t, 0);
+  for (int i = 0; i < axis; i++) outer = dim_mul(t, outer, x->type.dims[i]);
+  for (int i = axis + 1; i < x->type.rank; i++) inner = dim_mul(t, inner, x->type.dims[i]);
+  for (int i = 0; i < part; i++) start = dim_add(t, start, op->operands[i]->type.dims[axis]);
+  const Dim *mine = dim_mul(t, x->type.dims[axis], inner);
+  const Dim *all = dim_mul(t, op->results[0]->type.dims[axis], inner);
+  start = dim_mul(t, start, inner);
+  LoopElement element = loop_element_of_type(x->type.element);
+  LoopBuffer *from = loop_operand(k, "x", element, 2, dim_expr(k, outer), dim_expr(k, mine));
+  LoopBuffer *to = loop_operand(k, "y", element, 2, dim_expr(k, outer), dim_expr(k, all));
+  int lanes = LANE_REGISTERS * l->target->lanes;
+  l->algorithm = "copy";
+  LoopExpr *row = loop_int(k, 0), *column;
+  if (dim_is(outer, 1)) {
+    open_flat(l, k, (LoopExpr *[]){dim_expr(k, mine)}, &mine, 1, lanes, &column);
+  } else {
+    l->trips = outer;
+    l->grain = grain_for(dim_max(mine), false);
+    row = loop_parallel(k, "i", dim_expr(k, outer));
+    column = loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, mine), lanes);
+  }
+  LoopExpr *place = loop_add(k, column, dim_expr(k, start));
+  loop_store(k, loop_lanes(k, to, lanes, row, place), loop_lanes(k, from, lanes, row, column));
+  loop_end(k);
+  loop_end(k);
+}

@@ -1,0 +1,265 @@
+/* lower_product.c - products and what follows them: the plain form that any shape takes. Kernels
+ * for the shapes that matter are chosen first (product.h). */
+#include "backend/families.h"
+
+#include "support/bug.h"
+
+#include <string.h>
+
+static const Op *find_product(const Region *r) {
+  if (!r->block) return r->op;
+  for (const Op *op = r->block->first; op; op = op->next)
+    if (operator_has(op->kind, TRAIT_PRODUCT) || op->kind == OP_overlap_add) return op;
+  bug("no product in '%s'", r->k->name);
+}
+
+/* A sum over some loops of x * w, or of x alone. */
+typedef struct {
+  Region *r;
+  LoopExpr *sum;
+  int blocks;
+  size_t scope;
+  bool lanes;
+} Sum;
+
+static Sum sum_open(Region *r, const Value *result, const Index *index) {
+  Sum s = {.r = r};
+  for (int i = 0; i < result->type.rank; i++) s.lanes = s.lanes || index_has_lanes(&index[i]);
+  Element element = result->type.element;
+  s.sum = loop_var(r->k, "sum", compute_element(element), s.lanes ? r->lanes : 1,
+                   scalar_number(r->k, element, number_integer(0)));
+  s.scope = region_push(r);
+  return s;
+}
+
+static Index sum_over(Sum *s, const Dim *size) {
+  if (dim_is(size, 1)) return index_scalar(loop_int(s->r->k, 0));
+  s->blocks++;
+  return index_scalar(loop_for(s->r->k, "k", loop_int(s->r->k, 0), dim_expr(s->r->k, size)));
+}
+
+static LoopExpr *sum_close(Sum *s, LoopExpr *x, LoopExpr *w) {
+  LoopKernel *k = s->r->k;
+  LoopElement e = loop_type(s->sum).element;
+  x = loop_cast(k, x, e);
+  if (w) {
+    w = loop_cast(k, w, e);
+    bool floats = loop_element_is_float(e);
+    x = floats ? loop_fma(k, x, w, s->sum) : loop_add(k, s->sum, loop_mul(k, x, w));
+  } else {
+    x = loop_add(k, s->sum, x);
+  }
+  loop_set(k, s->sum, x);
+  while (s->blocks--) loop_end(k);
+  region_pop(s->r, s->scope);
+  return s->sum;
+}
+
+static bool in_list(DimList list, int axis, int *place) {
+  for (int i = 0; i < list.count; i++)
+    if (dim_value(list.items[i]) == axis) {
+      *place = i;
+      return true;
+    }
+  return false;
+}
+
+static LoopExpr *dot_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0], *y = op->operands[1];
+  const AttributeValue *contract = op_attribute(op, ATTRIBUTE_contract);
+  const AttributeValue *batch = op_attribute(op, ATTRIBUTE_batch);
+  Sum s = sum_open(r, op->results[0], index);
+  Index xi[MOST_AXES], yi[MOST_AXES], over[MOST_AXES];
+  for (int i = 0; i < contract->lists.items[0].count; i++)
+    over[i] = sum_over(&s, x->type.dims[dim_value(contract->lists.items[0].items[i])]);
+  int next = batch->lists.items[0].count, place;
+  for (int a = 0; a < x->type.rank; a++)
+    if (in_list(batch->lists.items[0], a, &place))
+      xi[a] = index[place];
+    else if (in_list(contract->lists.items[0], a, &place))
+      xi[a] = over[place];
+    else
+      xi[a] = index[next++];
+  for (int a = 0; a < y->type.rank; a++)
+    if (in_list(batch->lists.items[1], a, &place))
+      yi[a] = index[place];
+    else if (in_list(contract->lists.items[1], a, &place))
+      yi[a] = over[place];
+    else
+      yi[a] = index[next++];
+  return sum_close(&s, region_value(r, x, xi), region_value(r, y, yi));
+}
+
+static LoopExpr *dot_panel_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0], *w = op->operands[1];
+  int rank = x->type.rank;
+  int64_t columns = dim_value(w->type.dims[2]);
+  Sum s = sum_open(r, op->results[0], index);
+  Index xi[MOST_AXES], wi[3];
+  memcpy(xi, index, (size_t)rank * sizeof *xi);
+  wi[0] = index_divide(r, index[rank - 1], columns);
+  wi[2] = index_mod(r, index[rank - 1], columns);
+  wi[1] = xi[rank - 1] = sum_over(&s, x->type.dims[rank - 1]);
+  return sum_close(&s, region_value(r, x, xi), region_value(r, w, wi));
+}
+
+/* Spatial places of x for an output place: o * stride + k * dilation - pad. */
+static void conv_places(Region *r, const Op *op, int spatial, const Index *out, const Index *kernel,
+                        Index *x, int64_t *inside) {
+  for (int i = 0; i < spatial; i++) {
+    int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    int64_t after = op_pair_integer(op, ATTRIBUTE_pad, i, 1);
+    x[i] = index_add(r, index_scale(r, out[i], op_list_integer(op, ATTRIBUTE_stride, i)),
+                     index_scale(r, kernel[i], op_list_integer(op, ATTRIBUTE_dilation, i)));
+    if (before) x[i] = index_add(r, x[i], index_scalar(loop_int(r->k, -before)));
+    inside[i] = before || after;
+  }
+}
+
+static LoopExpr *conv_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0], *w = op->operands[1];
+  int spatial = x->type.rank - 2;
+  bool panel = op->kind == OP_conv_panel;
+  bool nhwc = panel || strcmp(op_word(op, ATTRIBUTE_layout), "nhwc") == 0;
+  int64_t groups = op_integer(op, ATTRIBUTE_groups);
+  int channel = nhwc ? 1 + spatial : 1, first = nhwc ? 1 : 2; /* axes of x and the result */
+  int out_axis = nhwc ? w->type.rank - 1 : 0, in_axis = nhwc ? w->type.rank - 2 : 1;
+  int kernel = nhwc ? (panel ? 1 : 0) : 2;
+  int64_t outs = dim_value(op->results[0]->type.dims[channel]) / groups;
+  Sum s = sum_open(r, op->results[0], index);
+  Index xi[MOST_AXES], wi[MOST_AXES];
+  int64_t inside[MOST_AXES] = {0};
+  Index group = index_divide(r, index[channel], outs);
+  Index places[MOST_AXES];
+  Index c = sum_over(&s, w->type.dims[in_axis]);
+  for (int i = 0; i < spatial; i++) places[i] = sum_over(&s, w->type.dims[kernel + i]);
+  conv_places(r, op, spatial, index + first, places, xi + first, inside + first);
+  xi[0] = index[0];
+  int64_t ins = dim_value(w->type.dims[in_axis]);
+  xi[channel] = groups == 1 ? c : index_add(r, index_scale(r, group, ins), c);
+  for (int i = 0; i < spatial; i++) wi[kernel + i] = places[i];
+  wi[in_axis] = c;
+  if (panel) {
+    int64_t columns = dim_value(w->type.dims[out_axis]);
+    Index within = groups == 1 ? index[channel] : index_mod(r, index[channel], outs);
+    int64_t panels = (outs + columns - 1) / columns;
+    wi[out_axis] = index_mod(r, within, columns);
+    wi[0] = index_divide(r, within, columns);
+    if (groups > 1) wi[0] = index_add(r, index_scale(r, group, panels), wi[0]);
+  } else {
+    wi[out_axis] = index[channel];
+  }
+  return sum_close(&s, region_value_inside(r, x, xi, inside), region_value(r, w, wi));
+}
+
+static LoopExpr *conv_transpose_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0], *w = op->operands[1];
+  int spatial = x->type.rank - 2;
+  int64_t groups = op_integer(op, ATTRIBUTE_groups);
+  int64_t outs = dim_value(w->type.dims[1]), ins = dim_value(w->type.dims[0]) / groups;
+  Sum s = sum_open(r, op->results[0], index);
+  Index xi[MOST_AXES], wi[MOST_AXES];
+  int64_t divisors[MOST_AXES] = {0};
+  Index group = index_divide(r, index[1], outs);
+  Index c = sum_over(&s, dim_constant(r->dims, ins));
+  xi[0] = index[0];
+  xi[1] = wi[0] = groups == 1 ? c : index_add(r, index_scale(r, group, ins), c);
+  wi[1] = groups == 1 ? index[1] : index_mod(r, index[1], outs);
+  for (int i = 0; i < spatial; i++) {
+    Index at = wi[2 + i] = sum_over(&s, w->type.dims[2 + i]);
+    int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    at = index_scale(r, at, -op_list_integer(op, ATTRIBUTE_dilation, i));
+    at = index_add(r, index_add(r, index[2 + i], at), index_scalar(loop_int(r->k, before)));
+    xi[2 + i] = at;
+    divisors[2 + i] = op_list_integer(op, ATTRIBUTE_stride, i);
+  }
+  return sum_close(&s, region_value_inside(r, x, xi, divisors), region_value(r, w, wi));
+}
+
+/* dw[o, c, k] = sum over n and places of x[n, g * C/groups + c, place] * dy[n, o, out] */
+static LoopExpr *conv_weight_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0], *dy = op->operands[1];
+  int spatial = x->type.rank - 2;
+  int64_t groups = op_integer(op, ATTRIBUTE_groups);
+  int64_t outs = dim_value(dy->type.dims[1]) / groups, ins = dim_value(x->type.dims[1]) / groups;
+  Sum s = sum_open(r, op->results[0], index);
+  Index xi[MOST_AXES], yi[MOST_AXES], out[MOST_AXES];
+  int64_t inside[MOST_AXES] = {0};
+  Index group = index_divide(r, index[0], outs);
+  xi[0] = yi[0] = sum_over(&s, x->type.dims[0]);
+  yi[1] = index[0];
+  xi[1] = groups == 1 ? index[1] : index_add(r, index_scale(r, group, ins), index[1]);
+  for (int i = 0; i < spatial; i++) out[i] = yi[2 + i] = sum_over(&s, dy->type.dims[2 + i]);
+  conv_places(r, op, spatial, out, index + 2, xi + 2, inside + 2);
+  return sum_close(&s, region_value_inside(r, x, xi, inside), region_value(r, dy, yi));
+}
+
+static LoopExpr *overlap_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0];
+  int rank = op->results[0]->type.rank;
+  Sum s = sum_open(r, op->results[0], index);
+  Index xi[MOST_AXES];
+  int64_t divisors[MOST_AXES] = {0};
+  memcpy(xi, index, (size_t)rank * sizeof *xi);
+  for (int i = 0; i < op_list_count(op, ATTRIBUTE_axes); i++) {
+    int axis = (int)op_list_integer(op, ATTRIBUTE_axes, i);
+    Index at = xi[rank + i] = sum_over(&s, x->type.dims[rank + i]);
+    int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    at = index_scale(r, at, -op_list_integer(op, ATTRIBUTE_dilation, i));
+    at = index_add(r, index_add(r, index[axis], at), index_scalar(loop_int(r->k, before)));
+    xi[axis] = at;
+    divisors[axis] = op_list_integer(op, ATTRIBUTE_stride, i);
+  }
+  return sum_close(&s, region_value_inside(r, x, xi, divisors), NULL);
+}
+
+static LoopExpr *product_value(Region *r, const Op *op, const Index *index) {
+  switch (op->kind) {
+  case OP_dot:
+    return dot_value(r, op, index);
+  case OP_dot_panel:
+    return dot_panel_value(r, op, index);
+  case OP_conv:
+  case OP_conv_panel:
+    return conv_value(r, op, index);
+  case OP_conv_transpose:
+    return conv_transpose_value(r, op, index);
+  case OP_conv_weight:
+    return conv_weight_value(r, op, index);
+  case OP_overlap_add:
+    return overlap_value(r, op, index);
+  default:
+    bug("no kernel for '%s'", operator_infos[op->kind].name);
+  }
+}
+
+/* Every result element on its own: leading axes are trips, lanes run along the last. */
+static void plain_product(Lowering *l) {
+  LoopKernel *k = l->kernel;
+  Region region = region_open(k, l->op, l->target, l->dims);
+  region.next_fault = l->first_fault;
+  const Op *product = find_product(&region);
+  const Type *shape = &l->op->results[0]->type;
+  int rank = shape->rank;
+  l->algorithm = "plain";
+  l->grain = 1;
+  l->trips = dim_constant(l->dims, 1);
+  for (int i = 0; i < rank - 1; i++) l->trips = dim_mul(l->dims, l->trips, shape->dims[i]);
+  LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips)), *at[MOST_AXES];
+  Index index[MOST_AXES];
+  if (rank > 0) {
+    index_split(k, trip, shape->dims, rank - 1, at);
+    for (int i = 0; i < rank - 1; i++) index[i] = index_scalar(at[i]);
+    index[rank - 1] = index_lanes(
+        loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, shape->dims[rank - 1]), region.lanes));
+  }
+  region_remember(&region, product->results[0], product_value(&region, product, index));
+  LoopExpr *result = region_value(&region, region_result(&region, 0), index);
+  region_store(&region, region_result_buffer(&region, 0), rank, index, result);
+  if (rank > 0) loop_end(k);
+  loop_end(k);
+}
+
+void lower_product(Lowering *l) {
+  plain_product(l);
+}

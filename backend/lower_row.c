@@ -1,0 +1,371 @@
+/* lower_row.c - reductions over rows: softmax, layer norm, global pooling, sums.
+ *
+ * A kernel's reductions run over the same axes. If those are the last ones, a trip is a row: its
+ * elements pass through vector registers, once for each reduction, and once more for what is made
+ * of them. If the last axis stays (the middle ones are reduced, nhwc), a trip is a strip of
+ * channels, one a lane. What a reduction gives is known everywhere in its row.
+ */
+#include "backend/families.h"
+
+#include "support/bug.h"
+
+#include <math.h>
+
+enum {
+  LANE_REGISTERS = 4,       /* accumulators: hide the latency of additions */
+  MOST_ROW_BYTES = 1 << 18, /* of a row kept in scratch */
+};
+
+enum { MOST_SOFTMAX = 8 };
+
+typedef struct {
+  const Op *op;
+  LoopExpr *top, *sum;
+  LoopBuffer *kept; /* of the row's exponentials, or NULL */
+} Softmax;
+
+typedef struct {
+  Lowering *l;
+  Region region;
+  const Type *shape;       /* of what is reduced */
+  bool reduced[MOST_AXES]; /* of shape's axes */
+  int first, last;         /* reduced axes; -1: none */
+  bool lanes_stay;         /* the last axis is not reduced */
+  Index index[MOST_AXES];  /* of the current element */
+  VEC(const Value *) row_values;
+  Softmax softmax[MOST_SOFTMAX];
+  int softmax_count;
+} Row;
+
+static const Op *first_op(const Region *r) {
+  return r->block ? r->block->first : r->op;
+}
+
+static bool is_reduction(const Op *op) {
+  return operator_has(op->kind, TRAIT_REDUCTION) || op->kind == OP_softmax;
+}
+
+/* ---- which axes, which values ---- */
+
+static void find_axes(Row *row) {
+  const Region *r = &row->region;
+  row->first = -1;
+  for (const Op *op = first_op(r); op; op = r->block ? op->next : NULL) {
+    if (!is_reduction(op)) continue;
+    const Type *type = &op->operands[0]->type;
+    if (row->shape) continue;
+    row->shape = type;
+    if (op->kind == OP_softmax)
+      row->reduced[op_integer(op, ATTRIBUTE_axis)] = true;
+    else
+      for (int i = 0; i < op_list_count(op, ATTRIBUTE_axis); i++)
+        row->reduced[op_list_integer(op, ATTRIBUTE_axis, i)] = true;
+  }
+  if (!row->shape) bug("no reduction in '%s'", row->l->kernel->name);
+  for (int i = 0; i < row->shape->rank; i++) {
+    if (!row->reduced[i]) continue;
+    if (row->first < 0) row->first = i;
+    row->last = i;
+  }
+  row->lanes_stay = row->shape->rank > 0 && !row->reduced[row->shape->rank - 1];
+}
+
+static bool is_row_value(const Row *row, const Value *value) {
+  for (size_t i = 0; i < row->row_values.count; i++)
+    if (row->row_values.items[i] == value) return true;
+  return false;
+}
+
+static bool is_uniform(const Value *value) {
+  Number number;
+  return value->type.rank == 0 || value_is_uniform(value, &number);
+}
+
+/* Has `type` the row's axes alone, the reduced ones gone or 1? */
+static bool has_row_shape(const Row *row, const Type *type) {
+  if (type->rank == row->shape->rank) {
+    for (int i = 0; i < type->rank; i++)
+      if (row->reduced[i] ? !dim_is(type->dims[i], 1) : false) return false;
+    return true;
+  }
+  int kept = 0;
+  for (int i = 0; i < row->shape->rank; i++) kept += !row->reduced[i];
+  return type->rank == kept;
+}
+
+/* Made of reductions and what is the same in the whole row. */
+static bool made_of_row_values(const Row *row, const Op *op) {
+  bool keeps_shape = operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_reshape ||
+                     op->kind == OP_stop_gradient;
+  if (!keeps_shape || !has_row_shape(row, &op->results[0]->type)) return false;
+  bool any = false;
+  for (int i = 0; i < op->operand_count; i++) {
+    bool is_row = is_row_value(row, op->operands[i]);
+    any = any || is_row;
+    if (!is_row && !is_uniform(op->operands[i])) return false;
+  }
+  return any;
+}
+
+/* ---- loops over a row ---- */
+
+/* Opens loops over the reduced axes; the number of them. Lanes run along the last axis. */
+static int open_row(Row *row, int lanes) {
+  LoopKernel *k = row->l->kernel;
+  int blocks = 0;
+  for (int i = 0; i < row->shape->rank; i++) {
+    if (!row->reduced[i]) continue;
+    LoopExpr *end = dim_expr(k, row->shape->dims[i]), *begin = loop_int(k, 0);
+    bool along = i == row->shape->rank - 1;
+    row->index[i] = along ? index_lanes(loop_for_lanes(k, "j", begin, end, lanes))
+                          : index_scalar(loop_for(k, "r", begin, end));
+    blocks++;
+  }
+  row->region.lanes = lanes;
+  return blocks;
+}
+
+static void close_blocks(Row *row, int blocks) {
+  while (blocks--) loop_end(row->l->kernel);
+}
+
+/* The value of lanes past the row's end becomes neutral. */
+static LoopExpr *only_inside(Row *row, LoopExpr *value, LoopExpr *neutral) {
+  if (row->lanes_stay) return value;
+  LoopKernel *k = row->l->kernel;
+  int axis = row->shape->rank - 1, lanes = row->region.lanes;
+  const Dim *size = row->shape->dims[axis];
+  if (dim_is_constant(size) && dim_value(size) % lanes == 0) return value;
+  LoopExpr *places = loop_iota(k, row->index[axis].at, lanes);
+  if (loop_type(value).lanes == 1) value = loop_splat(k, value, lanes);
+  return loop_select(k, loop_lt(k, places, dim_expr(k, size)), value, neutral);
+}
+
+static int row_lanes(const Row *row) {
+  int natural = row->region.natural, lanes = LANE_REGISTERS * natural;
+  int64_t size = dim_max(row->shape->dims[row->shape->rank - 1]);
+  while (lanes > natural && size < lanes) lanes /= 2;
+  return lanes;
+}
+
+/* Index of the value `x` at the current element: `x` has the shape of what is reduced. */
+static LoopExpr *element(Row *row, const Value *x) {
+  return region_value(&row->region, x, row->index);
+}
+
+static LoopExpr *row_place(Row *row) {
+  LoopKernel *k = row->l->kernel;
+  LoopExpr *place = loop_int(k, 0);
+  for (int i = 0; i < row->shape->rank; i++)
+    if (row->reduced[i])
+      place = loop_add(k, loop_mul(k, place, dim_expr(k, row->shape->dims[i])), row->index[i].at);
+  return place;
+}
+
+static LoopExpr *exponential(Row *row, const Softmax *s) {
+  LoopKernel *k = row->l->kernel;
+  return loop_exp(k, loop_sub(k, element(row, s->op->operands[0]), s->top));
+}
+
+static LoopExpr *softmax_value(Row *row, const Softmax *s) {
+  LoopKernel *k = row->l->kernel;
+  LoopExpr *e =
+      s->kept ? loop_lanes(k, s->kept, row->region.lanes, row_place(row)) : exponential(row, s);
+  return loop_mul(k, e, s->sum);
+}
+
+/* Within the loops over a row: what each softmax is here. */
+static void remember_softmax(Row *row) {
+  for (int i = 0; i < row->softmax_count; i++)
+    region_remember(&row->region, row->softmax[i].op->results[0],
+                    loop_let(row->l->kernel, "p", softmax_value(row, &row->softmax[i])));
+}
+
+typedef LoopExpr *Step(Row *row, void *user);
+
+static LoopExpr *reduce(Row *row, const char *name, Operator kind, Element element_type, Step *step,
+                        void *user) {
+  LoopKernel *k = row->l->kernel;
+  LoopElement e = compute_element(element_type);
+  bool is_sum = kind == OP_sum;
+  LoopExpr *neutral = loop_literal(k, e, is_sum ? 0 : -INFINITY);
+  if (!is_sum && !loop_element_is_float(e))
+    neutral = e == LOOP_I64 ? loop_cast(k, loop_int(k, INT64_MIN), LOOP_I64)
+                            : loop_literal(k, e, e == LOOP_I32 ? INT32_MIN : 0);
+  int lanes = row->lanes_stay ? row->region.lanes : row_lanes(row);
+  LoopExpr *sum = loop_var(k, name, e, lanes, neutral);
+  size_t scope = region_push(&row->region);
+  int outer_lanes = row->region.lanes;
+  int blocks = open_row(row, lanes);
+  remember_softmax(row);
+  LoopExpr *value = only_inside(row, step(row, user), neutral);
+  loop_set(k, sum, is_sum ? loop_add(k, sum, value) : loop_max(k, sum, value));
+  close_blocks(row, blocks);
+  region_pop(&row->region, scope);
+  row->region.lanes = outer_lanes;
+  if (row->lanes_stay) return sum;
+  return loop_let(k, name, loop_reduce(k, is_sum ? LOOP_ADD : LOOP_MAX, sum));
+}
+
+static LoopExpr *plain_step(Row *row, void *user) {
+  return element(row, user);
+}
+
+/* ---- softmax: exponentials are kept in scratch between their sum and the division ---- */
+
+static LoopExpr *softmax_step(Row *row, void *user) {
+  Softmax *s = user;
+  LoopKernel *k = row->l->kernel;
+  LoopExpr *e = loop_let(k, "e", exponential(row, s));
+  if (s->kept) loop_store(k, loop_lanes(k, s->kept, row->region.lanes, row_place(row)), e);
+  return e;
+}
+
+static int64_t row_length(const Row *row) {
+  int64_t length = 1;
+  for (int i = 0; i < row->shape->rank; i++)
+    if (row->reduced[i] && __builtin_mul_overflow(length, dim_max(row->shape->dims[i]), &length))
+      return INT64_MAX;
+  return length;
+}
+
+static void softmax(Row *row, const Op *op, Softmax *s) {
+  LoopKernel *k = row->l->kernel;
+  Element type = op->operands[0]->type.element;
+  s->op = op;
+  LoopExpr *top = reduce(row, "top", OP_max, type, plain_step, op->operands[0]);
+  /* a row of -inf alone: subtract 0 instead, so that all are exp(-inf) = 0 */
+  LoopElement e = compute_element(type);
+  LoopExpr *lowest = loop_literal(k, e, -INFINITY), *zero = loop_literal(k, e, 0);
+  s->top = loop_let(k, "top", loop_select(k, loop_eq(k, top, lowest), zero, top));
+  int64_t length = row_length(row);
+  if (!row->lanes_stay && length <= MOST_ROW_BYTES / loop_element_bytes(e))
+    s->kept = loop_scratch(k, "row", e, 1, loop_int(k, length));
+  LoopExpr *sum = reduce(row, "sum", OP_sum, type, softmax_step, s);
+  LoopExpr *one = loop_literal(k, e, 1);
+  s->sum = loop_let(k, "scale", loop_select(k, loop_eq(k, sum, zero), zero, loop_div(k, one, sum)));
+}
+
+/* ---- the kernel ---- */
+
+static void reduce_all(Row *row) {
+  Region *r = &row->region;
+  for (const Op *op = first_op(r); op; op = r->block ? op->next : NULL) {
+    const Value *result = op->result_count ? op->results[0] : NULL;
+    if (!result) continue;
+    if (op->kind == OP_softmax) {
+      if (row->softmax_count == MOST_SOFTMAX) bug("too many softmax in '%s'", row->l->kernel->name);
+      softmax(row, op, &row->softmax[row->softmax_count]);
+      row->softmax_count++;
+    } else if (is_reduction(op)) {
+      LoopExpr *sum = reduce(row, op->kind == OP_sum ? "sum" : "top", op->kind,
+                             op->operands[0]->type.element, plain_step, op->operands[0]);
+      region_remember(r, result, sum);
+      vec_push(r->arena, &row->row_values, result);
+    } else if (made_of_row_values(row, op)) {
+      Index nowhere[MOST_AXES];
+      for (int i = 0; i < MOST_AXES; i++) nowhere[i] = index_scalar(loop_int(row->l->kernel, 0));
+      LoopExpr *value = region_value(r, result, nowhere);
+      region_remember(r, result, value);
+      vec_push(r->arena, &row->row_values, result);
+    }
+  }
+}
+
+/* A result with the row's axes alone: one element, or one strip, a trip. */
+static void store_row_value(Row *row, int i) {
+  const Value *result = region_result(&row->region, i);
+  int rank = result->type.rank, from = 0;
+  Index at[MOST_AXES];
+  for (int a = 0; a < row->shape->rank; a++) {
+    if (!row->reduced[a])
+      at[from++] = row->index[a];
+    else if (rank == row->shape->rank)
+      at[from++] = index_scalar(loop_int(row->l->kernel, 0));
+  }
+  Index where[MOST_AXES];
+  for (int a = 0; a < rank; a++) where[a] = at[a];
+  region_store(&row->region, region_result_buffer(&row->region, i), rank, where,
+               region_value(&row->region, result, where));
+}
+
+static void body(Row *row) {
+  Region *r = &row->region;
+  reduce_all(row);
+  bool whole = false; /* any result of the whole shape? */
+  for (int i = 0; i < region_result_count(r); i++) {
+    const Value *result = region_result(r, i);
+    if (has_row_shape(row, &result->type) && !type_equal(&result->type, row->shape))
+      store_row_value(row, i);
+    else
+      whole = true;
+  }
+  if (!whole) return;
+  size_t scope = region_push(r);
+  int blocks = open_row(row, row->lanes_stay ? r->lanes : row_lanes(row));
+  remember_softmax(row);
+  LoopExpr *results[64];
+  for (int i = 0; i < region_result_count(r); i++) {
+    const Value *result = region_result(r, i);
+    results[i] = type_equal(&result->type, row->shape)
+                     ? loop_let(row->l->kernel, "r", region_value(r, result, row->index))
+                     : NULL;
+  }
+  for (int i = 0; i < region_result_count(r); i++)
+    if (results[i])
+      region_store(r, region_result_buffer(r, i), row->shape->rank, row->index, results[i]);
+  close_blocks(row, blocks);
+  region_pop(r, scope);
+}
+
+void lower_row(Lowering *l) {
+  Row row = {.l = l, .region = region_open(l->kernel, l->op, l->target, l->dims)};
+  row.region.next_fault = l->first_fault;
+  LoopKernel *k = l->kernel;
+  DimTable *t = l->dims;
+  find_axes(&row);
+  l->algorithm = "rows";
+  int rank = row.shape->rank, kept = 0;
+  const Dim *dims[MOST_AXES];
+  int axes[MOST_AXES];
+  for (int i = 0; i < rank; i++)
+    if (!row.reduced[i]) {
+      axes[kept] = i;
+      dims[kept++] = row.shape->dims[i];
+    }
+  int leading = row.lanes_stay ? kept - 1 : kept;
+  l->trips = dim_constant(t, 1);
+  for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, dims[i]);
+  const Dim *channels = row.lanes_stay ? dims[kept - 1] : NULL;
+  int strip = LANE_REGISTERS * row.region.natural;
+  const Dim *strips = NULL;
+  if (channels) {
+    if (dim_max(channels) <= row.region.natural) strip = row.region.natural;
+    strips = dim_floor(t, dim_add(t, channels, dim_constant(t, strip - 1)), strip);
+    l->trips = dim_mul(t, l->trips, strips);
+  }
+  int64_t length = row_length(&row);
+  l->grain = grain_for(length > INT64_MAX / strip ? length : length * (channels ? strip : 1), true);
+  LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
+  LoopExpr *at[MOST_AXES];
+  int blocks = 1;
+  if (channels) {
+    const Dim *all[MOST_AXES + 1];
+    LoopExpr *split[MOST_AXES + 1];
+    for (int i = 0; i < leading; i++) all[i] = dims[i];
+    all[leading] = strips;
+    index_split(k, trip, all, leading + 1, split);
+    for (int i = 0; i < leading; i++) at[i] = split[i];
+    LoopExpr *begin = loop_let(k, "from", loop_mul(k, split[leading], loop_int(k, strip)));
+    LoopExpr *end = loop_min(k, loop_add(k, begin, loop_int(k, strip)), dim_expr(k, channels));
+    at[leading] = loop_for_lanes(k, "c", begin, end, strip);
+    row.region.lanes = strip;
+    blocks++;
+  } else {
+    index_split(k, trip, dims, kept, at);
+  }
+  for (int i = 0; i < kept; i++)
+    row.index[axes[i]] = channels && i == kept - 1 ? index_lanes(at[i]) : index_scalar(at[i]);
+  body(&row);
+  while (blocks--) loop_end(k);
+}

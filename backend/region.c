@@ -1,0 +1,682 @@
+/* region.c - buffers, indices, and the value of an operation at an index. */
+#include "backend/region.h"
+
+#include "support/bug.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- dims and indices ---- */
+
+LoopExpr *dim_expr(LoopKernel *k, const Dim *dim) {
+  const DimTerm *terms;
+  int count = dim_terms(dim, &terms);
+  LoopExpr *sum = NULL;
+  for (int t = 0; t < count; t++) {
+    LoopExpr *product = NULL;
+    for (int f = 0; f < terms[t].factor_count; f++) {
+      const DimFactor *factor = &terms[t].factors[f];
+      LoopExpr *one = factor->symbol
+                          ? loop_dim(k, factor->symbol->name, factor->symbol->number)
+                          : loop_div(k, dim_expr(k, factor->inner), loop_int(k, factor->divisor));
+      product = product ? loop_mul(k, product, one) : one;
+    }
+    if (!product)
+      product = loop_int(k, terms[t].coefficient);
+    else if (terms[t].coefficient != 1)
+      product = loop_mul(k, loop_int(k, terms[t].coefficient), product);
+    sum = sum ? loop_add(k, sum, product) : product;
+  }
+  return sum ? sum : loop_int(k, 0);
+}
+
+LoopExpr *dims_product(LoopKernel *k, const Dim *const *dims, int count) {
+  LoopExpr *product = loop_int(k, 1);
+  for (int i = 0; i < count; i++) product = loop_mul(k, product, dim_expr(k, dims[i]));
+  return product;
+}
+
+Index index_scalar(LoopExpr *at) {
+  return (Index){at, 0};
+}
+Index index_lanes(LoopExpr *at) {
+  return (Index){at, 1};
+}
+bool index_has_lanes(const Index *index) {
+  return index->step != 0 || loop_type(index->at).lanes > 1;
+}
+
+void index_split(LoopKernel *k, LoopExpr *number, const Dim *const *dims, int count,
+                 LoopExpr **indices) {
+  for (int i = count - 1; i > 0; i--) {
+    if (dim_is(dims[i], 1)) {
+      indices[i] = loop_int(k, 0);
+      continue;
+    }
+    LoopExpr *size = dim_expr(k, dims[i]);
+    indices[i] = loop_let(k, "i", loop_mod(k, number, size));
+    bool more = false; /* leading axes of size 1 need no quotient */
+    for (int j = 0; j < i; j++) more = more || !dim_is(dims[j], 1);
+    number = more ? loop_let(k, "rest", loop_div(k, number, size)) : loop_int(k, 0);
+  }
+  if (count > 0) indices[0] = dim_is(dims[0], 1) ? loop_int(k, 0) : number;
+}
+
+/* All lanes' places as a vector of i64. */
+static LoopExpr *index_vector(const Region *r, Index index) {
+  LoopKernel *k = r->k;
+  if (loop_type(index.at).lanes > 1) return index.at;
+  if (index.step == 0) return loop_splat(k, index.at, r->lanes);
+  if (index.step == 1) return loop_iota(k, index.at, r->lanes);
+  LoopExpr *steps = loop_mul(k, loop_iota(k, loop_int(k, 0), r->lanes), loop_int(k, index.step));
+  return loop_add(k, index.at, steps);
+}
+
+Index index_add(Region *r, Index a, Index b) {
+  if (loop_type(a.at).lanes > 1 || loop_type(b.at).lanes > 1)
+    return (Index){loop_add(r->k, index_vector(r, a), index_vector(r, b)), 0};
+  return (Index){loop_add(r->k, a.at, b.at), a.step + b.step};
+}
+
+Index index_scale(Region *r, Index index, int64_t by) {
+  if (by == 1) return index;
+  return (Index){loop_mul(r->k, index.at, loop_int(r->k, by)), index.step * by};
+}
+
+/* Lanes that start at a multiple of a size which they divide stay side by side. */
+static bool stays_together(const Region *r, Index a, int64_t by) {
+  return loop_type(a.at).lanes == 1 && a.step == 1 && by % r->lanes == 0 && r->aligned;
+}
+
+Index index_divide(Region *r, Index a, int64_t by) {
+  if (by == 1) return a;
+  if (!index_has_lanes(&a) || stays_together(r, a, by))
+    return index_scalar(loop_div(r->k, a.at, loop_int(r->k, by)));
+  return (Index){loop_div(r->k, index_vector(r, a), loop_int(r->k, by)), 0};
+}
+
+Index index_mod(Region *r, Index a, int64_t by) {
+  if (by == 1) return index_scalar(loop_int(r->k, 0));
+  if (!index_has_lanes(&a) || stays_together(r, a, by))
+    return (Index){loop_mod(r->k, a.at, loop_int(r->k, by)), a.step};
+  return (Index){loop_mod(r->k, index_vector(r, a), loop_int(r->k, by)), 0};
+}
+
+/* ---- buffers ---- */
+
+static LoopBuffer *declare(Region *r, const char *name, const Value *value) {
+  LoopExpr *sizes[LOOP_RANK];
+  for (int i = 0; i < value->type.rank; i++) sizes[i] = dim_expr(r->k, value->type.dims[i]);
+  return loop_operand_of(r->k, name, loop_element_of_type(value->type.element), value->type.rank,
+                         sizes);
+}
+
+static const char *name_of(const Region *r, const char *letter, int number) {
+  return arena_format(r->arena, "%s%d", letter, number);
+}
+
+Region region_open(LoopKernel *k, const Op *op, const Target *target, DimTable *dims) {
+  Region r = {.arena = k->arena,
+              .dims = dims,
+              .k = k,
+              .op = op,
+              .block = op->kind == OP_fused ? op->region : NULL,
+              .lanes = target->lanes,
+              .natural = target->lanes,
+              .aligned = true};
+  for (int i = 0; i < op->operand_count; i++) {
+    const Value *value = r.block ? r.block->arguments[i] : op->operands[i];
+    const char *name = value->name ? value->name : name_of(&r, "x", i);
+    vec_push(r.arena, &r.buffers, ((RegionBuffer){value, declare(&r, name, value)}));
+  }
+  for (int i = 0; i < op->result_count; i++) {
+    LoopBuffer *buffer =
+        declare(&r, op->result_count > 1 ? name_of(&r, "y", i) : "y", op->results[i]);
+    vec_push(r.arena, &r.buffers, ((RegionBuffer){op->results[i], buffer}));
+  }
+  return r;
+}
+
+int region_result_count(const Region *r) {
+  return r->op->result_count;
+}
+
+Value *region_result(const Region *r, int i) {
+  return r->block ? r->block->yields[i] : r->op->results[i];
+}
+
+LoopBuffer *region_result_buffer(const Region *r, int i) {
+  return r->buffers.items[r->op->operand_count + i].buffer;
+}
+
+LoopBuffer *region_buffer(const Region *r, const Value *value) {
+  for (int i = 0; i < r->op->operand_count; i++)
+    if (r->buffers.items[i].value == value) return r->buffers.items[i].buffer;
+  return NULL;
+}
+
+Value *region_operand(const Region *r, int i) {
+  return r->op->operands[i];
+}
+
+/* ---- memos ---- */
+
+size_t region_push(const Region *r) {
+  return r->memos.count;
+}
+void region_pop(Region *r, size_t scope) {
+  r->memos.count = scope;
+}
+
+void region_remember(Region *r, const Value *value, LoopExpr *result) {
+  RegionMemo memo = {.value = value, .everywhere = true, .result = result};
+  vec_push(r->arena, &r->memos, memo);
+}
+
+static bool same_index(const Index *a, const Index *b, int rank) {
+  for (int i = 0; i < rank; i++)
+    if (a[i].at != b[i].at || a[i].step != b[i].step) return false;
+  return true;
+}
+
+static LoopExpr *recall(const Region *r, const Value *value, const Index *index) {
+  for (size_t i = r->memos.count; i > 0; i--) {
+    const RegionMemo *memo = &r->memos.items[i - 1];
+    if (memo->value != value) continue;
+    if (memo->everywhere) return memo->result;
+    if (memo->mask == r->mask && same_index(memo->index, index, value->type.rank))
+      return memo->result;
+  }
+  return NULL;
+}
+
+static LoopExpr *keep(Region *r, const Value *value, const Index *index, LoopExpr *result) {
+  RegionMemo memo = {.value = value, .mask = r->mask, .result = result};
+  for (int i = 0; i < value->type.rank; i++) memo.index[i] = index[i];
+  vec_push(r->arena, &r->memos, memo);
+  return result;
+}
+
+/* ---- loads and stores ---- */
+
+static LoopExpr *access(Region *r, LoopBuffer *buffer, int rank, const Index *index) {
+  LoopExpr *at[LOOP_RANK];
+  int axis = -1, with_lanes = 0;
+  bool gathers = false;
+  for (int i = 0; i < rank; i++) {
+    at[i] = index[i].at;
+    if (!index_has_lanes(&index[i])) continue;
+    with_lanes++;
+    axis = i;
+    if (loop_type(index[i].at).lanes > 1) gathers = true;
+  }
+  if (!with_lanes) return loop_element_of(r->k, buffer, at);
+  if (gathers || with_lanes > 1)
+    for (int i = 0; i < rank; i++)
+      if (index_has_lanes(&index[i])) at[i] = index_vector(r, index[i]);
+  LoopExpr *a = loop_lanes_of(r->k, buffer, r->lanes, at);
+  if (!gathers && with_lanes == 1 && (axis != rank - 1 || index[axis].step != 1))
+    a = loop_along(a, axis, index[axis].step);
+  if (r->mask) a = loop_where(a, r->mask);
+  return a;
+}
+
+LoopExpr *region_load(Region *r, LoopBuffer *buffer, const Value *value, int rank,
+                      const Index *index) {
+  LoopExpr *element = access(r, buffer, rank, index);
+  return loop_let(r->k, buffer->name,
+                  loop_cast(r->k, element, compute_element(value->type.element)));
+}
+
+void region_store(Region *r, LoopBuffer *buffer, int rank, const Index *index, LoopExpr *value) {
+  bool lanes = false;
+  for (int i = 0; i < rank; i++) lanes = lanes || index_has_lanes(&index[i]);
+  value = loop_cast(r->k, value, buffer->element);
+  if (lanes && loop_type(value).lanes == 1) value = loop_splat(r->k, value, r->lanes);
+  loop_store(r->k, access(r, buffer, rank, index), value);
+}
+
+/* ---- the views ---- */
+
+/* `value` where the condition holds, `other` elsewhere; the operand is only read where it holds. */
+typedef struct {
+  LoopExpr *scalar; /* a bool that all lanes share; NULL: true */
+  LoopExpr *vector; /* a bool for each lane; NULL: true */
+} Condition;
+
+static LoopExpr *both(LoopKernel *k, LoopExpr *a, LoopExpr *b) {
+  return !a ? b : !b ? a : loop_and(k, a, b);
+}
+
+/* Brings an index into 0..size: notes where it is not, and clamps it if lanes share it. */
+static Index limit(Region *r, Index index, const Dim *size, Condition *condition) {
+  LoopKernel *k = r->k;
+  LoopExpr *end = dim_expr(k, size), *zero = loop_int(k, 0);
+  if (!index_has_lanes(&index)) {
+    LoopExpr *at = loop_let(k, "at", index.at);
+    condition->scalar =
+        both(k, condition->scalar, loop_and(k, loop_ge(k, at, zero), loop_lt(k, at, end)));
+    LoopExpr *last = loop_sub(k, end, loop_int(k, 1));
+    return index_scalar(loop_let(k, "at", loop_max(k, loop_min(k, at, last), zero)));
+  }
+  LoopExpr *places = loop_let(k, "places", index_vector(r, index));
+  LoopExpr *inside = loop_and(k, loop_ge(k, places, zero), loop_lt(k, places, end));
+  condition->vector = both(k, condition->vector, inside);
+  return index;
+}
+
+/* floor(index / by) where it comes out even; the condition says where. */
+static Index divide(Region *r, Index index, int64_t by, Condition *condition) {
+  if (by == 1) return index;
+  LoopKernel *k = r->k;
+  LoopExpr *divisor = loop_int(k, by), *zero = loop_int(k, 0);
+  if (!index_has_lanes(&index)) {
+    LoopExpr *at = loop_let(k, "at", index.at);
+    condition->scalar = both(k, condition->scalar, loop_eq(k, loop_mod(k, at, divisor), zero));
+    return index_scalar(loop_div(k, at, divisor));
+  }
+  LoopExpr *places = loop_let(k, "places", index_vector(r, index));
+  condition->vector = both(k, condition->vector, loop_eq(k, loop_mod(k, places, divisor), zero));
+  return (Index){loop_div(k, places, divisor), 0};
+}
+
+static LoopExpr *under(Region *r, Condition condition, const Value *value, const Index *index,
+                       LoopExpr *other) {
+  LoopKernel *k = r->k;
+  LoopExpr *outer = r->mask;
+  if (condition.vector) {
+    LoopExpr *mask = loop_let(k, "inside", condition.vector);
+    condition.vector = mask;
+    r->mask = outer ? loop_let(k, "inside", loop_and(k, outer, mask)) : mask;
+  }
+  LoopExpr *result = region_value(r, value, index);
+  r->mask = outer;
+  if (condition.vector) {
+    if (loop_type(result).lanes == 1) result = loop_splat(k, result, r->lanes);
+    result = loop_select(k, condition.vector, result, other);
+  }
+  if (condition.scalar) result = loop_select(k, condition.scalar, result, other);
+  return result;
+}
+
+static LoopExpr *pad_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0];
+  Index inner[MOST_AXES];
+  Condition condition = {0};
+  for (int i = 0; i < x->type.rank; i++) {
+    const Dim *before = op_list_dim(op, ATTRIBUTE_before, i);
+    const Dim *after = op_list_dim(op, ATTRIBUTE_after, i);
+    int64_t between = op_list_integer(op, ATTRIBUTE_between, i);
+    inner[i] = index[i];
+    if (!dim_is(before, 0))
+      inner[i] = index_add(r, inner[i], index_scalar(loop_neg(r->k, dim_expr(r->k, before))));
+    inner[i] = divide(r, inner[i], between + 1, &condition);
+    if (!dim_is(before, 0) || !dim_is(after, 0))
+      inner[i] = limit(r, inner[i], x->type.dims[i], &condition);
+    else if (between) /* where it is not even its floor is still inside */
+      inner[i].at = loop_let(r->k, "at", inner[i].at);
+  }
+  LoopExpr *other = scalar_number(r->k, x->type.element, op_attribute(op, ATTRIBUTE_value)->number);
+  return under(r, condition, x, inner, other);
+}
+
+LoopExpr *region_value_inside(Region *r, const Value *value, const Index *index,
+                              const int64_t *divisors) {
+  Index inner[MOST_AXES];
+  Condition condition = {0};
+  for (int i = 0; i < value->type.rank; i++) {
+    inner[i] = index[i];
+    if (!divisors[i]) continue;
+    inner[i] =
+        limit(r, divide(r, inner[i], divisors[i], &condition), value->type.dims[i], &condition);
+  }
+  return under(r, condition, value, inner,
+               scalar_number(r->k, value->type.element, number_integer(0)));
+}
+
+/* x, but u where the index is inside of it. */
+static LoopExpr *update_value(Region *r, const Op *op, const Index *index) {
+  LoopKernel *k = r->k;
+  const Value *x = op->operands[0], *u = op->operands[1];
+  Index inner[MOST_AXES];
+  Condition condition = {0};
+  for (int i = 0; i < x->type.rank; i++) {
+    LoopExpr *start = dim_expr(k, op_list_dim(op, ATTRIBUTE_at, i));
+    if (2 + i < op->operand_count) {
+      LoopExpr *given = loop_cast(k, region_scalar(r, op->operands[2 + i]), LOOP_I64);
+      LoopExpr *room = loop_sub(k, dim_expr(k, x->type.dims[i]), dim_expr(k, u->type.dims[i]));
+      room = loop_add(k, room, loop_int(k, 1));
+      start = loop_let(k, "start", loop_checked(k, given, room, r->next_fault));
+    }
+    inner[i] = limit(r, index_add(r, index[i], index_scalar(loop_neg(k, start))), u->type.dims[i],
+                     &condition);
+  }
+  LoopExpr *old = loop_let(k, "old", region_value(r, x, index));
+  return under(r, condition, u, inner, old);
+}
+
+/* The place of a window's element along one of its axes. */
+static Index window_place(Region *r, const Op *op, int i, Index window, Index element) {
+  LoopKernel *k = r->k;
+  Index at = index_scale(r, window, op_list_integer(op, ATTRIBUTE_stride, i));
+  Index more = index_scale(r, element, op_list_integer(op, ATTRIBUTE_dilation, i));
+  int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+  at = index_add(r, at, more);
+  return before ? index_add(r, at, index_scalar(loop_int(k, -before))) : at;
+}
+
+static LoopExpr *windows_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0];
+  int count = op_list_count(op, ATTRIBUTE_axes);
+  Index inner[MOST_AXES];
+  Condition condition = {0};
+  memcpy(inner, index, (size_t)x->type.rank * sizeof *inner);
+  for (int i = 0; i < count; i++) {
+    int axis = (int)op_list_integer(op, ATTRIBUTE_axes, i);
+    inner[axis] = window_place(r, op, i, index[axis], index[x->type.rank + i]);
+    if (op_pair_integer(op, ATTRIBUTE_pad, i, 0) || op_pair_integer(op, ATTRIBUTE_pad, i, 1))
+      inner[axis] = limit(r, inner[axis], x->type.dims[axis], &condition);
+  }
+  LoopExpr *other = scalar_number(r->k, x->type.element, op_attribute(op, ATTRIBUTE_value)->number);
+  return under(r, condition, x, inner, other);
+}
+
+static LoopExpr *slice_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0];
+  Index inner[MOST_AXES];
+  for (int i = 0; i < x->type.rank; i++) {
+    const Dim *start = op_list_dim(op, ATTRIBUTE_start, i);
+    inner[i] = index_scale(r, index[i], op_list_integer(op, ATTRIBUTE_step, i));
+    if (!dim_is(start, 0)) inner[i] = index_add(r, inner[i], index_scalar(dim_expr(r->k, start)));
+  }
+  return region_value(r, x, inner);
+}
+
+static LoopExpr *broadcast_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0];
+  int more = op->results[0]->type.rank - x->type.rank;
+  Index inner[MOST_AXES];
+  for (int i = 0; i < x->type.rank; i++)
+    inner[i] = dim_is(x->type.dims[i], 1) ? index_scalar(loop_int(r->k, 0)) : index[i + more];
+  return region_value(r, x, inner);
+}
+
+static LoopExpr *transpose_value(Region *r, const Op *op, const Index *index) {
+  Index inner[MOST_AXES];
+  for (int i = 0; i < op->results[0]->type.rank; i++)
+    inner[op_list_integer(op, ATTRIBUTE_perm, i)] = index[i];
+  return region_value(r, op->operands[0], inner);
+}
+
+/* Axes of size 1 come and go; anything else goes through the element's number. */
+static LoopExpr *reshape_value(Region *r, const Op *op, const Index *index) {
+  LoopKernel *k = r->k;
+  const Type *from = &op->operands[0]->type, *to = &op->results[0]->type;
+  Index inner[MOST_AXES];
+  int j = 0;
+  bool units = true;
+  for (int i = 0; i < from->rank && units; i++) {
+    if (dim_is(from->dims[i], 1)) {
+      inner[i] = index_scalar(loop_int(k, 0));
+      continue;
+    }
+    while (j < to->rank && dim_is(to->dims[j], 1)) j++;
+    units = j < to->rank && to->dims[j] == from->dims[i];
+    if (units) inner[i] = index[j++];
+  }
+  while (j < to->rank && dim_is(to->dims[j], 1)) j++;
+  if (units && j == to->rank) return region_value(r, op->operands[0], inner);
+
+  Index number = index_scalar(loop_int(k, 0));
+  LoopExpr *size = loop_int(k, 1);
+  for (int i = to->rank - 1; i >= 0; i--) {
+    if (index_has_lanes(&index[i])) {
+      number.at = loop_add(k, number.at, loop_mul(k, index_vector(r, index[i]), size));
+    } else {
+      number.at = loop_add(k, number.at, loop_mul(k, index[i].at, size));
+    }
+    size = loop_mul(k, size, dim_expr(k, to->dims[i]));
+  }
+  LoopExpr *rest = loop_let(k, "number", number.at);
+  for (int i = from->rank - 1; i >= 0; i--) {
+    LoopExpr *extent = dim_expr(k, from->dims[i]);
+    inner[i] = index_scalar(i ? loop_let(k, "at", loop_mod(k, rest, extent)) : rest);
+    if (i) rest = loop_let(k, "rest", loop_div(k, rest, extent));
+  }
+  return region_value(r, op->operands[0], inner);
+}
+
+static LoopExpr *concat_value(Region *r, const Op *op, const Index *index) {
+  LoopKernel *k = r->k;
+  int axis = (int)op_integer(op, ATTRIBUTE_axis), rank = op->results[0]->type.rank;
+  LoopExpr *result = NULL, *start = loop_int(k, 0);
+  for (int i = 0; i < op->operand_count; i++) {
+    const Value *x = op->operands[i];
+    Index inner[MOST_AXES];
+    Condition condition = {0};
+    memcpy(inner, index, (size_t)rank * sizeof *inner);
+    inner[axis] = limit(r, index_add(r, index[axis], index_scalar(loop_neg(k, start))),
+                        x->type.dims[axis], &condition);
+    LoopExpr *other = result ? result : scalar_number(k, x->type.element, number_integer(0));
+    result = loop_let(k, "part", under(r, condition, x, inner, other));
+    start = loop_add(k, start, dim_expr(k, x->type.dims[axis]));
+  }
+  return result;
+}
+
+static LoopExpr *gather_value(Region *r, const Op *op, const Index *index) {
+  LoopKernel *k = r->k;
+  const Value *x = op->operands[0], *i = op->operands[1];
+  int axis = (int)op_integer(op, ATTRIBUTE_axis), batch = (int)op_integer(op, ATTRIBUTE_batch);
+  int middle = i->type.rank - batch;
+  Index inner[MOST_AXES], which[MOST_AXES];
+  for (int a = 0; a < batch; a++) which[a] = index[a];
+  for (int a = batch; a < i->type.rank; a++) which[a] = index[axis + a - batch];
+  for (int a = 0; a < x->type.rank; a++) inner[a] = index[a < axis ? a : a + middle - 1];
+  LoopExpr *place = loop_cast(k, region_value(r, i, which), LOOP_I64);
+  /* bare loads are masked at a row's end and give 0, which is inside */
+  place = loop_checked(k, place, dim_expr(k, x->type.dims[axis]), r->next_fault);
+  inner[axis] = (Index){loop_let(k, "place", place), 0};
+  return region_value(r, x, inner);
+}
+
+static LoopExpr *iota_value(Region *r, const Op *op, const Index *index) {
+  Index at = index[op_integer(op, ATTRIBUTE_axis)];
+  LoopExpr *number = index_has_lanes(&at) ? index_vector(r, at) : at.at;
+  return loop_cast(r->k, number, compute_element(op->results[0]->type.element));
+}
+
+/* ---- reductions of few elements: pooling ---- */
+
+/* Is what lies outside of the windows neutral, so that loops may leave it out? */
+static bool edge_is_neutral(const Op *windows, Operator reduction) {
+  Number value = op_attribute(windows, ATTRIBUTE_value)->number;
+  double v = value.is_integer ? (double)value.integer : value.real;
+  return reduction == OP_sum ? v == 0 : isinf(v) && v < 0;
+}
+
+static LoopExpr *ceil_divide(LoopKernel *k, LoopExpr *a, int64_t by) {
+  return by == 1 ? a : loop_div(k, loop_add(k, a, loop_int(k, by - 1)), loop_int(k, by));
+}
+
+/* Elements of a window along its axis i that lie inside, as a range, if lanes share the window. */
+static void clip_window(Region *r, const Op *op, int i, Index window, LoopExpr **begin,
+                        LoopExpr **end) {
+  LoopKernel *k = r->k;
+  int axis = (int)op_list_integer(op, ATTRIBUTE_axes, i);
+  int64_t stride = op_list_integer(op, ATTRIBUTE_stride, i);
+  int64_t dilation = op_list_integer(op, ATTRIBUTE_dilation, i);
+  int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+  LoopExpr *size = dim_expr(k, op->operands[0]->type.dims[axis]);
+  LoopExpr *first = loop_add(k, loop_mul(k, window.at, loop_int(k, stride)), loop_int(k, -before));
+  first = loop_let(k, "first", first);
+  LoopExpr *from = ceil_divide(k, loop_neg(k, first), dilation);
+  LoopExpr *to = ceil_divide(k, loop_sub(k, size, first), dilation);
+  *begin = loop_let(k, "from", loop_max(k, loop_int(k, 0), from));
+  *end = loop_let(k, "to", loop_min(k, *end, to));
+}
+
+static LoopExpr *clipped_value(Region *r, const Op *windows, const Index *index,
+                               const bool *clipped) {
+  const Value *x = windows->operands[0];
+  int count = op_list_count(windows, ATTRIBUTE_axes);
+  Index inner[MOST_AXES];
+  Condition condition = {0};
+  memcpy(inner, index, (size_t)x->type.rank * sizeof *inner);
+  for (int i = 0; i < count; i++) {
+    int axis = (int)op_list_integer(windows, ATTRIBUTE_axes, i);
+    inner[axis] = window_place(r, windows, i, index[axis], index[x->type.rank + i]);
+    bool padded = op_pair_integer(windows, ATTRIBUTE_pad, i, 0) ||
+                  op_pair_integer(windows, ATTRIBUTE_pad, i, 1);
+    if (padded && !clipped[i]) inner[axis] = limit(r, inner[axis], x->type.dims[axis], &condition);
+  }
+  LoopExpr *other =
+      scalar_number(r->k, x->type.element, op_attribute(windows, ATTRIBUTE_value)->number);
+  return under(r, condition, x, inner, other);
+}
+
+static LoopExpr *reduction_value(Region *r, const Op *op, const Index *index) {
+  LoopKernel *k = r->k;
+  const Value *x = op->operands[0];
+  const Op *windows = x->op && x->op->kind == OP_windows && !region_buffer(r, x) ? x->op : NULL;
+  if (windows && !edge_is_neutral(windows, op->kind)) windows = NULL;
+  LoopElement element = compute_element(x->type.element);
+  bool keepdims = op_flag(op, ATTRIBUTE_keepdims), lanes = false;
+  bool reduced[MOST_AXES] = {0};
+  for (int i = 0; i < op_list_count(op, ATTRIBUTE_axis); i++)
+    reduced[op_list_integer(op, ATTRIBUTE_axis, i)] = true;
+  Index inner[MOST_AXES];
+  int from = 0;
+  int64_t written_out = 1;
+  for (int i = 0; i < x->type.rank; i++) {
+    if (!reduced[i]) {
+      inner[i] = index[from++];
+      lanes = lanes || index_has_lanes(&inner[i]);
+      continue;
+    }
+    if (keepdims) from++;
+    int64_t size = dim_is_constant(x->type.dims[i]) ? dim_value(x->type.dims[i]) : INT32_MAX;
+    written_out = written_out > INT32_MAX ? written_out : written_out * size;
+  }
+  enum { MOST_WRITTEN_OUT = 25 };
+  LoopExpr *neutral = loop_literal(k, element, op->kind == OP_sum ? 0 : -INFINITY);
+  if (!loop_element_is_float(element) && op->kind == OP_max)
+    neutral = element == LOOP_I64 ? loop_cast(k, loop_int(k, INT64_MIN), LOOP_I64)
+                                  : loop_literal(k, element, element == LOOP_I32 ? INT32_MIN : 0);
+  LoopExpr *sum =
+      loop_var(k, op->kind == OP_sum ? "total" : "top", element, lanes ? r->lanes : 1, neutral);
+  size_t scope = region_push(r);
+  int blocks = 0;
+  bool clipped[MOST_AXES] = {0};
+  for (int i = 0; i < x->type.rank; i++) {
+    if (!reduced[i]) continue;
+    LoopExpr *begin = loop_int(k, 0), *end = dim_expr(k, x->type.dims[i]);
+    int w = windows ? i - windows->operands[0]->type.rank : -1;
+    if (w >= 0 && (op_pair_integer(windows, ATTRIBUTE_pad, w, 0) ||
+                   op_pair_integer(windows, ATTRIBUTE_pad, w, 1))) {
+      int axis = (int)op_list_integer(windows, ATTRIBUTE_axes, w);
+      if (!index_has_lanes(&inner[axis])) {
+        clip_window(r, windows, w, inner[axis], &begin, &end);
+        clipped[w] = true;
+      }
+    }
+    bool each = written_out <= MOST_WRITTEN_OUT && !(w >= 0 && clipped[w]);
+    LoopExpr *at = each ? loop_each(k, "e", begin, end) : loop_for(k, "e", begin, end);
+    inner[i] = index_scalar(at);
+    blocks++;
+  }
+  LoopExpr *value = windows ? clipped_value(r, windows, inner, clipped) : region_value(r, x, inner);
+  loop_set(k, sum, op->kind == OP_sum ? loop_add(k, sum, value) : loop_max(k, sum, value));
+  while (blocks--) loop_end(k);
+  region_pop(r, scope);
+  return sum;
+}
+
+/* ---- values ---- */
+
+static LoopExpr *elementwise_value(Region *r, const Op *op, const Index *index) {
+  LoopExpr *operands[3];
+  int rank = op->results[0]->type.rank;
+  for (int i = 0; i < op->operand_count; i++) {
+    const Value *x = op->operands[i];
+    int more = rank - x->type.rank;
+    Index inner[MOST_AXES];
+    for (int a = 0; a < x->type.rank; a++)
+      inner[a] = dim_is(x->type.dims[a], 1) && !dim_is(op->results[0]->type.dims[a + more], 1)
+                     ? index_scalar(loop_int(r->k, 0))
+                     : index[a + more];
+    operands[i] = region_value(r, x, inner);
+  }
+  return scalar_op(r->k, op, operands);
+}
+
+static LoopExpr *constant_value(Region *r, const Op *op) {
+  const Data *data = op_attribute(op, ATTRIBUTE_value)->data;
+  if (data->count != 1 || !data->bytes)
+    bug("a constant of %lld elements inside of a kernel", (long long)data->count);
+  Element element = op->results[0]->type.element;
+  Number number = element_is_float(element) ? number_real(data_get(data, 0))
+                                            : number_integer(data_get_integer(data, 0));
+  return scalar_number(r->k, element, number);
+}
+
+static LoopExpr *compute(Region *r, const Op *op, const Index *index) {
+  if (operator_has(op->kind, TRAIT_ELEMENTWISE)) return elementwise_value(r, op, index);
+  switch (op->kind) {
+  case OP_sum:
+  case OP_max:
+    return reduction_value(r, op, index);
+  case OP_reshape:
+    return reshape_value(r, op, index);
+  case OP_transpose:
+    return transpose_value(r, op, index);
+  case OP_broadcast:
+    return broadcast_value(r, op, index);
+  case OP_slice:
+    return slice_value(r, op, index);
+  case OP_pad:
+    return pad_value(r, op, index);
+  case OP_concat:
+    return concat_value(r, op, index);
+  case OP_windows:
+    return windows_value(r, op, index);
+  case OP_gather:
+    return gather_value(r, op, index);
+  case OP_iota:
+    return iota_value(r, op, index);
+  case OP_update:
+    return update_value(r, op, index);
+  case OP_constant:
+    return constant_value(r, op);
+  case OP_full:
+    return scalar_number(r->k, op->results[0]->type.element,
+                         op_attribute(op, ATTRIBUTE_value)->number);
+  case OP_dim_value:
+    return loop_cast(r->k, dim_expr(r->k, op_attribute(op, ATTRIBUTE_value)->dim), LOOP_I64);
+  case OP_stop_gradient:
+  case OP_checkpoint:
+    return region_value(r, op->operands[0], index);
+  default:
+    bug("no value of '%s' inside of a kernel", operator_infos[op->kind].name);
+  }
+}
+
+static bool only_changes_index(Operator kind) {
+  return operator_has(kind, TRAIT_VIEW) || kind == OP_constant || kind == OP_full;
+}
+
+LoopExpr *region_value(Region *r, const Value *value, const Index *index) {
+  LoopExpr *known = recall(r, value, index);
+  if (known) return known;
+  LoopBuffer *buffer = region_buffer(r, value);
+  if (buffer) return keep(r, value, index, region_load(r, buffer, value, value->type.rank, index));
+  if (!value->op) bug("%%%d is not bound in its kernel", value->number);
+  LoopExpr *result = compute(r, value->op, index);
+  if (only_changes_index(value->op->kind)) return result;
+  const char *name = arena_format(r->arena, "v%d", value->number);
+  return keep(r, value, index, loop_let(r->k, name, result));
+}
+
+LoopExpr *region_scalar(Region *r, const Value *value) {
+  return region_value(r, value, NULL);
+}
