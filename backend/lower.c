@@ -12,7 +12,7 @@ enum { ALIGN = 64 };
 
 typedef struct {
   Arena *arena;
-  Program *program;
+  NativeProgram *program;
   const Target *target;
   Module *module;
   VEC(const char *) texts; /* of program->kernels, without their names */
@@ -25,7 +25,7 @@ static int64_t align(int64_t bytes) {
 /* ---- constants and tensors ---- */
 
 static int64_t constant_offset(Lowerer *lw, const Data *data) {
-  Program *p = lw->program;
+  NativeProgram *p = lw->program;
   for (size_t i = 0; i < p->constants.count; i++)
     if (p->constants.items[i].data == data) return p->constants.items[i].offset;
   int64_t bytes = data->count * element_infos[data->element].bytes;
@@ -36,7 +36,7 @@ static int64_t constant_offset(Lowerer *lw, const Data *data) {
 }
 
 static void lay_out_tensors(Lowerer *lw) {
-  Program *p = lw->program;
+  NativeProgram *p = lw->program;
   for (int kind = TENSOR_PARAM; kind <= TENSOR_STATE; kind++)
     for (size_t i = 0; i < lw->module->tensors.count; i++) {
       const Tensor *tensor = lw->module->tensors.items[i];
@@ -246,9 +246,9 @@ static void lower_function(Lowerer *lw, const Function *function) {
   vec_push(lw->arena, &lw->program->entries, entry);
 }
 
-Program *lower(Arena *arena, const Module *module, const Target *target, const char *name) {
-  Program *program = ARENA_NEW(arena, Program);
-  *program = (Program){.arena = arena, .module = module, .name = name};
+NativeProgram *lower(Arena *arena, const Module *module, const Target *target, const char *name) {
+  NativeProgram *program = ARENA_NEW(arena, NativeProgram);
+  *program = (NativeProgram){.arena = arena, .module = module, .name = name};
   Lowerer lw = {.arena = arena, .program = program, .target = target, .module = (Module *)module};
   lay_out_tensors(&lw);
   for (size_t i = 0; i < module->functions.count; i++)

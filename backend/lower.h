@@ -13,6 +13,6 @@
 #include "backend/target.h"
 
 /* A module that `plan` has run on. `name`: the program's, for symbols. */
-Program *lower(Arena *arena, const Module *module, const Target *target, const char *name);
+NativeProgram *lower(Arena *arena, const Module *module, const Target *target, const char *name);
 
 #endif

@@ -59,6 +59,6 @@ typedef struct {
   VEC(ProgramConstant) constants;
   int64_t constants_bytes, parameter_bytes, arena_bytes, scratch_bytes;
   int most_operands;
-} Program;
+} NativeProgram;
 
 #endif

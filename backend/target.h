@@ -1,0 +1,44 @@
+/* target.h - the machine that code is made for.
+ *
+ *   Target target;
+ *   if (!target_find(&target, arena, NULL, "x86-64-v3", diagnostics)) return false;
+ *   ... target.lanes, target.registers ...                 choose tiles by these
+ *
+ * One table lists the CPUs that `--cpu` takes; `native` asks the machine that runs dlc. Nothing
+ * else in the compiler looks at the host.
+ */
+#ifndef BACKEND_TARGET_H
+#define BACKEND_TARGET_H
+
+#include "support/arena.h"
+#include "support/diag.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+  const char *name;   /* as --cpu has it: "x86-64-v3"; of native: "native" */
+  const char *triple; /* LLVM's: "x86_64-linux-gnu" */
+  const char *cpu;    /* LLVM's name and features */
+  const char *features;
+  int level;      /* x86-64-vN that the machine must have; 0: another architecture */
+  int lanes;      /* f32 in a vector register: 4, 8, 16 */
+  int registers;  /* vector registers: 16, 32 */
+  int64_t l1, l2; /* data cache bytes of a core */
+  bool fma;       /* a * b + c rounds once */
+  bool f16;       /* converts f16 in registers */
+  bool masks;     /* lanes are masked at no cost (AVX-512) */
+  bool links;     /* executables and libraries can be made: the runtime exists for it */
+} Target;
+
+/* The target of `--target` and `--cpu`; NULL: this machine's architecture, native. On a failure
+ * a diagnostic (E0601, E0602) names the known ones. */
+bool target_find(Target *target, Arena *arena, const char *triple, const char *cpu,
+                 Diagnostics *diagnostics);
+/* Can the machine that runs dlc run this? */
+bool target_runs_here(const Target *target);
+/* The known CPUs of x86-64, for `dlc help cpus`: NULL at the end. */
+const char *target_cpu(size_t number);
+const char *target_cpu_text(size_t number); /* one line about it */
+
+#endif
