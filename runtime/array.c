@@ -11,10 +11,7 @@ int64_t dlrt_array_count(const dlrt_array *array) {
 }
 
 size_t dlrt_array_bytes(dlrt_element element, int rank, const int64_t *shape) {
-  size_t bytes = dlrt_element_size(element);
-  for (int i = 0; i < rank; i++)
-    if (shape[i] < 0 || __builtin_mul_overflow(bytes, (size_t)shape[i], &bytes)) return SIZE_MAX;
-  return bytes > PTRDIFF_MAX ? SIZE_MAX : bytes;
+  return dlrt_bytes(dlrt_element_size(element), rank, shape);
 }
 
 void *dlrt_array_make(dlrt_array *array, dlrt_element element, int rank, const int64_t *shape) {

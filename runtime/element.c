@@ -36,6 +36,12 @@ dlrt_element dlrt_element_named(const char *name, size_t length) {
   return DLRT_ELEMENTS;
 }
 
+size_t dlrt_bytes(size_t size, int64_t rank, const int64_t *shape) {
+  for (int64_t i = 0; i < rank; i++)
+    if (shape[i] < 0 || __builtin_mul_overflow(size, (size_t)shape[i], &size)) return SIZE_MAX;
+  return size > PTRDIFF_MAX ? SIZE_MAX : size;
+}
+
 float dlrt_from_f16(uint16_t bits) {
   uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 31;
   uint32_t fraction = bits & 1023, word;

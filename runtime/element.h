@@ -12,6 +12,10 @@ bool dlrt_element_is_float(int64_t element);
 /* The element with that name (`length` characters), or DLRT_ELEMENTS. */
 dlrt_element dlrt_element_named(const char *name, size_t length);
 
+/* `size` times all lengths, or SIZE_MAX if that is more than memory could hold or a length is
+ * negative. */
+size_t dlrt_bytes(size_t size, int64_t rank, const int64_t *shape);
+
 /* Round to nearest even; NaN stays NaN. */
 float dlrt_from_f16(uint16_t bits);
 uint16_t dlrt_to_f16(float value);

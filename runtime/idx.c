@@ -1,5 +1,6 @@
 /* IDX: two zeros, a type, the rank, that many big-endian lengths, big-endian numbers. */
 #include "runtime/array.h"
+#include "runtime/element.h"
 
 dlrt_status dlrt_idx_read(const char *path, dlrt_file *file, dlrt_array *array, dlrt_error *error) {
   static const struct {
@@ -17,15 +18,15 @@ dlrt_status dlrt_idx_read(const char *path, dlrt_file *file, dlrt_array *array, 
   int rank = at[3];
   if (rank > DLRT_AXES)
     return dlrt_fail(error, DLRT_BAD_FILE, "%.300s: %d axes, at most %d", path, rank, DLRT_AXES);
-  size_t head = 4 + 4 * (size_t)rank, bytes = layout->size;
+  size_t head = 4 + 4 * (size_t)rank;
   if (file->size < head)
     return dlrt_fail(error, DLRT_BAD_FILE, "%.300s: the IDX head is cut short", path);
   array->rank = rank;
   for (int i = 0; i < rank; i++) {
     const unsigned char *length = at + 4 + 4 * i;
     array->shape[i] = (int64_t)length[0] << 24 | length[1] << 16 | length[2] << 8 | length[3];
-    if (__builtin_mul_overflow(bytes, (size_t)array->shape[i], &bytes)) bytes = SIZE_MAX;
   }
+  size_t bytes = dlrt_bytes(layout->size, rank, array->shape);
   if (bytes != file->size - head)
     return dlrt_fail(error, DLRT_BAD_FILE, "%.300s: %zu bytes of data, its head promises %zu", path,
                      file->size - head, bytes);

@@ -140,9 +140,8 @@ dlrt_status dlrt_npy_read(const char *path, dlrt_file *file, dlrt_array *array, 
   if (!*type || !has_shape) return bad_head(path, error);
   if (!layout_of(type, &layout))
     return dlrt_fail(error, DLRT_BAD_FILE, "%.300s: numbers of type '%s' are not read", path, type);
-  size_t bytes = layout.size, there = file->size - begin - length;
-  for (int i = 0; i < array->rank; i++)
-    if (__builtin_mul_overflow(bytes, (size_t)array->shape[i], &bytes)) bytes = SIZE_MAX;
+  size_t bytes = dlrt_bytes(layout.size, array->rank, array->shape);
+  size_t there = file->size - begin - length;
   if (bytes != there)
     return dlrt_fail(error, DLRT_BAD_FILE, "%.300s: %zu bytes of data, its shape and type need %zu",
                      path, there, bytes);

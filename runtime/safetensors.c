@@ -10,13 +10,13 @@ enum { LONGEST_HEAD = 100 * 1000 * 1000 };
 static const struct {
   const char *dtype;
   dlrt_element element;
-  size_t bits;
+  size_t size;
 } types[] = {
-    {"F32", DLRT_F32, 32},      {"F64", DLRT_F64, 64},      {"F16", DLRT_F16, 16},
-    {"BF16", DLRT_BF16, 16},    {"I8", DLRT_I8, 8},         {"U8", DLRT_U8, 8},
-    {"I32", DLRT_I32, 32},      {"I64", DLRT_I64, 64},      {"BOOL", DLRT_BOOL, 8},
-    {"I16", DLRT_ELEMENTS, 16}, {"U16", DLRT_ELEMENTS, 16}, {"U32", DLRT_ELEMENTS, 32},
-    {"U64", DLRT_ELEMENTS, 64},
+    {"F32", DLRT_F32, 4},      {"F64", DLRT_F64, 8},      {"F16", DLRT_F16, 2},
+    {"BF16", DLRT_BF16, 2},    {"I8", DLRT_I8, 1},        {"U8", DLRT_U8, 1},
+    {"I32", DLRT_I32, 4},      {"I64", DLRT_I64, 8},      {"BOOL", DLRT_BOOL, 1},
+    {"I16", DLRT_ELEMENTS, 2}, {"U16", DLRT_ELEMENTS, 2}, {"U32", DLRT_ELEMENTS, 4},
+    {"U64", DLRT_ELEMENTS, 8},
 };
 
 static int by_name(const void *a, const void *b) {
@@ -62,9 +62,7 @@ static dlrt_status check_size(const reading *r, dlrt_stored *tensor) {
     if (strcmp(types[t].dtype, tensor->dtype)) continue;
     if (tensor->rank > DLRT_AXES) return DLRT_OK;
     tensor->element = types[t].element;
-    size_t bytes = types[t].bits / 8;
-    for (int i = 0; i < tensor->rank; i++)
-      if (__builtin_mul_overflow(bytes, (size_t)tensor->shape[i], &bytes)) bytes = SIZE_MAX;
+    size_t bytes = dlrt_bytes(types[t].size, tensor->rank, tensor->shape);
     if (bytes != tensor->bytes)
       return dlrt_fail(r->error, DLRT_BAD_FILE,
                        "%.200s: '%.100s' has %zu bytes, its shape and type need %zu", r->path,

@@ -67,7 +67,7 @@ typedef struct {
 } stored;
 
 static void field(unsigned char **at, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; i++) *(*at)++ = (unsigned char)(value >> 8 * i);
+  for (int i = 0; i < bytes; i++) *(*at)++ = i < 8 ? (unsigned char)(value >> 8 * i) : 0;
 }
 
 /* A member's head, local or in the directory. 20: the version that reads it; 0x21: 1980-01-01, for

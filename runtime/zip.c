@@ -30,7 +30,7 @@ dlrt_status dlrt_zip_open(const char *path, const dlrt_file *file, dlrt_zip *zip
   if (from == UINT32_MAX || size == UINT32_MAX || count == UINT16_MAX) {
     if (at < LOCATOR || memcmp(end - LOCATOR, "PK\6\7", 4)) return damaged(path, error);
     uint64_t wide = field(end - LOCATOR + 8, 8);
-    if (wide > file->size - END64 || memcmp(file->data + wide, "PK\6\6", 4))
+    if (file->size < END64 || wide > file->size - END64 || memcmp(file->data + wide, "PK\6\6", 4))
       return damaged(path, error);
     count = field(file->data + wide + 32, 8);
     size = field(file->data + wide + 40, 8);

@@ -1,0 +1,19 @@
+/* reader.h - what the fuzzers of the array readers share: if a reader takes the bytes, its array
+ * must be as large as its shape says and readable to its end. */
+#ifndef FUZZ_READER_H
+#define FUZZ_READER_H
+
+#include "runtime/array.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static inline void check_array(dlrt_array *array) {
+  static volatile unsigned sum;
+  if (dlrt_array_bytes(array->element, array->rank, array->shape) != array->bytes) abort();
+  for (size_t i = 0; i < array->bytes; i++) sum += ((const unsigned char *)array->data)[i];
+  dlrt_array_free(array);
+}
+
+#endif
