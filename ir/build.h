@@ -63,6 +63,9 @@ AttributeValue attribute_element(Element element);
 AttributeValue attribute_dims(Module *module, const Dim *const *dims, int count);
 AttributeValue attribute_integers(Module *module, const int64_t *values, int count);
 AttributeValue attribute_pairs(Module *module, const int64_t (*pairs)[2], int count);
+/* [[first..],[second..]]: contract and batch of dot. */
+AttributeValue attribute_two_lists(Module *module, const int64_t *first, const int64_t *second,
+                                   int count);
 AttributeValue attribute_data(const Data *data);
 
 #endif

@@ -1,0 +1,292 @@
+/* Types of the products, of softmax and of attention. */
+#include "ir/infer.h"
+
+/* Products of i8 and u8 are summed in i32; others have one element type. */
+static bool product_element(Inference *i, Element *element) {
+  Element a = i->in[0].element, b = i->in[1].element;
+  if (element_infos[a].bytes == 1 && element_infos[b].bytes == 1 && a != ELEMENT_bool &&
+      b != ELEMENT_bool) {
+    *element = ELEMENT_i32;
+    return true;
+  }
+  *element = a;
+  return infer_same_element(i, 0, 1) && infer_arithmetic(i, 0);
+}
+
+/* ---- dot ---- */
+
+static bool dot_lists(Inference *i, AttributeName name, bool used[2][MOST_AXES]) {
+  const AttributeValue *value = infer_attribute(i, name);
+  bool fine = value->lists.count == 2 && value->lists.items[0].count == value->lists.items[1].count;
+  for (int side = 0; fine && side < 2; side++)
+    for (int n = 0; fine && n < value->lists.items[side].count; n++) {
+      int64_t axis = dim_value(value->lists.items[side].items[n]);
+      fine = !used[side][axis];
+      used[side][axis] = true;
+    }
+  if (!fine)
+    infer_fail(i, E0205, -1, "'%s' of '@' must be two lists of equally many axes, each named once",
+               attribute_names[name]);
+  return fine;
+}
+
+static bool dot_fail(Inference *i, AttributeName name, const Dim *a, const Dim *b) {
+  infer_fail(i, E0204, 1, "the %s dimensions of '@' differ",
+             name == ATTRIBUTE_contract ? "inner" : "batch");
+  infer_label(i, "%s @ %s: %s is not %s", infer_type_text(i, &i->in[0]),
+              infer_type_text(i, &i->in[1]), infer_dim_text(i, a), infer_dim_text(i, b));
+  const Type *y = &i->in[1];
+  if (name == ATTRIBUTE_contract && y->rank >= 2 && a == y->dims[y->rank - 1])
+    infer_help(i, "the other way round it would fit: x @ transpose(y)");
+  return false;
+}
+
+bool infer_dot(Inference *i) {
+  static const AttributeName names[] = {ATTRIBUTE_batch, ATTRIBUTE_contract};
+  const Type *x = &i->in[0], *y = &i->in[1];
+  bool used[2][MOST_AXES] = {{false}};
+  Type type = {0};
+  if (!product_element(i, &type.element)) return false;
+  for (int list = 0; list < 2; list++) {
+    if (!dot_lists(i, names[list], used)) return false;
+    const DimList *sides = infer_attribute(i, names[list])->lists.items;
+    for (int n = 0; n < sides[0].count; n++) {
+      const Dim *a = x->dims[dim_value(sides[0].items[n])];
+      const Dim *b = y->dims[dim_value(sides[1].items[n])];
+      if (!infer_require(i, CHECK_EQUAL, a, b)) return dot_fail(i, names[list], a, b);
+      if (list == 0) type.dims[type.rank++] = a;
+    }
+  }
+  int contracted = infer_attribute(i, ATTRIBUTE_contract)->lists.items[0].count;
+  int rank = x->rank + y->rank - type.rank - 2 * contracted;
+  if (rank > MOST_AXES) {
+    type.rank = rank;
+    return infer_result(i, &type);
+  }
+  for (int axis = 0; axis < x->rank; axis++)
+    if (!used[0][axis]) type.dims[type.rank++] = x->dims[axis];
+  for (int axis = 0; axis < y->rank; axis++)
+    if (!used[1][axis]) type.dims[type.rank++] = y->dims[axis];
+  return infer_result(i, &type);
+}
+
+bool infer_dot_panel(Inference *i) {
+  const Type *x = &i->in[0], *w = &i->in[1];
+  Type type = *x;
+  if (!product_element(i, &type.element) || !infer_constants(i, ATTRIBUTE_size, 1)) return false;
+  const Dim *size = infer_attribute(i, ATTRIBUTE_size)->dim;
+  bool fine = x->rank >= 1 && w->rank == 3 && dim_is_constant(w->dims[2]) &&
+              dim_value(w->dims[2]) >= 1 &&
+              infer_require(i, CHECK_EQUAL, x->dims[x->rank - 1], w->dims[1]);
+  if (fine) {
+    int64_t block = dim_value(w->dims[2]), columns = dim_value(size);
+    fine = dim_is(w->dims[0], columns / block + (columns % block != 0));
+  }
+  if (!fine) {
+    infer_fail(i, E0204, 1, "'dot_panel' does not get the panels of its size");
+    infer_label(i, "%s and %s for %s columns", infer_type_text(i, x), infer_type_text(i, w),
+                infer_dim_text(i, size));
+    return false;
+  }
+  type.dims[type.rank - 1] = size;
+  return infer_result(i, &type);
+}
+
+/* ---- convolutions ---- */
+
+static bool conv_attributes(Inference *i) {
+  return infer_constants(i, ATTRIBUTE_stride, 1) && infer_constants(i, ATTRIBUTE_pad, 0) &&
+         infer_constants(i, ATTRIBUTE_dilation, 1) && infer_constants(i, ATTRIBUTE_groups, 1);
+}
+
+static bool conv_ranks(Inference *i, int rank) {
+  const Type *x = &i->in[0], *w = &i->in[1];
+  if (x->rank >= 3 && w->rank == rank) return true;
+  infer_fail(i, E0209, x->rank < 3 ? 0 : 1, "'%s' needs [N, C, n...] and a kernel of as many axes",
+             operator_spelling(i->kind));
+  infer_label(i, "%s and %s", infer_type_text(i, x), infer_type_text(i, w));
+  infer_help(i, "without a batch: a leading axis of 1");
+  return false;
+}
+
+/* `channels` of x are `groups` times `each` of the kernel, and `out` splits into groups. */
+static bool conv_channels(Inference *i, const Dim *channels, const Dim *each, const Dim *out) {
+  int64_t groups = infer_integer(i, ATTRIBUTE_groups);
+  const Dim *zero = dim_constant(i->dims, 0), *by = dim_constant(i->dims, groups);
+  const Dim *wanted = dim_mul(i->dims, each, by);
+  if (!infer_require(i, CHECK_EQUAL, channels, wanted)) {
+    infer_fail(i, E0209, 1, "the channels of '%s' differ", operator_spelling(i->kind));
+    infer_label(i, "%s and %s: %s is not %s", infer_type_text(i, &i->in[0]),
+                infer_type_text(i, &i->in[1]), infer_dim_text(i, channels),
+                infer_dim_text(i, wanted));
+    if (groups > 1) infer_help(i, "each of %lld groups has its own channels", (long long)groups);
+    return false;
+  }
+  if (infer_require(i, CHECK_EQUAL, dim_mod(i->dims, out, groups), zero)) return true;
+  infer_fail(i, E0209, 1, "%s channels do not split into %lld groups", infer_dim_text(i, out),
+             (long long)groups);
+  return false;
+}
+
+bool infer_conv(Inference *i) {
+  const Type *x = &i->in[0], *w = &i->in[1];
+  Type type = {.rank = x->rank, .dims = {x->dims[0]}};
+  if (!product_element(i, &type.element) || !conv_ranks(i, x->rank) || !conv_attributes(i))
+    return false;
+  const char *layout = infer_attribute(i, ATTRIBUTE_layout)->word;
+  int last = x->rank - 1;
+  bool nhwc = layout[1] == 'h';
+  int channel = nhwc ? last : 1, first = nhwc ? 1 : 2;
+  const Dim *out = w->dims[nhwc ? last : 0];
+  if (!conv_channels(i, x->dims[channel], w->dims[nhwc ? last - 1 : 1], out)) return false;
+  type.dims[channel] = out;
+  for (int n = 0; n < x->rank - 2; n++) {
+    const Dim *kernel = w->dims[nhwc ? n : n + 2];
+    type.dims[first + n] = infer_window(i, x->dims[first + n], kernel, n, first + n);
+    if (!type.dims[first + n]) return false;
+  }
+  return infer_result(i, &type);
+}
+
+bool infer_conv_panel(Inference *i) {
+  const Type *x = &i->in[0], *w = &i->in[1];
+  Type type = *x;
+  if (!product_element(i, &type.element) || !conv_ranks(i, x->rank + 1) || !conv_attributes(i) ||
+      !infer_constants(i, ATTRIBUTE_size, 1))
+    return false;
+  int last = x->rank - 1;
+  int64_t groups = infer_integer(i, ATTRIBUTE_groups), size = infer_integer(i, ATTRIBUTE_size);
+  const Dim *out = infer_attribute(i, ATTRIBUTE_size)->dim;
+  if (!conv_channels(i, x->dims[last], w->dims[w->rank - 2], out)) return false;
+  const Dim *block = w->dims[w->rank - 1];
+  bool fine = dim_is_constant(block) && dim_value(block) >= 1;
+  if (fine) {
+    int64_t each = size / groups, b = dim_value(block), panels = each / b + (each % b != 0);
+    fine = w->dims[0] ==
+           dim_mul(i->dims, dim_constant(i->dims, groups), dim_constant(i->dims, panels));
+  }
+  if (!fine) {
+    infer_fail(i, E0209, 1, "'conv_panel' does not get the panels of its size");
+    infer_label(i, "%s for %lld channels", infer_type_text(i, w), (long long)size);
+    return false;
+  }
+  type.dims[last] = out;
+  for (int n = 0; n < x->rank - 2; n++) {
+    type.dims[n + 1] = infer_window(i, x->dims[n + 1], w->dims[n + 1], n, n + 1);
+    if (!type.dims[n + 1]) return false;
+  }
+  return infer_result(i, &type);
+}
+
+bool infer_conv_transpose(Inference *i) {
+  const Type *x = &i->in[0], *w = &i->in[1];
+  DimTable *t = i->dims;
+  Type type = {.rank = x->rank, .dims = {x->dims[0]}};
+  if (!product_element(i, &type.element) || !infer_arithmetic(i, 0) || !conv_ranks(i, x->rank) ||
+      !conv_attributes(i) || !infer_constants(i, ATTRIBUTE_output_pad, 0))
+    return false;
+  const Dim *one = dim_constant(t, 1);
+  const Dim *groups = dim_constant(t, infer_integer(i, ATTRIBUTE_groups));
+  if (!infer_require(i, CHECK_EQUAL, x->dims[1], w->dims[0]) ||
+      !infer_require(i, CHECK_EQUAL, dim_mod(t, x->dims[1], dim_value(groups)),
+                     dim_constant(t, 0))) {
+    infer_fail(i, E0209, 1, "the channels of 'conv_transpose' differ, or do not split into groups");
+    infer_label(i, "%s and %s in %lld groups", infer_type_text(i, x), infer_type_text(i, w),
+                (long long)dim_value(groups));
+    return false;
+  }
+  type.dims[1] = dim_mul(t, w->dims[1], groups);
+  for (int n = 0; n < x->rank - 2; n++) {
+    const DimList *pads = &infer_attribute(i, ATTRIBUTE_pad)->lists.items[n];
+    const Dim *spread =
+        dim_mul(t, dim_sub(t, x->dims[n + 2], one), infer_list(i, ATTRIBUTE_stride, n));
+    const Dim *window =
+        dim_mul(t, dim_sub(t, w->dims[n + 2], one), infer_list(i, ATTRIBUTE_dilation, n));
+    const Dim *size = dim_add(t, dim_add(t, spread, window), one);
+    size = dim_add(t, size, infer_list(i, ATTRIBUTE_output_pad, n));
+    size = dim_sub(t, dim_sub(t, size, pads->items[0]), pads->items[1]);
+    if (!infer_require(i, CHECK_LESS_OR_EQUAL, one, size)) {
+      infer_fail(i, E0207, 0, "the padding of 'conv_transpose' leaves no output");
+      infer_label(i, "%s and %s: axis %d would be %s", infer_type_text(i, x), infer_type_text(i, w),
+                  n + 2, infer_dim_text(i, size));
+      return false;
+    }
+    type.dims[n + 2] = size;
+  }
+  return infer_result(i, &type);
+}
+
+bool infer_conv_weight(Inference *i) {
+  const Type *x = &i->in[0], *dy = &i->in[1];
+  Type type = {.rank = x->rank};
+  if (!product_element(i, &type.element) || !infer_arithmetic(i, 0) || !conv_ranks(i, x->rank) ||
+      !conv_attributes(i) || !infer_constants(i, ATTRIBUTE_kernel, 1))
+    return false;
+  int64_t groups = infer_integer(i, ATTRIBUTE_groups);
+  const Dim *each = dim_floor(i->dims, x->dims[1], groups);
+  if (!conv_channels(i, x->dims[1], each, dy->dims[1])) return false;
+  bool fine = infer_require(i, CHECK_EQUAL, x->dims[0], dy->dims[0]);
+  type.dims[0] = dy->dims[1];
+  type.dims[1] = each;
+  for (int n = 0; fine && n < x->rank - 2; n++) {
+    const Dim *kernel = infer_list(i, ATTRIBUTE_kernel, n);
+    const Dim *windows = infer_window(i, x->dims[n + 2], kernel, n, n + 2);
+    if (!windows) return false;
+    fine = infer_require(i, CHECK_EQUAL, windows, dy->dims[n + 2]);
+    type.dims[n + 2] = kernel;
+  }
+  if (fine) return infer_result(i, &type);
+  infer_fail(i, E0203, 1, "'conv_weight' does not get the gradient of its convolution");
+  infer_label(i, "%s and %s", infer_type_text(i, x), infer_type_text(i, dy));
+  return false;
+}
+
+/* ---- softmax and attention ---- */
+
+bool infer_softmax(Inference *i) {
+  return infer_float(i, 0) && infer_result(i, &i->in[0]);
+}
+
+bool infer_attention(Inference *i) {
+  const Type *q = &i->in[0], *k = &i->in[1], *v = &i->in[2];
+  if (!infer_float(i, 0) || !infer_same_element(i, 0, 1) || !infer_same_element(i, 0, 2))
+    return false;
+  int rank = q->rank;
+  bool fine = rank >= 2 && k->rank == rank && v->rank == rank;
+  for (int axis = 0; fine && axis < rank - 2; axis++)
+    fine = infer_require(i, CHECK_EQUAL, q->dims[axis], k->dims[axis]) &&
+           infer_require(i, CHECK_EQUAL, q->dims[axis], v->dims[axis]);
+  fine = fine && infer_require(i, CHECK_EQUAL, q->dims[rank - 1], k->dims[rank - 1]) &&
+         infer_require(i, CHECK_EQUAL, k->dims[rank - 2], v->dims[rank - 2]);
+  if (!fine) {
+    infer_fail(i, E0203, 1, "queries, keys and values of 'attention' do not fit");
+    infer_label(i, "q %s, k %s, v %s", infer_type_text(i, q), infer_type_text(i, k),
+                infer_type_text(i, v));
+    infer_help(i, "q [..., T, D], k [..., S, D], v [..., S, E]");
+    return false;
+  }
+  Type type = *q, scores = *q;
+  type.dims[rank - 1] = v->dims[rank - 1];
+  scores.dims[rank - 1] = k->dims[rank - 2];
+  if (i->in_count == 4) {
+    const Type *mask = &i->in[3];
+    Type all;
+    int axis = rank - 1;
+    if (!infer_bool(i, 3)) return false;
+    bool fits = type_broadcast(&scores, mask, &all, &axis);
+    if (!fits || !type_equal(&all, &scores)) {
+      infer_fail(i, E0203, 3, "the mask does not fit the attention scores");
+      if (!fits && mask->rank <= rank && axis >= rank - mask->rank)
+        infer_label(i, "%s against %s: %s is not %s", infer_type_text(i, mask),
+                    infer_type_text(i, &scores),
+                    infer_dim_text(i, mask->dims[axis - (rank - mask->rank)]),
+                    infer_dim_text(i, scores.dims[axis]));
+      else
+        infer_label(i, "%s against %s", infer_type_text(i, mask), infer_type_text(i, &scores));
+      if (mask->rank == rank - 1 && rank >= 4)
+        infer_help(i, "one mask for all heads: mask[:, None]");
+      return false;
+    }
+  }
+  return infer_result(i, &type);
+}
