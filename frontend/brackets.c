@@ -142,6 +142,7 @@ static int closer(int kind) {
 
 static void close_with(Matcher *m, Token token) {
   token.match = innermost(m)->token;
+  token.block = innermost(m)->block;
   m->out.items[token.match].match = (uint32_t)m->out.count;
   m->open.count--;
   vec_push(m->arena, &m->out, token);
@@ -225,9 +226,10 @@ static bool open_bracket(Matcher *m, Token token) {
   if (block) put_closers(m, block_depth(m), "'{'");
   if (m->open.count == AST_DEEPEST) {
     diag_report(m->diagnostics, E0006, (Span){m->file, token.from, token.to},
-                "brackets are nested deeper than %d levels", AST_DEEPEST);
+                "brackets are nested deeper than 1,000 levels");
     return false;
   }
+  token.block = block;
   Open open = {(uint32_t)m->out.count, token.kind, block, m->indent};
   vec_push(m->arena, &m->open, open);
   vec_push(m->arena, &m->out, token);
@@ -256,7 +258,8 @@ static void close_bracket(Matcher *m, Token token) {
                 token.kind);
     return;
   }
-  put_closers(m, depth, quoted(m, token));
+  bool outer = innermost(m)->block && m->open.count > depth && token.kind == '}';
+  put_closers(m, depth, outer ? "the '}' of an outer block" : quoted(m, token));
   close_with(m, token);
 }
 
@@ -288,6 +291,6 @@ bool brackets_match(Arena *arena, Diagnostics *diagnostics, int32_t file, const 
   if (m.out.count && last_kind(&m) != NEWLINE && last_kind(&m) != ';')
     vec_push(arena, &m.out, ((Token){.kind = NEWLINE, .from = end, .to = end}));
   vec_push(arena, &m.out, ((Token){.kind = END, .from = end, .to = end}));
-  *tokens = (TokenList){m.out.items, m.out.count};
+  *tokens = (TokenList){m.out.items, m.out.count, raw->bad.items, raw->bad.count};
   return true;
 }

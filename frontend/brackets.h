@@ -8,7 +8,8 @@
 typedef struct {
   Token *items;
   size_t count, room;
-  uint32_t broken; /* where the last text without its closing quote begins */
+  VEC(uint32_t) bad; /* TokenList's */
+  uint32_t broken;   /* where the last text without its closing quote begins */
   bool has_broken;
 } RawTokens;
 

@@ -35,6 +35,11 @@ void lexer_place(Lexer *lexer, size_t length, Span *span) {
   span->to = (uint32_t)lexer->offset;
 }
 
+/* The parser is not to speak of what follows from a bad token. */
+static void note_bad(Lexer *lexer, const Span *span) {
+  vec_push(lexer->arena, &lexer->raw.bad, span->from);
+}
+
 void lexer_newline(Lexer *lexer) {
   lexer->newline = true;
 }
@@ -69,6 +74,7 @@ void lexer_float(Lexer *lexer, const char *text, const Span *span, TokenValue *v
 
 void lexer_bad_number(Lexer *lexer, const char *text, size_t length, const Span *span,
                       TokenValue *value) {
+  note_bad(lexer, span);
   int digits = (int)strspn(text, "0123456789");
   int shown = length > 40 ? 40 : (int)length;
   Diagnostic *d =
@@ -123,6 +129,7 @@ void lexer_string(Lexer *lexer, const char *text, size_t length, const Span *spa
 
 void lexer_open_string(Lexer *lexer, const char *text, size_t length, const Span *span,
                        TokenValue *value) {
+  note_bad(lexer, span);
   while (length > 1 && (text[length - 1] == '\r' || text[length - 1] == ' ')) length--;
   Span at = {span->file, span->from, span->from + (uint32_t)length};
   Diagnostic *d = diag_report(lexer->diagnostics, E0003, at, "a text without its closing '\"'");
@@ -147,6 +154,7 @@ void lexer_stray(Lexer *lexer, const char *text, size_t length, const Span *span
       {'~', "the opposite is written 'not'"},
       {'\\', "a line goes on after an operator or a comma, and within ( ) and [ ]"},
   };
+  note_bad(lexer, span);
   unsigned char first = (unsigned char)text[0];
   if (first < 32 || first == 127) {
     diag_report(lexer->diagnostics, E0002, *span, "a stray control character (%d)", first);

@@ -20,6 +20,7 @@ typedef struct Token {
   int kind;   /* parser.tab.h's, or the sign itself */
   bool first; /* of its line */
   bool made;  /* a missing bracket that was put in */
+  bool block; /* of a brace: around statements, not a map */
   uint32_t from, to;
   uint32_t match; /* of a bracket: the index of the other one */
   union {
@@ -32,6 +33,9 @@ typedef struct Token {
 typedef struct {
   Token *items;
   size_t count;
+  /* Where single tokens were wrong, in order: the parser keeps silent of what follows from it. */
+  const uint32_t *bad;
+  size_t bad_count;
 } TokenList;
 
 enum { LEXER_LONGEST = 256 << 20 }; /* bytes of a file */

@@ -14,6 +14,8 @@ AstFile *parse_file(Arena *arena, Interner *interner, Diagnostics *diagnostics, 
   parser.bytes = sources_get(diagnostics_sources(diagnostics), file)->bytes;
   parser.tokens = tokens.items;
   parser.count = tokens.count;
+  parser.bad = tokens.bad;
+  parser.bad_count = tokens.bad_count;
   dlparse_parse(&parser);
   return parser.result;
 }

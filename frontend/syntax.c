@@ -21,7 +21,7 @@ static Expr *deepen(Parser *parser, Expr *expr, const Expr *part) {
   } else if (!parser->too_deep) {
     parser->too_deep = true;
     Diagnostic *d = diag_report(parser->diagnostics, E0006, expr->span,
-                                "the expression is nested deeper than %d levels", AST_DEEPEST);
+                                "the expression is nested deeper than 1,000 levels");
     diag_help(d, "bind parts of it to names");
   }
   return expr;
@@ -213,7 +213,7 @@ IfChain parser_if(Parser *parser, IfChain chain, Expr *condition, StmtList body,
   if (chain.count == AST_DEEPEST) {
     if (!parser->too_deep)
       diag_report(parser->diagnostics, E0006, condition->span,
-                  "more than %d 'else if's follow each other", AST_DEEPEST);
+                  "more than 1,000 'else if's follow each other");
     parser->too_deep = true;
     return chain;
   }

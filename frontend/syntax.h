@@ -19,6 +19,8 @@ typedef struct Parser {
   const char *bytes;
   const struct Token *tokens;
   size_t next, count;
+  const uint32_t *bad; /* as in TokenList */
+  size_t bad_count;
   size_t resume; /* after an error: the token to go on with; 0: none */
   bool too_deep; /* said once */
   AstFile *result;

@@ -4,7 +4,7 @@
 
 #include "frontend/lexer.h"
 
-enum { MOST_SHOWN = 4 };
+enum { MOST_SHOWN = 5 };
 
 /* Tokens that together are one notion; they are said by its name if all are expected. */
 static const struct {
@@ -121,8 +121,37 @@ static bool is_word(const Parser *parser, const Token *token, const char *word) 
   return token->to - token->from == length && !memcmp(parser->bytes + token->from, word, length);
 }
 
-static bool is_keyword(const Token *token) {
-  return token->kind >= IMPORT && token->kind <= NOT;
+/* Words of the language that one may want to call something. */
+static bool is_thing(int kind) {
+  switch (kind) {
+  case CONST:
+  case DIM:
+  case FN:
+  case LAYER:
+  case MODEL:
+  case TRAIN:
+  case OPTIMIZER:
+  case RUN:
+  case PARAM:
+  case STATE:
+  case SCAN:
+    return true;
+  }
+  return false;
+}
+
+/* Whether the token or the one before it was reported already, or a stray sign between them. */
+static bool is_consequence(const Parser *parser, size_t index) {
+  uint32_t from = index ? parser->tokens[index - 1].from : 0;
+  size_t low = 0, high = parser->bad_count; /* the first that is not before `from` */
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (parser->bad[middle] < from)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < parser->bad_count && parser->bad[low] <= parser->tokens[index].to;
 }
 
 /* What people from other languages write, and what is meant. */
@@ -172,8 +201,11 @@ static const char *likely(const Parser *parser, const Expected *expected, const 
     return "'|>' binds loosest: write (x |> f) + y, or bind it to a name first";
   if (token->kind == NEWLINE && after->kind == '{' && expects(expected, "'{'"))
     return "the { of a block stands on the line of its header";
-  if (is_keyword(token) && expects(expected, "a name") && !expects_statement(expected))
+  if (is_thing(token->kind) && expects(expected, "a name") && !expects_statement(expected))
     return "words of the language cannot be names";
+  if (is_thing(before->kind) && expects(expected, "a name"))
+    return "the word before it is of the language and cannot be a name";
+  if (token->kind == '<' && expects(expected, "'<='")) return "a bound is written '<='";
   if (token->kind == '{' && expects_statement(expected)) return "a block belongs to a header";
   if ((token->kind == LAYER || token->kind == MODEL || token->kind == TRAIN) &&
       expects_statement(expected) && !expects(expected, "'layer'"))
@@ -205,11 +237,14 @@ void parser_syntax_error(Parser *parser, const char *found, const char *const *n
     index = parser->next;
   const Token *token = &parser->tokens[index];
   Expected expected = {.items = names, .count = count};
-  Span span = {parser->file, token->from, token->to};
-  const char *help = likely(parser, &expected, token);
-  const char *text = sentence(parser, &expected, what_stands(parser, token, found));
-  Diagnostic *d = diag_report(parser->diagnostics, E0001, span, "%s", text);
-  if (help) diag_help(d, "%s", help);
-  size_t end = statement_end(parser, index);
+  if (!is_consequence(parser, index)) {
+    Span span = {parser->file, token->from, token->to};
+    const char *text = sentence(parser, &expected, what_stands(parser, token, found));
+    Diagnostic *d = diag_report(parser->diagnostics, E0001, span, "%s", text);
+    const char *help = likely(parser, &expected, token);
+    if (help) diag_help(d, "%s", help);
+  }
+  bool block_follows = token->kind == NEWLINE && token[1].kind == '{';
+  size_t end = statement_end(parser, block_follows ? index + 1 : index);
   if (end != index) parser->resume = end;
 }
