@@ -13,3 +13,13 @@ set_source_files_properties(${generated}/lexer.lex.c PROPERTIES COMPILE_OPTIONS
                             "-Wno-sign-compare;-Wno-unused-function;-Wno-unused-parameter;-Wno-missing-prototypes")
 target_sources(dlc_frontend PRIVATE ${BISON_parser_OUTPUTS} ${FLEX_lexer_OUTPUTS})
 target_include_directories(dlc_frontend PRIVATE ${CMAKE_BINARY_DIR}/generated)
+
+# The standard library is inside the compiler; std.dl is read first, the others may use it.
+set(standard ${CMAKE_SOURCE_DIR}/frontend/std/std.dl ${CMAKE_SOURCE_DIR}/frontend/std/optimizers.dl)
+add_custom_command(
+  OUTPUT ${generated}/standard.c
+  COMMAND ${CMAKE_COMMAND} -DOUTPUT=${generated}/standard.c "-DFILES=${standard}"
+          -P ${CMAKE_SOURCE_DIR}/frontend/standard.cmake
+  DEPENDS ${standard} ${CMAKE_SOURCE_DIR}/frontend/standard.cmake
+  VERBATIM)
+target_sources(dlc_frontend PRIVATE ${generated}/standard.c)

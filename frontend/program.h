@@ -1,7 +1,8 @@
 /* program.h - a .dl file with all that it imports, and the standard library.
  *
  *   Program *program = program_load(arena, interner, diagnostics, "vgg.dl");
- *   if (program && resolve_program(arena, interner, diagnostics, program)) elaborate ...
+ *   if (program && !diagnostics_errors(diagnostics) &&
+ *       resolve_program(arena, interner, diagnostics, program)) elaborate ...
  *
  * Every file is parsed once, whatever the number of imports. What a name at the top level means
  * is asked with program_find: the file's own declarations first, then those of the files that it
@@ -10,6 +11,7 @@
 #ifndef FRONTEND_PROGRAM_H
 #define FRONTEND_PROGRAM_H
 
+#include "frontend/names.h"
 #include "frontend/parse.h"
 
 typedef struct ProgramFile ProgramFile;
@@ -17,17 +19,19 @@ struct ProgramFile {
   AstFile *ast;
   ProgramFile **imports; /* in text order, each once */
   size_t import_count;
-  bool standard; /* of the standard library */
+  bool standard;          /* of the standard library */
+  NameTable declarations; /* by name: Declaration, the first of that name */
 };
 
 typedef struct {
   ProgramFile **files; /* a file comes after those that it imports; the standard library first */
   size_t count;
   ProgramFile *main;
+  size_t standard_count; /* how many of the files are the standard library's */
 } Program;
 
-/* NULL if the file cannot be read; syntax errors and missing imports are reported and leave a
- * program that is to be resolved, so that more can be said, but not elaborated. */
+/* NULL if the file cannot be read. After other errors (syntax, missing imports, imports in a
+ * circle), which are reported, the program is not to be resolved or elaborated. */
 Program *program_load(Arena *arena, Interner *interner, Diagnostics *diagnostics, const char *path);
 /* The same with a text in memory: `file` is in the diagnostics' Sources. */
 Program *program_load_text(Arena *arena, Interner *interner, Diagnostics *diagnostics,

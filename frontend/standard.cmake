@@ -1,0 +1,18 @@
+# cmake -DOUTPUT=FILE.c -DFILES="a.dl;b.dl" -P standard.cmake: the files as one C array each.
+set(text "#include \"frontend/standard.h\"\n\n")
+set(table "")
+set(count 0)
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME)
+  get_filename_component(symbol ${file} NAME_WE)
+  file(READ ${file} bytes HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+  string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)"
+         "\\1\n" bytes "${bytes}")
+  string(APPEND text "static const char ${symbol}_bytes[] = {\n${bytes}0};\n\n")
+  string(APPEND table "    {\"${name}\", ${symbol}_bytes, sizeof ${symbol}_bytes - 1},\n")
+  math(EXPR count "${count} + 1")
+endforeach()
+string(APPEND text "const StandardFile standard_files[] = {\n${table}};\n")
+string(APPEND text "const size_t standard_file_count = ${count};\n")
+file(WRITE ${OUTPUT} "${text}")
