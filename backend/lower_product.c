@@ -1,6 +1,6 @@
 /* lower_product.c - products and what follows them: the plain form that any shape takes. Kernels
  * for the shapes that matter are chosen first (product.h). */
-#include "backend/families.h"
+#include "backend/product.h"
 
 #include "support/bug.h"
 
@@ -233,12 +233,18 @@ static LoopExpr *product_value(Region *r, const Op *op, const Index *index) {
   }
 }
 
+void product_finish(Region *r, const Op *product, const Index *index, LoopExpr *sum) {
+  size_t scope = region_push(r);
+  region_remember(r, product->results[0], sum);
+  LoopExpr *result = region_value(r, region_result(r, 0), index);
+  int rank = region_result(r, 0)->type.rank;
+  region_store(r, region_result_buffer(r, 0), rank, index, result);
+  region_pop(r, scope);
+}
+
 /* Every result element on its own: leading axes are trips, lanes run along the last. */
-static void plain_product(Lowering *l) {
+static void plain_product(Lowering *l, Region *r, const Op *product) {
   LoopKernel *k = l->kernel;
-  Region region = region_open(k, l->op, l->target, l->dims);
-  region.next_fault = l->first_fault;
-  const Op *product = find_product(&region);
   const Type *shape = &l->op->results[0]->type;
   int rank = shape->rank;
   l->algorithm = "plain";
@@ -251,15 +257,16 @@ static void plain_product(Lowering *l) {
     index_split(k, trip, shape->dims, rank - 1, at);
     for (int i = 0; i < rank - 1; i++) index[i] = index_scalar(at[i]);
     index[rank - 1] = index_lanes(
-        loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, shape->dims[rank - 1]), region.lanes));
+        loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, shape->dims[rank - 1]), r->lanes));
   }
-  region_remember(&region, product->results[0], product_value(&region, product, index));
-  LoopExpr *result = region_value(&region, region_result(&region, 0), index);
-  region_store(&region, region_result_buffer(&region, 0), rank, index, result);
+  product_finish(r, product, index, product_value(r, product, index));
   if (rank > 0) loop_end(k);
   loop_end(k);
 }
 
 void lower_product(Lowering *l) {
-  plain_product(l);
+  Region region = region_open(l->kernel, l->op, l->target, l->dims);
+  region.next_fault = l->first_fault;
+  const Op *product = find_product(&region);
+  if (!product_panel(l, &region, product)) plain_product(l, &region, product);
 }

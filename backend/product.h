@@ -1,0 +1,19 @@
+/* product.h - kernels for products, chosen by lower_product.c.
+ *
+ * A kernel computes tiles of sums in registers and hands each vector of them to product_finish,
+ * which applies what is fused after the product (bias, activation, residual) and stores.
+ */
+#ifndef BACKEND_PRODUCT_H
+#define BACKEND_PRODUCT_H
+
+#include "backend/families.h"
+
+/* Applies the epilogue to the product's value at `index` (lanes along one axis; region->lanes and
+ * region->mask as they are) and stores the result. */
+void product_finish(Region *region, const Op *product, const Index *index, LoopExpr *sum);
+
+/* dot_panel and conv_panel: register tiles over packed panels (product_panel.c). False if the shape
+ * is not one of theirs; nothing is built then. */
+bool product_panel(Lowering *lowering, Region *region, const Op *product);
+
+#endif
