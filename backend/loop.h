@@ -34,6 +34,7 @@
 #ifndef BACKEND_LOOP_H
 #define BACKEND_LOOP_H
 
+#include "ir/type.h"
 #include "support/arena.h"
 #include "support/text.h"
 #include "support/vec.h"
@@ -41,19 +42,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* As dlrt_element of runtime/model.h, in the same order. */
-typedef enum {
-  LOOP_F32,
-  LOOP_F64,
-  LOOP_F16,
-  LOOP_BF16,
-  LOOP_I8,
-  LOOP_U8,
-  LOOP_I32,
-  LOOP_I64,
-  LOOP_BOOL,
-  LOOP_ELEMENTS
-} LoopElement;
+/* The graph's element types, under the names that kernels use. */
+typedef Element LoopElement;
+#define LOOP_F32  ELEMENT_f32
+#define LOOP_F64  ELEMENT_f64
+#define LOOP_F16  ELEMENT_f16
+#define LOOP_BF16 ELEMENT_bf16
+#define LOOP_I8   ELEMENT_i8
+#define LOOP_U8   ELEMENT_u8
+#define LOOP_I32  ELEMENT_i32
+#define LOOP_I64  ELEMENT_i64
+#define LOOP_BOOL ELEMENT_bool
 
 const char *loop_element_name(LoopElement element); /* "f32" */
 int64_t loop_element_bytes(LoopElement element);
@@ -154,8 +153,8 @@ void loop_set(LoopKernel *k, LoopExpr *reg, LoopExpr *value);
 /* One element; buffer->rank indices follow. */
 LoopExpr *loop_element(LoopKernel *k, LoopBuffer *buffer, ...);
 LoopExpr *loop_element_of(LoopKernel *k, LoopBuffer *buffer, LoopExpr *const *index);
-/* `lanes` elements from there on along the last axis. An index may also be a vector of i64 (from
- * loop_iota): then every lane has its own place, at the cost of a gather. */
+/* `lanes` elements from there on along the last axis. If an index is a vector of i64 (from
+ * loop_iota), lanes run along no axis but take their places from it, at the cost of a gather. */
 LoopExpr *loop_lanes(LoopKernel *k, LoopBuffer *buffer, int lanes, ...);
 LoopExpr *loop_lanes_of(LoopKernel *k, LoopBuffer *buffer, int lanes, LoopExpr *const *index);
 /* What follows changes an access and returns it. */
@@ -247,7 +246,7 @@ LOOP_DEFINE_1(sqrt, LOOP_SQRT)
 /* Literal integers (also of arithmetic on them, which is folded). */
 bool loop_is_int(const LoopExpr *a, int64_t *value);
 LoopType loop_type(const LoopExpr *a);
-/* Does the expression mention the loop variable? */
+/* Does the expression depend on the loop variable, by itself or through names of values? */
 bool loop_mentions(const LoopExpr *a, const LoopExpr *variable);
 
 /* ---- the structure, for printer and emission ---- */
@@ -282,10 +281,11 @@ struct LoopExpr {
   LoopOp op;         /* of OP and REDUCE */
   LoopExpr *args[3]; /* of OP, CAST, BITS, SPLAT, IOTA, LANE, REDUCE */
   bool soft;         /* a literal that takes the type it meets */
-  int64_t integer;   /* of an integer literal */
-  double number;     /* of a float literal */
-  int id;            /* variable, count: in LoopKernel.variables */
-  int slot;          /* of a dim */
+  bool natural;      /* surely not negative, which makes division cheap */
+  int64_t integer;   /* of a literal, of whatever type; of a tail's count: the step */
+  double number;
+  int id;   /* variable, count: in LoopKernel.variables */
+  int slot; /* of a dim */
   const char *name;
   LoopRegister *reg;
   LoopExpr *row; /* of an array's element; NULL: the whole */
@@ -295,9 +295,10 @@ struct LoopExpr {
 struct LoopRegister {
   const char *name;
   LoopType type;
-  int rows;    /* 0: not an array */
-  bool is_set; /* assigned to after its declaration */
-  int id;      /* in LoopKernel.registers */
+  LoopExpr *value; /* at its declaration */
+  int rows;        /* 0: not an array */
+  bool is_set;     /* assigned to after its declaration */
+  int id;          /* in LoopKernel.registers */
 };
 
 typedef enum {
@@ -336,6 +337,7 @@ struct LoopStatement {
   int fault;
   LoopBlock body, otherwise;
   bool has_otherwise;
+  size_t names_before; /* LoopKernel.names outside of it */
 };
 
 struct LoopKernel {
@@ -352,8 +354,10 @@ struct LoopKernel {
   LoopExpr *trips; /* of the parallel loop */
   bool exact;      /* no contraction of a * b + c; default false */
   LoopBlock body;
-  VEC(LoopStatement *) open;
   LoopPlace current;
+  /* While it is built: open blocks, and the names that are seen in them. */
+  VEC(LoopStatement *) open;
+  VEC(const char *) names;
 };
 
 /* The text of `--emit loops`. */

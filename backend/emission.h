@@ -1,0 +1,130 @@
+/* emission.h - what the files of the emission share: the state, values, and who emits what.
+ *
+ *   emit.c         the module: attributes, passes, object, assembly, text
+ *   emit_loop.c    kernels, statements, loops
+ *   emit_expr.c    expressions
+ *   emit_cast.c    conversions between elements
+ *   emit_access.c  addresses, loads, stores, masks
+ *   vecmath*.c     exp, tanh .. on vectors (vecmath.h)
+ *   debug.c        DWARF
+ *
+ * A vector of any number of lanes is a list of LLVM vectors: as many of the target's width as fit,
+ * then powers of two. The cut depends on the lanes alone, not on the element, so that parts of f32,
+ * f64 and bool vectors correspond.
+ */
+#ifndef BACKEND_EMISSION_H
+#define BACKEND_EMISSION_H
+
+#include "backend/emit.h"
+
+#include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
+#include <llvm-c/TargetMachine.h>
+
+typedef struct {
+  LoopType type;
+  int count;           /* of parts */
+  LLVMValueRef *parts; /* scalars: one */
+} Value;
+
+/* An i64 as something computed plus a constant; base NULL: the constant alone. */
+typedef struct {
+  LLVMValueRef base;
+  int64_t offset;
+} Affine;
+
+/* What masks a for_lanes body's accesses, while its last trip is emitted. */
+typedef struct LaneMask {
+  const LoopExpr *variable;
+  int lanes;
+  LLVMValueRef left; /* i64: lanes that are in */
+  Value mask;
+  struct LaneMask *outer;
+} LaneMask;
+
+typedef struct {
+  LLVMValueRef *slots; /* of an assigned register: an alloca for each row and part */
+  Value value;         /* of a name */
+} RegisterState;
+
+typedef struct {
+  LLVMValueRef base;          /* pointer */
+  LLVMValueRef scope, others; /* metadata: own alias scope, those of all others; NULL: none */
+} BufferState;
+
+struct Emission {
+  Arena *arena;
+  Target target;
+  EmitOptions options;
+  LLVMContextRef context;
+  LLVMModuleRef module;
+  LLVMBuilderRef builder;
+  LLVMTargetMachineRef machine;
+  LLVMTypeRef types[ELEMENTS]; /* of values */
+  LLVMTypeRef pointer, i1, i8, i16, i32, i64, f32, f64, half;
+  unsigned alias_scope, noalias, invariant; /* metadata kinds */
+  LLVMDIBuilderRef debug;
+  LLVMMetadataRef debug_unit, debug_scope, debug_type;
+  VEC(LLVMMetadataRef) debug_files;
+  VEC(const char *) debug_file_names;
+  bool finished;
+  VEC(int *) cuts; /* by lanes: count, then sizes */
+  /* Of the function that is being emitted. */
+  const LoopKernel *kernel;
+  LLVMValueRef function, operands, dims, begin, end, worker;
+  LLVMValueRef entry_end; /* allocas go before this instruction */
+  LLVMValueRef *dim_values;
+  Affine *variables;
+  RegisterState *registers;
+  BufferState *buffers;
+  LaneMask *masks;
+};
+
+/* ---- values (emit_expr.c) ---- */
+
+LLVMTypeRef vector_type(Emission *e, LLVMTypeRef element, int lanes);
+/* How `lanes` are cut: *count sizes. A scalar is one part of 0. */
+const int *emit_cut(Emission *e, int lanes, int *count);
+LLVMTypeRef emit_part_type(Emission *e, LoopElement element, int size);
+Value value_new(Emission *e, LoopType type);
+LLVMValueRef emit_splat(Emission *e, LLVMValueRef scalar, int lanes);
+/* The value with `lanes` lanes: a scalar is broadcast. */
+Value value_widen(Emission *e, Value value, int lanes);
+Value emit_expr(Emission *e, const LoopExpr *expr);
+/* The same as `type`: literals take the element, scalars are broadcast. */
+Value emit_expr_as(Emission *e, const LoopExpr *expr, LoopType type);
+LLVMValueRef emit_scalar(Emission *e, const LoopExpr *expr);
+LLVMValueRef emit_intrinsic(Emission *e, const char *name, LLVMTypeRef *overload, size_t overloads,
+                            LLVMValueRef *args, size_t count);
+/* One overload: the type of args[0]. */
+LLVMValueRef emit_intrinsic_of(Emission *e, const char *name, LLVMValueRef *args, size_t count);
+/* Is it an integer constant? */
+bool emit_known(LLVMValueRef value, int64_t *constant);
+LLVMValueRef emit_fma(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+LLVMValueRef emit_any(Emission *e, Value flags); /* or, of a bool vector's lanes */
+
+LLVMValueRef emit_cast_part(Emission *e, LLVMValueRef part, int size, LoopElement from,
+                            LoopElement to);
+
+/* ---- accesses (emit_access.c) ---- */
+
+Affine emit_affine(Emission *e, const LoopExpr *expr);
+LLVMValueRef emit_affine_value(Emission *e, Affine affine);
+Value emit_load(Emission *e, const LoopExpr *access);
+void emit_store(Emission *e, const LoopExpr *access, Value value);
+/* The lanes below `left` (an i64 of 0 or more). */
+Value emit_lane_mask(Emission *e, int lanes, LLVMValueRef left);
+
+/* ---- the rest ---- */
+
+LLVMValueRef emit_alloca(Emission *e, LLVMTypeRef type, const char *name);
+LLVMBasicBlockRef emit_block(Emission *e, const char *name);
+/* Functions get the target's attributes. */
+LLVMValueRef emit_function(Emission *e, const char *name, LLVMTypeRef type, bool is_public);
+
+void debug_start(Emission *e);
+void debug_function(Emission *e, LLVMValueRef function, const char *name, LoopPlace place);
+void debug_place(Emission *e, LoopPlace place);
+void debug_finish(Emission *e);
+
+#endif

@@ -1,0 +1,448 @@
+/* emit_loop.c - kernels, statements and loops as LLVM IR.
+ *
+ * Loops are emitted bottom-tested behind a guard (which falls away where bounds are known).
+ * Assigned registers are allocas, which `sroa` turns into SSA; bodies that are emitted several
+ * times (unrolled, masked or shorter at the end) reuse them.
+ */
+#include "backend/emission.h"
+
+#include "support/bug.h"
+
+#include <string.h>
+
+LLVMBasicBlockRef emit_block(Emission *e, const char *name) {
+  return LLVMAppendBasicBlockInContext(e->context, e->function, name);
+}
+
+LLVMValueRef emit_alloca(Emission *e, LLVMTypeRef type, const char *name) {
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(e->builder);
+  LLVMPositionBuilderBefore(e->builder, e->entry_end);
+  LLVMValueRef slot = LLVMBuildAlloca(e->builder, type, name);
+  LLVMPositionBuilderAtEnd(e->builder, here);
+  return slot;
+}
+
+static void emit_statements(Emission *e, const LoopBlock *block);
+
+static LLVMValueRef constant(Emission *e, int64_t value) {
+  return LLVMConstInt(e->i64, (uint64_t)value, true);
+}
+
+static Affine affine_from(LLVMValueRef value, int64_t offset) {
+  int64_t known;
+  if (emit_known(value, &known)) return (Affine){NULL, known + offset};
+  return (Affine){value, offset};
+}
+
+/* ---- loops ---- */
+
+/* A body at variable `at` + `offset`; `copies` of it one index apart. */
+static void emit_body(Emission *e, const LoopStatement *s, LLVMValueRef at, int64_t copies) {
+  for (int64_t copy = 0; copy < copies; copy++) {
+    e->variables[s->variable->id] = affine_from(at, copy);
+    emit_statements(e, &s->body);
+  }
+}
+
+/* for (v = begin; v + step <= end; v += step) body; returns the v at which it ended. */
+static LLVMValueRef emit_trips(Emission *e, const LoopStatement *s, LLVMValueRef begin,
+                               LLVMValueRef end, int64_t step, int64_t copies) {
+  int64_t first, last;
+  bool known = emit_known(begin, &first) && emit_known(end, &last);
+  if (known) {
+    int64_t trips = last > first ? (last - first) / step : 0;
+    if (trips == 0) return begin;
+    if (trips == 1) {
+      emit_body(e, s, begin, copies);
+      return constant(e, first + step);
+    }
+    last = first + trips * step;
+    end = constant(e, last);
+  }
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(e->builder);
+  LLVMBasicBlockRef body = emit_block(e, s->variable->name), after = emit_block(e, "");
+  LLVMValueRef limit = known ? end : LLVMBuildSub(e->builder, end, constant(e, step - 1), "");
+  if (known)
+    LLVMBuildBr(e->builder, body);
+  else
+    LLVMBuildCondBr(e->builder, LLVMBuildICmp(e->builder, LLVMIntSLT, begin, limit, ""), body,
+                    after);
+  LLVMPositionBuilderAtEnd(e->builder, body);
+  LLVMValueRef at = LLVMBuildPhi(e->builder, e->i64, s->variable->name);
+  LLVMAddIncoming(at, &begin, &before, 1);
+  emit_body(e, s, at, copies);
+  LLVMValueRef next = LLVMBuildAdd(e->builder, at, constant(e, step), "");
+  LLVMSetNSW(next, true);
+  LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->builder);
+  debug_place(e, s->place);
+  LLVMBuildCondBr(e->builder, LLVMBuildICmp(e->builder, LLVMIntSLT, next, limit, ""), body, after);
+  LLVMAddIncoming(at, &next, &latch, 1);
+  LLVMPositionBuilderAtEnd(e->builder, after);
+  if (known) return end;
+  LLVMValueRef ended = LLVMBuildPhi(e->builder, e->i64, "");
+  LLVMAddIncoming(ended, (LLVMValueRef[]){begin, next}, (LLVMBasicBlockRef[]){before, latch}, 2);
+  return ended;
+}
+
+/* What `emit` emits, run only if `condition`; returns the block after it. */
+typedef struct {
+  LLVMBasicBlockRef before, yes, after;
+} Guard;
+
+static Guard guard_open(Emission *e, LLVMValueRef condition) {
+  Guard guard = {LLVMGetInsertBlock(e->builder), emit_block(e, ""), emit_block(e, "")};
+  LLVMBuildCondBr(e->builder, condition, guard.yes, guard.after);
+  LLVMPositionBuilderAtEnd(e->builder, guard.yes);
+  return guard;
+}
+
+/* Returns the last block of the guarded part. */
+static LLVMBasicBlockRef guard_close(Emission *e, Guard guard) {
+  LLVMBasicBlockRef last = LLVMGetInsertBlock(e->builder);
+  LLVMBuildBr(e->builder, guard.after);
+  LLVMPositionBuilderAtEnd(e->builder, guard.after);
+  return last;
+}
+
+static void emit_masked_body(Emission *e, const LoopStatement *s, LLVMValueRef at,
+                             LLVMValueRef left) {
+  LaneMask mask = {.variable = s->variable,
+                   .lanes = (int)s->step,
+                   .left = left,
+                   .mask = emit_lane_mask(e, (int)s->step, left),
+                   .outer = e->masks};
+  e->masks = &mask;
+  emit_body(e, s, at, 1);
+  e->masks = mask.outer;
+}
+
+static void emit_by_lanes(Emission *e, const LoopStatement *s, LLVMValueRef begin,
+                          LLVMValueRef end) {
+  LLVMValueRef at = emit_trips(e, s, begin, end, s->step, 1);
+  if (s->step == 1) return;
+  LLVMValueRef left = LLVMBuildSub(e->builder, end, at, "");
+  int64_t known;
+  if (emit_known(left, &known)) {
+    if (known > 0) emit_masked_body(e, s, at, left);
+    return;
+  }
+  LLVMValueRef some = LLVMBuildICmp(e->builder, LLVMIntSGT, left, constant(e, 0), "");
+  Guard guard = guard_open(e, some);
+  emit_masked_body(e, s, at, left);
+  guard_close(e, guard);
+}
+
+static void emit_by_tail(Emission *e, const LoopStatement *s, LLVMValueRef begin,
+                         LLVMValueRef end) {
+  Affine *count = &e->variables[s->tail_count->id];
+  *count = (Affine){NULL, s->step};
+  LLVMValueRef at = emit_trips(e, s, begin, end, s->step, 1);
+  if (s->step == 1) return;
+  LLVMValueRef left = LLVMBuildSub(e->builder, end, at, "");
+  int64_t known;
+  if (emit_known(left, &known)) {
+    *count = (Affine){NULL, known};
+    if (known > 0) emit_body(e, s, at, 1);
+    return;
+  }
+  int64_t rows = 1;
+  while (rows * 2 < s->step) rows *= 2;
+  for (; rows >= 1; rows /= 2) {
+    left = LLVMBuildSub(e->builder, end, at, "");
+    Guard guard = guard_open(e, LLVMBuildICmp(e->builder, LLVMIntSGE, left, constant(e, rows), ""));
+    *count = (Affine){NULL, rows};
+    emit_body(e, s, at, 1);
+    LLVMValueRef next = LLVMBuildAdd(e->builder, at, constant(e, rows), "");
+    LLVMBasicBlockRef last = guard_close(e, guard);
+    LLVMValueRef merged = LLVMBuildPhi(e->builder, e->i64, "");
+    LLVMAddIncoming(merged, (LLVMValueRef[]){at, next}, (LLVMBasicBlockRef[]){guard.before, last},
+                    2);
+    at = merged;
+  }
+}
+
+static void emit_by_unroll(Emission *e, const LoopStatement *s, LLVMValueRef begin,
+                           LLVMValueRef end) {
+  LLVMValueRef at = emit_trips(e, s, begin, end, s->step, s->step);
+  LLVMValueRef left = LLVMBuildSub(e->builder, end, at, "");
+  int64_t known;
+  if (emit_known(left, &known))
+    emit_body(e, s, at, known);
+  else if (s->step > 1)
+    emit_trips(e, s, at, end, 1, 1);
+}
+
+static void emit_loop(Emission *e, const LoopStatement *s) {
+  if (s->kind == LOOP_DO_PARALLEL) {
+    emit_trips(e, s, e->begin, e->end, 1, 1);
+    return;
+  }
+  LLVMValueRef begin = emit_scalar(e, s->begin), end = emit_scalar(e, s->end);
+  if (s->kind == LOOP_DO_EACH) {
+    int64_t first, last;
+    if (!emit_known(begin, &first) || !emit_known(end, &last))
+      bug("loop: the bounds of 'each %s' must be known", s->variable->name);
+    for (int64_t i = first; i < last; i++) emit_body(e, s, constant(e, i), 1);
+    return;
+  }
+  switch (s->stepping) {
+  case LOOP_BY_LANES:
+    emit_by_lanes(e, s, begin, end);
+    break;
+  case LOOP_BY_TAIL:
+    emit_by_tail(e, s, begin, end);
+    break;
+  case LOOP_BY_UNROLL:
+    emit_by_unroll(e, s, begin, end);
+    break;
+  case LOOP_BY_ONE:
+  case LOOP_BY_STEP:
+    emit_trips(e, s, begin, end, s->step, 1);
+    break;
+  }
+}
+
+/* ---- other statements ---- */
+
+static void emit_if(Emission *e, const LoopStatement *s) {
+  LLVMValueRef condition = emit_scalar(e, s->value);
+  int64_t known;
+  if (emit_known(condition, &known)) {
+    emit_statements(e, known ? &s->body : &s->otherwise);
+    return;
+  }
+  LLVMBasicBlockRef yes = emit_block(e, "then"), after = emit_block(e, "");
+  LLVMBasicBlockRef no = s->has_otherwise ? emit_block(e, "else") : after;
+  LLVMBuildCondBr(e->builder, condition, yes, no);
+  LLVMPositionBuilderAtEnd(e->builder, yes);
+  emit_statements(e, &s->body);
+  LLVMBuildBr(e->builder, after);
+  if (s->has_otherwise) {
+    LLVMPositionBuilderAtEnd(e->builder, no);
+    emit_statements(e, &s->otherwise);
+    LLVMBuildBr(e->builder, after);
+  }
+  LLVMPositionBuilderAtEnd(e->builder, after);
+}
+
+static void store_slots(Emission *e, const LoopRegister *reg, int64_t row, Value value) {
+  LLVMValueRef *slots = e->registers[reg->id].slots + row * value.count;
+  for (int i = 0; i < value.count; i++) LLVMBuildStore(e->builder, value.parts[i], slots[i]);
+}
+
+static void emit_declare(Emission *e, const LoopStatement *s) {
+  const LoopRegister *reg = s->target->reg;
+  RegisterState *state = &e->registers[reg->id];
+  Value value = emit_expr_as(e, s->value, reg->type);
+  if (!reg->is_set && reg->rows == 0) {
+    state->value = value;
+    return;
+  }
+  int rows = reg->rows ? reg->rows : 1;
+  if (!state->slots) {
+    int count;
+    const int *sizes = emit_cut(e, reg->type.lanes, &count);
+    state->slots = ARENA_ARRAY(e->arena, (size_t)(rows * count), LLVMValueRef);
+    for (int i = 0; i < rows * count; i++)
+      state->slots[i] =
+          emit_alloca(e, emit_part_type(e, reg->type.element, sizes[i % count]), reg->name);
+  }
+  for (int row = 0; row < rows; row++) store_slots(e, reg, row, value);
+}
+
+static void emit_set(Emission *e, const LoopStatement *s) {
+  const LoopRegister *reg = s->target->reg;
+  int64_t row = 0;
+  if (s->target->row &&
+      (!emit_known(emit_scalar(e, s->target->row), &row) || row < 0 || row >= reg->rows))
+    bug("loop: row %lld of '%s'", (long long)row, reg->name);
+  store_slots(e, reg, row, emit_expr_as(e, s->value, reg->type));
+}
+
+/* worker->fault, its first field, gets the number. */
+static void emit_fault(Emission *e, const LoopStatement *s) {
+  LLVMValueRef wrong = emit_any(e, emit_expr(e, s->value));
+  Guard guard = guard_open(e, wrong);
+  LLVMBuildStore(e->builder, constant(e, s->fault), e->worker);
+  guard_close(e, guard);
+}
+
+static void emit_statement(Emission *e, const LoopStatement *s) {
+  debug_place(e, s->place);
+  switch (s->kind) {
+  case LOOP_DO_PARALLEL:
+  case LOOP_DO_FOR:
+  case LOOP_DO_EACH:
+    emit_loop(e, s);
+    break;
+  case LOOP_DO_IF:
+    emit_if(e, s);
+    break;
+  case LOOP_DO_DECLARE:
+    emit_declare(e, s);
+    break;
+  case LOOP_DO_SET:
+    emit_set(e, s);
+    break;
+  case LOOP_DO_STORE:
+    emit_store(e, s->target, emit_expr_as(e, s->value, s->target->type));
+    break;
+  case LOOP_DO_FAULT:
+    emit_fault(e, s);
+    break;
+  }
+}
+
+static void emit_statements(Emission *e, const LoopBlock *block) {
+  for (size_t i = 0; i < block->count; i++) emit_statement(e, block->items[i]);
+}
+
+/* ---- kernels ---- */
+
+static LLVMValueRef field(Emission *e, LLVMTypeRef type, LLVMValueRef from, uint64_t offset,
+                          const char *name) {
+  LLVMValueRef at = LLVMConstInt(e->i64, offset, false);
+  LLVMValueRef pointer = offset ? LLVMBuildGEP2(e->builder, e->i8, from, &at, 1, "") : from;
+  LLVMValueRef load = LLVMBuildLoad2(e->builder, type, pointer, name);
+  LLVMSetMetadata(load, e->invariant,
+                  LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, NULL, 0)));
+  return load;
+}
+
+static void load_dims(Emission *e, const LoopKernel *k) {
+  int most = 0;
+  for (size_t i = 0; i < k->dims.count; i++)
+    if (k->dims.items[i]->slot >= most) most = k->dims.items[i]->slot + 1;
+  e->dim_values = ARENA_ARRAY(e->arena, (size_t)most + 1, LLVMValueRef);
+  for (size_t i = 0; i < k->dims.count; i++) {
+    const LoopExpr *dim = k->dims.items[i];
+    e->dim_values[dim->slot] = field(e, e->i64, e->dims, (uint64_t)dim->slot * 8, dim->name);
+  }
+}
+
+static LLVMValueRef table_base(Emission *e, const LoopBuffer *buffer) {
+  size_t bytes = (size_t)(buffer->sizes[0]->integer * loop_element_bytes(buffer->element));
+  LLVMValueRef data =
+      LLVMConstStringInContext2(e->context, (const char *)buffer->data, bytes, true);
+  LLVMValueRef global = LLVMAddGlobal(e->module, LLVMTypeOf(data), buffer->name);
+  LLVMSetInitializer(global, data);
+  LLVMSetGlobalConstant(global, true);
+  LLVMSetLinkage(global, LLVMPrivateLinkage);
+  LLVMSetAlignment(global, 64);
+  return global;
+}
+
+static LLVMValueRef buffer_base(Emission *e, const LoopBuffer *buffer, LLVMValueRef scratch) {
+  switch (buffer->kind) {
+  case LOOP_OPERAND:
+    return field(e, e->pointer, e->operands, (uint64_t)buffer->operand * 8, buffer->name);
+  case LOOP_SCRATCH: {
+    LLVMValueRef at = constant(e, buffer->offset);
+    return LLVMBuildGEP2(e->builder, e->i8, scratch, &at, 1, buffer->name);
+  }
+  case LOOP_STACK: {
+    int64_t bytes = loop_element_bytes(buffer->element);
+    for (int axis = 0; axis < buffer->rank; axis++) bytes *= buffer->sizes[axis]->integer;
+    LLVMValueRef slot = emit_alloca(e, LLVMArrayType2(e->i8, (uint64_t)bytes), buffer->name);
+    LLVMSetAlignment(slot, 64);
+    return slot;
+  }
+  case LOOP_TABLE:
+    return table_base(e, buffer);
+  case LOOP_VIEW:
+    return e->buffers[buffer->of->number].base;
+  }
+  bug("loop: a buffer of kind %d", (int)buffer->kind);
+}
+
+static LLVMMetadataRef md_string(Emission *e, const char *text) {
+  return LLVMMDStringInContext2(e->context, text, strlen(text));
+}
+
+static LLVMMetadataRef md_node(Emission *e, LLVMMetadataRef *items, size_t count) {
+  return LLVMMDNodeInContext2(e->context, items, count);
+}
+
+/* An alias scope for each buffer that overlaps no other. */
+static void make_scopes(Emission *e, const LoopKernel *k) {
+  size_t count = k->buffers.count;
+  LLVMMetadataRef domain_name = md_string(e, k->name);
+  LLVMMetadataRef domain = md_node(e, &domain_name, 1);
+  LLVMMetadataRef *scopes = ARENA_ARRAY(e->arena, count + 1, LLVMMetadataRef);
+  for (size_t i = 0; i < count; i++) {
+    const LoopBuffer *buffer = k->buffers.items[i];
+    if (!buffer->noalias || buffer->kind == LOOP_VIEW) continue;
+    const char *name = arena_format(e->arena, "%s: %s", k->name, buffer->name);
+    scopes[i] = md_node(e, (LLVMMetadataRef[]){md_string(e, name), domain}, 2);
+  }
+  LLVMMetadataRef *others = ARENA_ARRAY(e->arena, count + 1, LLVMMetadataRef);
+  for (size_t i = 0; i < count; i++) {
+    if (!scopes[i]) continue;
+    size_t n = 0;
+    for (size_t j = 0; j < count; j++)
+      if (j != i && scopes[j]) others[n++] = scopes[j];
+    e->buffers[i].scope = LLVMMetadataAsValue(e->context, md_node(e, &scopes[i], 1));
+    e->buffers[i].others = LLVMMetadataAsValue(e->context, md_node(e, others, n));
+  }
+}
+
+static void start_function(Emission *e, const char *name, LLVMTypeRef type, LoopPlace place) {
+  e->function = emit_function(e, name, type, e->options.public_kernels);
+  debug_function(e, e->function, name, place);
+  LLVMBasicBlockRef entry = emit_block(e, "entry"), body = emit_block(e, "body");
+  LLVMPositionBuilderAtEnd(e->builder, entry);
+  debug_place(e, place);
+  e->entry_end = LLVMBuildBr(e->builder, body);
+  LLVMPositionBuilderBefore(e->builder, e->entry_end);
+}
+
+static void enter_body(Emission *e) {
+  LLVMPositionBuilderAtEnd(e->builder, LLVMGetLastBasicBlock(e->function));
+}
+
+void emit_kernel(Emission *e, const LoopKernel *k) {
+  if (k->open.count) bug("loop: '%s' is not closed", k->name);
+  LLVMTypeRef parameters[] = {e->pointer, e->pointer, e->i64, e->i64, e->pointer};
+  LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameters, 5, false);
+  e->kernel = k;
+  e->variables = ARENA_ARRAY(e->arena, k->variables.count + 1, Affine);
+  e->registers = ARENA_ARRAY(e->arena, k->registers.count + 1, RegisterState);
+  e->buffers = ARENA_ARRAY(e->arena, k->buffers.count + 1, BufferState);
+  e->masks = NULL;
+  start_function(e, k->name, type, k->place);
+  e->operands = LLVMGetParam(e->function, 0);
+  e->dims = LLVMGetParam(e->function, 1);
+  e->begin = LLVMGetParam(e->function, 2);
+  e->end = LLVMGetParam(e->function, 3);
+  e->worker = LLVMGetParam(e->function, 4);
+  load_dims(e, k);
+  LLVMValueRef scratch = k->scratch_bytes ? field(e, e->pointer, e->worker, 16, "scratch") : NULL;
+  for (size_t i = 0; i < k->buffers.count; i++) {
+    LLVMPositionBuilderBefore(e->builder, e->entry_end);
+    e->buffers[i].base = buffer_base(e, k->buffers.items[i], scratch);
+  }
+  make_scopes(e, k);
+  enter_body(e);
+  emit_statements(e, &k->body);
+  debug_place(e, k->place);
+  LLVMBuildRetVoid(e->builder);
+  e->kernel = NULL;
+}
+
+static void find_dims(const LoopExpr *expr, int *most) {
+  if (!expr) return;
+  if (expr->kind == LOOP_EXPR_DIM && expr->slot >= *most) *most = expr->slot + 1;
+  for (int i = 0; i < 3; i++) find_dims(expr->args[i], most);
+}
+
+void emit_dim_function(Emission *e, const char *name, const LoopExpr *value) {
+  LLVMTypeRef type = LLVMFunctionType(e->i64, &e->pointer, 1, false);
+  start_function(e, name, type, (LoopPlace){0});
+  e->dims = LLVMGetParam(e->function, 0);
+  int most = 0;
+  find_dims(value, &most);
+  e->dim_values = ARENA_ARRAY(e->arena, (size_t)most + 1, LLVMValueRef);
+  for (int i = 0; i < most; i++) e->dim_values[i] = field(e, e->i64, e->dims, (uint64_t)i * 8, "");
+  enter_body(e);
+  LLVMBuildRet(e->builder, emit_scalar(e, value));
+}

@@ -1,0 +1,209 @@
+/* target.c - the tables of architectures and CPUs, and what the host is. */
+#include "backend/target.h"
+
+#include "support/bug.h"
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KIB INT64_C(1024)
+
+typedef struct {
+  const char *name, *text;
+  const char *cpu; /* LLVM's; NULL: the host's */
+  int level;
+  int64_t l1, l2;
+} Cpu;
+
+static const Cpu cpus[] = {
+    {"native", "the machine that runs dlc", NULL, 0, 32 * KIB, 512 * KIB},
+    {"x86-64-v2", "SSE4.2: every x86-64 since 2009", "x86-64-v2", 2, 32 * KIB, 256 * KIB},
+    {"x86-64-v3", "AVX2 and FMA: Haswell 2013, Zen 2017", "x86-64-v3", 3, 32 * KIB, 256 * KIB},
+    {"x86-64-v4", "AVX-512: Skylake-X 2017, Zen 4 2022", "x86-64-v4", 4, 32 * KIB, 1024 * KIB},
+    {"haswell", "Intel 2013, AVX2", "haswell", 3, 32 * KIB, 256 * KIB},
+    {"skylake", "Intel 2015, AVX2", "skylake", 3, 32 * KIB, 256 * KIB},
+    {"alderlake", "Intel 2021, AVX2", "alderlake", 3, 48 * KIB, 1280 * KIB},
+    {"skylake-avx512", "Intel 2017, AVX-512", "skylake-avx512", 4, 32 * KIB, 1024 * KIB},
+    {"icelake-server", "Intel 2021, AVX-512", "icelake-server", 4, 48 * KIB, 1280 * KIB},
+    {"sapphirerapids", "Intel 2023, AVX-512", "sapphirerapids", 4, 48 * KIB, 2048 * KIB},
+    {"znver2", "AMD 2019, AVX2", "znver2", 3, 32 * KIB, 512 * KIB},
+    {"znver3", "AMD 2020, AVX2", "znver3", 3, 32 * KIB, 512 * KIB},
+    {"znver4", "AMD 2022, AVX-512", "znver4", 4, 32 * KIB, 1024 * KIB},
+    {"znver5", "AMD 2024, AVX-512", "znver5", 4, 48 * KIB, 1024 * KIB},
+};
+enum { CPUS = sizeof cpus / sizeof cpus[0] };
+
+/* Of x86-64, what a level means for code. */
+typedef struct {
+  int lanes, registers;
+  bool fma, f16, masks;
+} Level;
+static const Level levels[] = {
+    [2] = {4, 16, false, false, false},
+    [3] = {8, 16, true, true, false},
+    [4] = {16, 32, true, true, true},
+};
+
+/* Other architectures: objects, assembly and LLVM IR only. */
+typedef struct {
+  const char *prefix, *cpu, *features;
+  int lanes, registers;
+  bool fma;
+} Architecture;
+static const Architecture architectures[] = {
+    {"aarch64", "generic", "+neon", 4, 32, true},
+    {"riscv64", "generic-rv64", "+m,+a,+f,+d,+c", 4, 32, true},
+    {"wasm32", "generic", "+simd128", 4, 16, false},
+};
+enum { ARCHITECTURES = sizeof architectures / sizeof architectures[0] };
+
+const char *target_cpu(size_t number) {
+  return number < CPUS ? cpus[number].name : NULL;
+}
+const char *target_cpu_text(size_t number) {
+  return number < CPUS ? cpus[number].text : NULL;
+}
+
+static bool has_feature(const char *features, const char *name) {
+  size_t length = strlen(name);
+  for (const char *at = features; (at = strstr(at, name)); at += length)
+    if (at > features && at[-1] == '+' && (at[length] == ',' || at[length] == 0)) return true;
+  return false;
+}
+
+static bool has_all(const char *features, const char *const *names) {
+  for (; *names; names++)
+    if (!has_feature(features, *names)) return false;
+  return true;
+}
+
+/* The highest level of which the host has everything. */
+static int host_level(const char *features) {
+  static const char *const v3[] = {"avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe", NULL};
+  static const char *const v4[] = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", NULL};
+  if (!has_all(features, v3)) return has_feature(features, "sse4.2") ? 2 : 0;
+  return has_all(features, v4) ? 4 : 3;
+}
+
+static char *host_string(Arena *arena, char *(*ask)(void)) {
+  char *answer = ask();
+  char *copy = arena_string(arena, answer, strlen(answer));
+  LLVMDisposeMessage(answer);
+  return copy;
+}
+
+static int64_t cache_bytes(int name, int64_t otherwise) {
+  long bytes = sysconf(name);
+  return bytes > 0 ? bytes : otherwise;
+}
+
+static void known_cpus(Diagnostic *d, const char *wanted) {
+  const char *names[CPUS];
+  Text list = {0};
+  Arena *arena = arena_new();
+  list = text_new(arena);
+  for (size_t i = 0; i < CPUS; i++) {
+    names[i] = cpus[i].name;
+    text_format(&list, "%s%s", i ? ", " : "", cpus[i].name);
+  }
+  const char *nearest = nearest_name(wanted, names, CPUS);
+  diag_help(d, "%s%sknown: %s ('dlc help cpus')", nearest ? nearest : "", nearest ? "; " : "",
+            text_get(&list));
+  arena_free(arena);
+}
+
+static void set_level(Target *target, int level) {
+  const Level *l = &levels[level];
+  target->level = level;
+  target->lanes = l->lanes;
+  target->registers = l->registers;
+  target->fma = l->fma;
+  target->f16 = l->f16;
+  target->masks = l->masks;
+  target->links = true;
+}
+
+static bool find_native(Target *target, Arena *arena, Diagnostics *diagnostics) {
+  char *host = LLVMGetDefaultTargetTriple();
+  bool is_x86 = strncmp(host, "x86_64", 6) == 0;
+  LLVMDisposeMessage(host);
+  target->cpu = host_string(arena, LLVMGetHostCPUName);
+  target->features = host_string(arena, LLVMGetHostCPUFeatures);
+  int level = is_x86 ? host_level(target->features) : 0;
+  if (level == 0) {
+    Diagnostic *d = diag_report(diagnostics, E0601, SPAN_NONE,
+                                "this machine is no x86-64 with SSE4.2, which 'native' needs");
+    diag_help(d, "--target x86_64-linux-gnu --cpu x86-64-v2 builds for another machine");
+    return false;
+  }
+  set_level(target, level);
+  target->l1 = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 * KIB);
+  target->l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512 * KIB);
+  return true;
+}
+
+static bool find_x86(Target *target, Arena *arena, const char *cpu, Diagnostics *diagnostics) {
+  target->triple = "x86_64-linux-gnu";
+  target->name = cpu;
+  if (strcmp(cpu, "native") == 0) return find_native(target, arena, diagnostics);
+  for (size_t i = 0; i < CPUS; i++) {
+    if (strcmp(cpu, cpus[i].name) != 0) continue;
+    target->name = target->cpu = cpus[i].cpu;
+    target->features = "";
+    set_level(target, cpus[i].level);
+    target->l1 = cpus[i].l1;
+    target->l2 = cpus[i].l2;
+    return true;
+  }
+  known_cpus(diag_report(diagnostics, E0601, SPAN_NONE, "no CPU '%s' for x86_64-linux-gnu", cpu),
+             cpu);
+  return false;
+}
+
+static bool find_other(Target *target, Arena *arena, const char *triple, const char *cpu,
+                       Diagnostics *diagnostics) {
+  for (size_t i = 0; i < ARCHITECTURES; i++) {
+    const Architecture *a = &architectures[i];
+    size_t length = strlen(a->prefix);
+    if (strncmp(triple, a->prefix, length) != 0 || (triple[length] && triple[length] != '-'))
+      continue;
+    if (cpu && strcmp(cpu, a->cpu) != 0) {
+      Diagnostic *d = diag_report(diagnostics, E0601, SPAN_NONE, "no CPU '%s' for %s", cpu, triple);
+      diag_help(d, "--cpu %s, or none", a->cpu);
+      return false;
+    }
+    *target = (Target){.name = a->cpu,
+                       .triple = arena_string(arena, triple, strlen(triple)),
+                       .cpu = a->cpu,
+                       .features = a->features,
+                       .lanes = a->lanes,
+                       .registers = a->registers,
+                       .l1 = 32 * KIB,
+                       .l2 = 256 * KIB,
+                       .fma = a->fma};
+    return true;
+  }
+  Diagnostic *d = diag_report(diagnostics, E0602, SPAN_NONE, "no target '%s'", triple);
+  diag_help(d, "known: x86_64-linux-gnu; objects only: aarch64-linux-gnu, riscv64-linux-gnu, "
+               "wasm32");
+  return false;
+}
+
+bool target_find(Target *target, Arena *arena, const char *triple, const char *cpu,
+                 Diagnostics *diagnostics) {
+  *target = (Target){0};
+  if (!triple || strncmp(triple, "x86_64-linux", 12) == 0 ||
+      strcmp(triple, "x86_64-unknown-linux-gnu") == 0 || strcmp(triple, "x86_64-pc-linux-gnu") == 0)
+    return find_x86(target, arena, cpu ? cpu : "native", diagnostics);
+  return find_other(target, arena, triple, cpu, diagnostics);
+}
+
+bool target_runs_here(const Target *target) {
+  if (target->level == 0) return false;
+  Arena *arena = arena_new();
+  bool runs = host_level(host_string(arena, LLVMGetHostCPUFeatures)) >= target->level;
+  arena_free(arena);
+  return runs;
+}

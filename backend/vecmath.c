@@ -1,0 +1,219 @@
+/* vecmath.c - the tools of vecmath, exponentials and what is made of them, and the choice among
+ * all. Coefficients are minimax fits (Remez, 40 digits), errors relative to the function's. */
+#include "backend/vecmath.h"
+
+#include "support/bug.h"
+
+#include <math.h>
+#include <string.h>
+
+Vm vm_of(Emission *e, LLVMValueRef like) {
+  LLVMTypeRef type = LLVMTypeOf(like);
+  bool is_vector = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+  Vm m = {.e = e, .b = e->builder, .size = is_vector ? (int)LLVMGetVectorSize(type) : 0, .f = type};
+  m.scalar_f = is_vector ? LLVMGetElementType(type) : type;
+  m.scalar_i = m.scalar_f == e->f64 ? e->i64 : e->i32;
+  m.i = vector_type(e, m.scalar_i, m.size);
+  return m;
+}
+
+LLVMValueRef vm_real(Vm *m, double value) {
+  return emit_splat(m->e, LLVMConstReal(m->scalar_f, value), m->size);
+}
+LLVMValueRef vm_int(Vm *m, int64_t value) {
+  return emit_splat(m->e, LLVMConstInt(m->scalar_i, (uint64_t)value, true), m->size);
+}
+LLVMValueRef vm_add(Vm *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildFAdd(m->b, a, b, "");
+}
+LLVMValueRef vm_sub(Vm *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildFSub(m->b, a, b, "");
+}
+LLVMValueRef vm_mul(Vm *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildFMul(m->b, a, b, "");
+}
+LLVMValueRef vm_div(Vm *m, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildFDiv(m->b, a, b, "");
+}
+LLVMValueRef vm_fma(Vm *m, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) {
+  return emit_fma(m->e, a, b, c);
+}
+LLVMValueRef vm_select(Vm *m, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildSelect(m->b, c, a, b, "");
+}
+LLVMValueRef vm_compare(Vm *m, LLVMRealPredicate p, LLVMValueRef a, LLVMValueRef b) {
+  return LLVMBuildFCmp(m->b, p, a, b, "");
+}
+LLVMValueRef vm_abs(Vm *m, LLVMValueRef a) {
+  return emit_intrinsic_of(m->e, "llvm.fabs", &a, 1);
+}
+LLVMValueRef vm_copysign(Vm *m, LLVMValueRef size, LLVMValueRef sign) {
+  return emit_intrinsic_of(m->e, "llvm.copysign", (LLVMValueRef[]){size, sign}, 2);
+}
+LLVMValueRef vm_bits(Vm *m, LLVMValueRef a) {
+  return LLVMBuildBitCast(m->b, a, m->i, "");
+}
+LLVMValueRef vm_float(Vm *m, LLVMValueRef a) {
+  return LLVMBuildBitCast(m->b, a, m->f, "");
+}
+
+LLVMValueRef vm_polynomial(Vm *m, LLVMValueRef x, const double *c, int n) {
+  LLVMValueRef sum = vm_real(m, c[n - 1]);
+  for (int i = n - 2; i >= 0; i--) sum = vm_fma(m, sum, x, vm_real(m, c[i]));
+  return sum;
+}
+
+/* Adding 1.5 * 2^(mantissa bits) leaves the rounded integer in the low bits. */
+LLVMValueRef vm_nearest(Vm *m, LLVMValueRef x, LLVMValueRef *integer) {
+  double magic = m->scalar_f == m->e->f64 ? 0x1.8p52 : 0x1.8p23;
+  LLVMValueRef shifted = vm_add(m, x, vm_real(m, magic));
+  *integer = LLVMBuildSub(m->b, vm_bits(m, shifted), vm_bits(m, vm_real(m, magic)), "");
+  return vm_sub(m, shifted, vm_real(m, magic));
+}
+
+LLVMValueRef vm_power_of_two(Vm *m, LLVMValueRef n) {
+  bool is_double = m->scalar_f == m->e->f64;
+  LLVMValueRef biased = LLVMBuildAdd(m->b, n, vm_int(m, is_double ? 1023 : 127), "");
+  return vm_float(m, LLVMBuildShl(m->b, biased, vm_int(m, is_double ? 52 : 23), ""));
+}
+
+/* x where it is within, else the end of the range; a NaN stays. */
+static LLVMValueRef clamp(Vm *m, LLVMValueRef x, double low, double high) {
+  LLVMValueRef least = vm_real(m, low), most = vm_real(m, high);
+  x = vm_select(m, vm_compare(m, LLVMRealOGT, least, x), least, x);
+  return vm_select(m, vm_compare(m, LLVMRealOLT, most, x), most, x);
+}
+
+/* ---- exponentials: x = n ln 2 + r ---- */
+
+#define LN2_HIGH 0x1.62e4p-1 /* 15 bits: times n it is exact without FMA */
+#define LN2_LOW  0x1.7f7d1cf79abcap-20
+
+static LLVMValueRef reduce_exp(Vm *m, LLVMValueRef x, LLVMValueRef *n, LLVMValueRef *integer) {
+  *n = vm_nearest(m, vm_mul(m, x, vm_real(m, M_LOG2E)), integer);
+  LLVMValueRef r = vm_fma(m, *n, vm_real(m, -LN2_HIGH), x);
+  return vm_fma(m, *n, vm_real(m, -LN2_LOW), r);
+}
+
+/* p * 2^n, rounded once: one instruction of AVX-512, else in two steps that stay normal. */
+static LLVMValueRef scale(Vm *m, LLVMValueRef p, LLVMValueRef n, LLVMValueRef integer) {
+  Emission *e = m->e;
+  if (e->target.masks && m->size == 16) {
+    LLVMValueRef args[] = {p, n, LLVMGetPoison(m->f), LLVMConstAllOnes(e->i16),
+                           LLVMConstInt(e->i32, 4, false)};
+    return emit_intrinsic(e, "llvm.x86.avx512.mask.scalef.ps.512", NULL, 0, args, 5);
+  }
+  if (e->target.masks && (m->size == 8 || m->size == 4)) {
+    LLVMValueRef args[] = {p, n, LLVMGetPoison(m->f), LLVMConstAllOnes(e->i8)};
+    const char *name =
+        m->size == 8 ? "llvm.x86.avx512.mask.scalef.ps.256" : "llvm.x86.avx512.mask.scalef.ps.128";
+    return emit_intrinsic(e, name, NULL, 0, args, 4);
+  }
+  LLVMValueRef half = LLVMBuildAShr(m->b, integer, vm_int(m, 1), "");
+  LLVMValueRef rest = LLVMBuildSub(m->b, integer, half, "");
+  return vm_mul(m, vm_mul(m, p, vm_power_of_two(m, half)), vm_power_of_two(m, rest));
+}
+
+LLVMValueRef vm_exp(Vm *m, LLVMValueRef x) {
+  static const double q[] = {0.4999999305076761, 0.16666514792403925, 0.041668456769744512,
+                             0.0083694187210981166, 0.0013813145475178556}; /* 2^-28 */
+  LLVMValueRef n, integer, r = reduce_exp(m, clamp(m, x, -105, 89), &n, &integer);
+  LLVMValueRef p = vm_polynomial(m, r, q, 5);
+  p = vm_fma(m, vm_mul(m, r, r), p, r);
+  return scale(m, vm_add(m, p, vm_real(m, 1)), n, integer);
+}
+
+/* 2^n (e^r - 1) + (2^n - 1), by halves so that 2^128 does not overflow. */
+LLVMValueRef vm_expm1(Vm *m, LLVMValueRef x) {
+  static const double q[] = {0.50000000563552945,   0.1666666691690925,    0.041666313042895946,
+                             0.0083332154135342119, 0.0013944313214756587, 0.00019964591479968008};
+  LLVMValueRef n, integer, r = reduce_exp(m, clamp(m, x, -30, 89), &n, &integer); /* 2^-31 */
+  LLVMValueRef p = vm_fma(m, vm_mul(m, r, r), vm_polynomial(m, r, q, 6), r);
+  LLVMValueRef half = vm_power_of_two(m, LLVMBuildSub(m->b, integer, vm_int(m, 1), ""));
+  LLVMValueRef sum = vm_fma(m, half, p, vm_sub(m, half, vm_real(m, 0.5)));
+  LLVMValueRef small = LLVMBuildICmp(m->b, LLVMIntEQ, integer, vm_int(m, 0), "");
+  return vm_select(m, small, p, vm_add(m, sum, sum));
+}
+
+/* t / (t + 2) with t = e^2|x| - 1. */
+LLVMValueRef vm_tanh(Vm *m, LLVMValueRef x) {
+  LLVMValueRef size = clamp(m, vm_abs(m, x), 0, 10);
+  LLVMValueRef t = vm_expm1(m, vm_add(m, size, size));
+  return vm_copysign(m, vm_div(m, t, vm_add(m, t, vm_real(m, 2))), x);
+}
+
+/* x P(x^2) near 0, else 1 - e^(|x| Q(|x|)); beyond 4 that is 1. */
+LLVMValueRef vm_erf(Vm *m, LLVMValueRef x) {
+  static const double near[] = {1.1283791666374279,   -0.37612633735159685,
+                                0.11283695495179307,  -0.026859398332147462,
+                                0.005201032466340961, -0.00081427062575026236,
+                                8.3701086159260416e-5}; /* 2^-31 below 0.921875 */
+  static const double far[] = {
+      -1.1284567544313517,    -0.63614069669313742,   -0.10406394310625711,
+      0.021114486313432826,   -0.0016894714991580919, -0.00056795615786944031,
+      0.00023330809710555099, -3.6791738129667903e-5, 2.3092139540345435e-6};
+  LLVMValueRef size = vm_abs(m, x);
+  LLVMValueRef inner = vm_mul(m, x, vm_polynomial(m, vm_mul(m, x, x), near, 7));
+  LLVMValueRef a = clamp(m, size, 0, 4);
+  LLVMValueRef power = vm_exp(m, vm_mul(m, a, vm_polynomial(m, a, far, 9)));
+  LLVMValueRef outer = vm_copysign(m, vm_sub(m, vm_real(m, 1), power), x);
+  return vm_select(m, vm_compare(m, LLVMRealOLT, size, vm_real(m, 0.921875)), inner, outer);
+}
+
+/* ---- f64: the C library, lane by lane ---- */
+
+static LLVMValueRef library(Vm *m, const char *name, LLVMValueRef *args, unsigned count) {
+  Emission *e = m->e;
+  LLVMTypeRef parameters[] = {e->f64, e->f64};
+  LLVMTypeRef type = LLVMFunctionType(e->f64, parameters, count, false);
+  LLVMValueRef function = LLVMGetNamedFunction(e->module, name);
+  if (!function) function = LLVMAddFunction(e->module, name, type);
+  if (m->size == 0) return LLVMBuildCall2(m->b, type, function, args, count, "");
+  LLVMValueRef result = LLVMGetPoison(m->f);
+  for (int lane = 0; lane < m->size; lane++) {
+    LLVMValueRef at = LLVMConstInt(e->i32, (unsigned)lane, false), one[2];
+    for (unsigned i = 0; i < count; i++) one[i] = LLVMBuildExtractElement(m->b, args[i], at, "");
+    LLVMValueRef value = LLVMBuildCall2(m->b, type, function, one, count, "");
+    result = LLVMBuildInsertElement(m->b, result, value, at, "");
+  }
+  return result;
+}
+
+LLVMValueRef vecmath_unary(Emission *e, LoopOp op, LLVMValueRef x) {
+  static const char *const names[LOOP_OPS] = {
+      [LOOP_EXP] = "exp",   [LOOP_EXPM1] = "expm1", [LOOP_LOG] = "log", [LOOP_LOG1P] = "log1p",
+      [LOOP_TANH] = "tanh", [LOOP_ERF] = "erf",     [LOOP_SIN] = "sin", [LOOP_COS] = "cos"};
+  Vm m = vm_of(e, x);
+  if (!names[op]) bug("loop: operator %d is no function", (int)op);
+  if (m.scalar_f == e->f64) return library(&m, names[op], &x, 1);
+  switch (op) {
+  case LOOP_EXP:
+    return vm_exp(&m, x);
+  case LOOP_EXPM1:
+    return vm_expm1(&m, x);
+  case LOOP_LOG:
+    return vm_log(&m, x);
+  case LOOP_LOG1P:
+    return vm_log1p(&m, x);
+  case LOOP_TANH:
+    return vm_tanh(&m, x);
+  case LOOP_ERF:
+    return vm_erf(&m, x);
+  default:
+    return vm_sincos(&m, x, op == LOOP_COS);
+  }
+}
+
+LLVMValueRef vecmath_pow(Emission *e, LLVMValueRef x, LLVMValueRef y) {
+  Vm m = vm_of(e, x);
+  if (m.scalar_f == e->f64) return library(&m, "pow", (LLVMValueRef[]){x, y}, 2);
+  if (m.scalar_f != e->f32) bug("loop: 'pow' of integers");
+  return vm_pow(&m, x, y);
+}
+
+LLVMValueRef vecmath_mod(Emission *e, LLVMValueRef x, LLVMValueRef y) {
+  Vm m = vm_of(e, x);
+  LLVMValueRef quotient = vm_div(&m, x, y);
+  LLVMValueRef whole = emit_intrinsic_of(e, "llvm.floor", &quotient, 1);
+  return vm_fma(&m, LLVMBuildFNeg(m.b, whole, ""), y, x);
+}
