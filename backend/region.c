@@ -408,6 +408,20 @@ static LoopExpr *transpose_value(Region *r, const Op *op, const Index *index) {
   return region_value(r, op->operands[0], inner);
 }
 
+/* The element's number in row-major order. */
+static LoopExpr *element_number(Region *r, const Type *type, const Index *index) {
+  LoopKernel *k = r->k;
+  Index number = index_scalar(loop_int(k, 0));
+  LoopExpr *size = loop_int(k, 1);
+  for (int i = type->rank - 1; i >= 0; i--) {
+    bool unit = i == type->rank - 1;
+    LoopExpr *at = index_has_lanes(&index[i]) ? index_vector(r, index[i]) : index[i].at;
+    number.at = loop_add(k, number.at, unit ? at : loop_mul(k, at, size));
+    size = loop_mul(k, size, dim_expr(k, type->dims[i]));
+  }
+  return number.at;
+}
+
 /* Axes of size 1 come and go; anything else goes through the element's number. */
 static LoopExpr *reshape_value(Region *r, const Op *op, const Index *index) {
   LoopKernel *k = r->k;
@@ -427,17 +441,7 @@ static LoopExpr *reshape_value(Region *r, const Op *op, const Index *index) {
   while (j < to->rank && dim_is(to->dims[j], 1)) j++;
   if (units && j == to->rank) return region_value(r, op->operands[0], inner);
 
-  Index number = index_scalar(loop_int(k, 0));
-  LoopExpr *size = loop_int(k, 1);
-  for (int i = to->rank - 1; i >= 0; i--) {
-    if (index_has_lanes(&index[i])) {
-      number.at = loop_add(k, number.at, loop_mul(k, index_vector(r, index[i]), size));
-    } else {
-      number.at = loop_add(k, number.at, loop_mul(k, index[i].at, size));
-    }
-    size = loop_mul(k, size, dim_expr(k, to->dims[i]));
-  }
-  LoopExpr *rest = loop_let(k, "number", number.at);
+  LoopExpr *rest = loop_let(k, "number", element_number(r, to, index));
   for (int i = from->rank - 1; i >= 0; i--) {
     LoopExpr *extent = dim_expr(k, from->dims[i]);
     inner[i] = index_scalar(i ? loop_let(k, "at", loop_mod(k, rest, extent)) : rest);

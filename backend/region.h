@@ -96,6 +96,8 @@ bool index_has_lanes(const Index *index);
 /* Splits a number into indices of `count` axes, the last running fastest. */
 void index_split(LoopKernel *k, LoopExpr *number, const Dim *const *dims, int count,
                  LoopExpr **indices);
+/* The random number of an element, given its number in row-major order (region_random.c). */
+LoopExpr *region_random(Region *region, const Op *op, LoopExpr *element);
 /* One elementwise operation on computed operands (scalar.c). */
 LoopExpr *scalar_op(LoopKernel *k, const Op *op, LoopExpr *const *operands);
 LoopExpr *scalar_number(LoopKernel *k, Element element, Number number);
