@@ -19,13 +19,18 @@ typedef struct {
 } RunTensor;
 
 typedef struct {
-  Arena *arena; /* results and intermediates */
+  Arena *arena; /* results and messages */
   bool wide;
-  const int64_t *dims; /* values of the module's symbols, by number */
+  const int64_t *dims; /* values of the module's symbols, by number; NULL: their minimum */
   uint64_t seed, call; /* of random */
-  /* The value of a parameter or state; NULL: take Tensor.data. */
+  /* The value of a parameter or state, whose shape is at its bound: it comes filled in, but for the
+   * bytes, which must stay until the run ends. False, or no function: take Tensor.data. */
   bool (*tensor)(void *user, const Tensor *tensor, RunTensor *value);
-  /* Called with each value as it is made (bisect); may be NULL. */
+  /* Called at the end of a run that succeeded for each tensor that was written, with its last value
+   * at its bound; the bytes are gone afterwards. May be NULL. */
+  void (*written)(void *user, const Tensor *tensor, const RunTensor *value);
+  /* Called with each value as it is made (bisect), those in regions too; the bytes are gone
+   * afterwards. May be NULL. */
   void (*watch)(void *user, const Value *value, const RunTensor *result);
   void *user;
   int64_t most_bytes; /* of intermediates; 0: 4 GiB */

@@ -1,0 +1,191 @@
+#include "ir/evaluate.h"
+
+#include "support/bug.h"
+
+#include <string.h>
+
+/* ---- elements ---- */
+int64_t item_bytes(bool wide, Element element) {
+  return wide && element_is_float(element) ? 8 : element_infos[element].bytes;
+}
+
+void load_reals(const Evaluation *e, const RunTensor *x, int64_t offset, int64_t stride,
+                int64_t count, double *values) {
+  if (e->wide || x->element == ELEMENT_f64) {
+    const double *from = x->bytes;
+    for (int64_t i = 0; i < count; i++) values[i] = from[offset + i * stride];
+  } else if (x->element == ELEMENT_f32) {
+    const float *from = x->bytes;
+    for (int64_t i = 0; i < count; i++) values[i] = from[offset + i * stride];
+  } else {
+    for (int64_t i = 0; i < count; i++)
+      values[i] = element_load(x->element, x->bytes, offset + i * stride);
+  }
+}
+
+void load_integers(const Evaluation *e, const RunTensor *x, int64_t offset, int64_t stride,
+                   int64_t count, int64_t *values) {
+  (void)e;
+  if (x->element == ELEMENT_i64) {
+    const int64_t *from = x->bytes;
+    for (int64_t i = 0; i < count; i++) values[i] = from[offset + i * stride];
+  } else {
+    for (int64_t i = 0; i < count; i++)
+      values[i] = element_load_integer(x->element, x->bytes, offset + i * stride);
+  }
+}
+
+void store_reals(const Evaluation *e, RunTensor *y, int64_t offset, int64_t count,
+                 const double *values) {
+  if (e->wide || y->element == ELEMENT_f64) {
+    double *to = y->bytes;
+    for (int64_t i = 0; i < count; i++) to[offset + i] = values[i];
+  } else if (y->element == ELEMENT_f32) {
+    float *to = y->bytes;
+    for (int64_t i = 0; i < count; i++) to[offset + i] = (float)values[i];
+  } else {
+    for (int64_t i = 0; i < count; i++)
+      element_store(y->element, y->bytes, offset + i, (double)(float)values[i]);
+  }
+}
+
+void store_integers(const Evaluation *e, RunTensor *y, int64_t offset, int64_t count,
+                    const int64_t *values) {
+  (void)e;
+  if (y->element == ELEMENT_i64) {
+    int64_t *to = y->bytes;
+    for (int64_t i = 0; i < count; i++) to[offset + i] = values[i];
+  } else {
+    for (int64_t i = 0; i < count; i++)
+      element_store_integer(y->element, y->bytes, offset + i, values[i]);
+  }
+}
+
+void load_scalars(const Evaluation *e, const RunTensor *x, int64_t offset, int64_t stride,
+                  int64_t count, Scalar *values) {
+  if (is_real(x))
+    load_reals(e, x, offset, stride, count, &values->real);
+  else
+    load_integers(e, x, offset, stride, count, &values->integer);
+}
+
+void store_scalars(const Evaluation *e, RunTensor *y, int64_t offset, int64_t count,
+                   const Scalar *values) {
+  if (is_real(y))
+    store_reals(e, y, offset, count, &values->real);
+  else
+    store_integers(e, y, offset, count, &values->integer);
+}
+
+Scalar *all_scalars(Evaluation *e, const RunTensor *x) {
+  Scalar *values = scratch_scalars(e, x->count);
+  if (values) load_scalars(e, x, 0, 1, x->count, values);
+  return values;
+}
+
+double *all_reals(Evaluation *e, const RunTensor *x) {
+  double *values = scratch_doubles(e, x->count);
+  if (values) load_reals(e, x, 0, 1, x->count, values);
+  return values;
+}
+
+int64_t *all_integers(Evaluation *e, const RunTensor *x) {
+  int64_t *values = scratch_integers(e, x->count);
+  if (values) load_integers(e, x, 0, 1, x->count, values);
+  return values;
+}
+
+void fill_number(const Evaluation *e, RunTensor *y, Number number) {
+  if (y->count == 0) return;
+  int64_t size = item_bytes(e->wide, y->element);
+  if (is_real(y)) {
+    double value = number.is_integer ? (double)number.integer : number.real;
+    if (e->wide)
+      *(double *)y->bytes = value;
+    else
+      element_store(y->element, y->bytes, 0, value);
+  } else if (number.is_integer) {
+    element_store_integer(y->element, y->bytes, 0, number.integer);
+  } else {
+    /* -inf as padding of integers: the least there is. */
+    element_store(y->element, y->bytes, 0, number.real);
+  }
+  unsigned char *bytes = y->bytes;
+  for (int64_t i = 1; i < y->count; i++) memcpy(bytes + i * size, bytes, (size_t)size);
+}
+
+void copy_elements(const Evaluation *e, Walk *walk, RunTensor *y, const RunTensor *x) {
+  int64_t size = item_bytes(e->wide, y->element);
+  unsigned char *to = y->bytes;
+  const unsigned char *from = x->bytes;
+  for (walk_begin(walk); walk_more(walk); walk_next(walk)) {
+    if (walk->step[0] == 1 && walk->step[1] == 1) {
+      memcpy(to + walk->offset[0] * size, from + walk->offset[1] * size,
+             (size_t)(walk->length * size));
+      continue;
+    }
+    for (int64_t i = 0; i < walk->length; i++)
+      memcpy(to + (walk->offset[0] + i * walk->step[0]) * size,
+             from + (walk->offset[1] + i * walk->step[1]) * size, (size_t)size);
+  }
+}
+
+/* ---- attributes ---- */
+bool get_integer(Evaluation *e, AttributeName name, int64_t *value) {
+  return evaluate_dim(e, op_attribute(e->op, name)->dim, value);
+}
+
+static bool check_axis(Evaluation *e, int64_t axis, int rank, int *result) {
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis >= rank)
+    return evaluation_fail(e, "there is no axis %lld in %d axes", (long long)axis, rank);
+  *result = (int)axis;
+  return true;
+}
+
+bool get_axis(Evaluation *e, AttributeName name, int rank, int *axis) {
+  int64_t value;
+  return get_integer(e, name, &value) && check_axis(e, value, rank, axis);
+}
+
+bool get_list(Evaluation *e, AttributeName name, int most, int64_t *values, int *count) {
+  const DimList *list = &op_attribute(e->op, name)->dims;
+  if (list->count > most)
+    bug("%s has %d elements in '%s'", operator_infos[e->op->kind].name, list->count,
+        attribute_names[name]);
+  *count = list->count;
+  for (int i = 0; i < list->count; i++)
+    if (!evaluate_dim(e, list->items[i], &values[i])) return false;
+  return true;
+}
+
+bool get_pairs(Evaluation *e, AttributeName name, int most, int64_t (*pairs)[2], int *count) {
+  const AttributeValue *value = op_attribute(e->op, name);
+  if (value->lists.count > most)
+    bug("%s has %d elements in '%s'", operator_infos[e->op->kind].name, value->lists.count,
+        attribute_names[name]);
+  *count = value->lists.count;
+  for (int i = 0; i < value->lists.count; i++)
+    for (int side = 0; side < 2; side++)
+      if (!evaluate_dim(e, value->lists.items[i].items[side], &pairs[i][side])) return false;
+  return true;
+}
+
+bool get_axes(Evaluation *e, AttributeName name, int i, int rank, int *axes, int *count) {
+  const AttributeValue *value = op_attribute(e->op, name);
+  const DimList *list = value->kind == ATTRIBUTE_LISTS ? &value->lists.items[i] : &value->dims;
+  if (list->count > rank) return evaluation_fail(e, "%d axes of %d", list->count, rank);
+  *count = list->count;
+  for (int k = 0; k < list->count; k++) {
+    int64_t axis;
+    if (!evaluate_dim(e, list->items[k], &axis) || !check_axis(e, axis, rank, &axes[k]))
+      return false;
+  }
+  return true;
+}
+
+int64_t sizes_product(const int64_t *shape, int begin, int end) {
+  int64_t product = 1;
+  for (int i = begin; i < end; i++) product *= shape[i];
+  return product;
+}
