@@ -86,7 +86,7 @@ LLVMTypeRef vector_type(Emission *e, LLVMTypeRef element, int lanes);
 /* How `lanes` are cut: *count sizes. A scalar is one part of 0. */
 const int *emit_cut(Emission *e, int lanes, int *count);
 LLVMTypeRef emit_part_type(Emission *e, LoopElement element, int size);
-Value value_new(Emission *e, LoopType type);
+Value emit_value_new(Emission *e, LoopType type);
 LLVMValueRef emit_splat(Emission *e, LLVMValueRef scalar, int lanes);
 /* The value with `lanes` lanes: a scalar is broadcast. */
 Value value_widen(Emission *e, Value value, int lanes);

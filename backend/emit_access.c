@@ -81,7 +81,7 @@ static Affine buffer_stride(Emission *e, const LoopBuffer *buffer, int axis) {
 
 static void add_places(Emission *e, Spot *spot, const LoopExpr *index, Affine stride) {
   Value vector = emit_expr(e, index);
-  Value by = value_new(e, (LoopType){LOOP_I64, 1});
+  Value by = emit_value_new(e, (LoopType){LOOP_I64, 1});
   by.parts[0] = emit_affine_value(e, stride);
   by = value_widen(e, by, vector.type.lanes);
   for (int i = 0; i < vector.count; i++) {
@@ -97,14 +97,14 @@ static void add_mask(Emission *e, Spot *spot, Value mask) {
     spot->mask = mask;
     return;
   }
-  Value both = value_new(e, mask.type);
+  Value both = emit_value_new(e, mask.type);
   for (int i = 0; i < both.count; i++)
     both.parts[i] = LLVMBuildAnd(e->builder, spot->mask.parts[i], mask.parts[i], "");
   spot->mask = both;
 }
 
 Value emit_lane_mask(Emission *e, int lanes, LLVMValueRef left) {
-  Value mask = value_new(e, (LoopType){LOOP_BOOL, lanes});
+  Value mask = emit_value_new(e, (LoopType){LOOP_BOOL, lanes});
   const int *sizes = emit_cut(e, lanes, &mask.count);
   left = LLVMBuildTrunc(e->builder, left, e->i32, "");
   int number = 0;
@@ -125,7 +125,7 @@ static void add_bound(Emission *e, Spot *spot) {
   const LoopExpr *index = access->index[access->axis];
   int lanes = spot->expr->type.lanes;
   if (spot->places.count) {
-    Value mask = value_new(e, (LoopType){LOOP_BOOL, lanes});
+    Value mask = emit_value_new(e, (LoopType){LOOP_BOOL, lanes});
     Value at = value_widen(e, emit_expr(e, index), lanes);
     Value bound = value_widen(e, emit_expr(e, access->bound), lanes);
     for (int i = 0; i < mask.count; i++)
@@ -301,7 +301,7 @@ static LLVMValueRef load_part(Emission *e, const Spot *spot, int part, int first
 Value emit_load(Emission *e, const LoopExpr *expr) {
   Spot spot = find_spot(e, expr);
   bool is_bool = expr->type.element == LOOP_BOOL;
-  Value value = value_new(e, expr->type);
+  Value value = emit_value_new(e, expr->type);
   Value other = {0};
   if (spot.access->other) other = emit_expr_as(e, spot.access->other, expr->type);
   int first = 0;

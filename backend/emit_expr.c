@@ -43,7 +43,7 @@ LLVMTypeRef emit_part_type(Emission *e, LoopElement element, int size) {
   return vector_type(e, e->types[element], size);
 }
 
-Value value_new(Emission *e, LoopType type) {
+Value emit_value_new(Emission *e, LoopType type) {
   Value value = {.type = type};
   emit_cut(e, type.lanes, &value.count);
   value.parts = ARENA_ARRAY(e->arena, (size_t)value.count, LLVMValueRef);
@@ -67,7 +67,7 @@ LLVMValueRef emit_splat(Emission *e, LLVMValueRef scalar, int lanes) {
 Value value_widen(Emission *e, Value value, int lanes) {
   if (value.type.lanes == lanes) return value;
   if (value.type.lanes != 1) bug("loop: %d lanes where %d are wanted", value.type.lanes, lanes);
-  Value wide = value_new(e, (LoopType){value.type.element, lanes});
+  Value wide = emit_value_new(e, (LoopType){value.type.element, lanes});
   const int *sizes = emit_cut(e, lanes, &wide.count);
   for (int i = 0; i < wide.count; i++)
     wide.parts[i] = i > 0 && sizes[i] == sizes[i - 1] ? wide.parts[i - 1]
@@ -331,7 +331,7 @@ LLVMValueRef emit_any(Emission *e, Value flags) {
 
 static Value iota(Emission *e, const LoopExpr *expr) {
   Value first = value_widen(e, emit_expr(e, expr->args[0]), expr->type.lanes);
-  Value value = value_new(e, expr->type);
+  Value value = emit_value_new(e, expr->type);
   const int *sizes = emit_cut(e, expr->type.lanes, &value.count);
   int number = 0;
   for (int part = 0; part < value.count; part++) {
@@ -394,7 +394,7 @@ static LLVMValueRef literal(Emission *e, const LoopExpr *expr, LoopElement eleme
 }
 
 static Value scalar_value(Emission *e, LoopType type, LLVMValueRef scalar) {
-  Value value = value_new(e, type);
+  Value value = emit_value_new(e, type);
   value.parts[0] = scalar;
   return value;
 }
@@ -410,7 +410,7 @@ static Value read_register(Emission *e, const LoopExpr *expr) {
     if (row < 0 || row >= expr->reg->rows)
       bug("loop: row %lld of '%s'", (long long)row, expr->name);
   }
-  Value value = value_new(e, expr->type);
+  Value value = emit_value_new(e, expr->type);
   const int *sizes = emit_cut(e, expr->type.lanes, &value.count);
   for (int i = 0; i < value.count; i++)
     value.parts[i] = LLVMBuildLoad2(e->builder, emit_part_type(e, expr->type.element, sizes[i]),
@@ -422,7 +422,7 @@ static Value op_value(Emission *e, const LoopExpr *expr) {
   Value args[3];
   for (int i = 0; i < 3 && expr->args[i]; i++)
     args[i] = value_widen(e, emit_expr(e, expr->args[i]), expr->type.lanes);
-  Value value = value_new(e, expr->type);
+  Value value = emit_value_new(e, expr->type);
   for (int i = 0; i < value.count; i++) {
     LLVMValueRef a = args[0].parts[i];
     if (expr->op == LOOP_FMA)
@@ -443,7 +443,7 @@ static Value op_value(Emission *e, const LoopExpr *expr) {
 
 static Value convert(Emission *e, const LoopExpr *expr) {
   Value from = emit_expr(e, expr->args[0]);
-  Value value = value_new(e, expr->type);
+  Value value = emit_value_new(e, expr->type);
   const int *sizes = emit_cut(e, expr->type.lanes, &value.count);
   for (int i = 0; i < value.count; i++)
     value.parts[i] =

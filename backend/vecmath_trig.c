@@ -101,7 +101,7 @@ static LLVMValueRef reduce_function(Emission *e, LLVMTypeRef *type) {
 static void reduce_large(Vm *m, LLVMValueRef x, LLVMValueRef *r, LLVMValueRef *n) {
   Emission *e = m->e;
   LLVMValueRef size = vm_abs(m, x);
-  Value flags = value_new(e, (LoopType){LOOP_BOOL, m->size ? m->size : 1});
+  Value flags = emit_value_new(e, (LoopType){LOOP_BOOL, m->size ? m->size : 1});
   flags.parts[0] = vm_compare(m, LLVMRealOGE, size, vm_real(m, 0x1p27));
   LLVMValueRef any = emit_any(e, flags);
   LLVMBasicBlockRef before = LLVMGetInsertBlock(m->b);
