@@ -132,7 +132,8 @@ LLVMValueRef vm_expm1(Vm *m, LLVMValueRef x) {
   LLVMValueRef half = vm_power_of_two(m, LLVMBuildSub(m->b, integer, vm_int(m, 1), ""));
   LLVMValueRef sum = vm_fma(m, half, p, vm_sub(m, half, vm_real(m, 0.5)));
   LLVMValueRef small = LLVMBuildICmp(m->b, LLVMIntEQ, integer, vm_int(m, 0), "");
-  return vm_select(m, small, p, vm_add(m, sum, sum));
+  LLVMValueRef result = vm_select(m, small, p, vm_add(m, sum, sum));
+  return vm_copysign(m, result, x); /* of -0 */
 }
 
 /* t / (t + 2) with t = e^2|x| - 1. */

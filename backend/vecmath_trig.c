@@ -101,9 +101,8 @@ static LLVMValueRef reduce_function(Emission *e, LLVMTypeRef *type) {
 static void reduce_large(Vm *m, LLVMValueRef x, LLVMValueRef *r, LLVMValueRef *n) {
   Emission *e = m->e;
   LLVMValueRef size = vm_abs(m, x);
-  Value flags = emit_value_new(e, (LoopType){LOOP_BOOL, m->size ? m->size : 1});
-  flags.parts[0] = vm_compare(m, LLVMRealOGE, size, vm_real(m, 0x1p27));
-  LLVMValueRef any = emit_any(e, flags);
+  LLVMValueRef any = vm_compare(m, LLVMRealOGE, size, vm_real(m, 0x1p27));
+  if (m->size > 0) any = emit_intrinsic_of(e, "llvm.vector.reduce.or", &any, 1);
   LLVMBasicBlockRef before = LLVMGetInsertBlock(m->b);
   LLVMBasicBlockRef slow = emit_block(e, "large"), after = emit_block(e, "");
   LLVMBuildCondBr(m->b, any, slow, after);
@@ -156,6 +155,8 @@ LLVMValueRef vm_sincos(Vm *m, LLVMValueRef x, bool cosine) {
   other = vm_fma(m, square, other, vm_real(m, 1));
   LLVMValueRef odd = LLVMBuildAnd(m->b, n, vm_int(m, 1), "");
   odd = LLVMBuildICmp(m->b, LLVMIntNE, odd, vm_int(m, 0), "");
+  LLVMValueRef zero = vm_compare(m, LLVMRealOEQ, r, vm_real(m, 0)); /* keeps its sign */
+  sine = vm_select(m, zero, r, sine);
   LLVMValueRef value = vm_select(m, odd, other, sine);
   LLVMValueRef flip = LLVMBuildAnd(m->b, n, vm_int(m, 2), "");
   flip = LLVMBuildShl(m->b, flip, vm_int(m, 30), "");
