@@ -25,7 +25,7 @@ typedef struct {
   LoopType type;
   int count;           /* of parts */
   LLVMValueRef *parts; /* scalars: one */
-} Value;
+} EmitValue;
 
 /* An i64 as something computed plus a constant; base NULL: the constant alone. */
 typedef struct {
@@ -38,13 +38,13 @@ typedef struct LaneMask {
   const LoopExpr *variable;
   int lanes;
   LLVMValueRef left; /* i64: lanes that are in */
-  Value mask;
+  EmitValue mask;
   struct LaneMask *outer;
 } LaneMask;
 
 typedef struct {
   LLVMValueRef *slots; /* of an assigned register: an alloca for each row and part */
-  Value value;         /* of a name */
+  EmitValue value;     /* of a name */
 } RegisterState;
 
 typedef struct {
@@ -86,13 +86,13 @@ LLVMTypeRef vector_type(Emission *e, LLVMTypeRef element, int lanes);
 /* How `lanes` are cut: *count sizes. A scalar is one part of 0. */
 const int *emit_cut(Emission *e, int lanes, int *count);
 LLVMTypeRef emit_part_type(Emission *e, LoopElement element, int size);
-Value emit_value_new(Emission *e, LoopType type);
+EmitValue emit_value_new(Emission *e, LoopType type);
 LLVMValueRef emit_splat(Emission *e, LLVMValueRef scalar, int lanes);
 /* The value with `lanes` lanes: a scalar is broadcast. */
-Value value_widen(Emission *e, Value value, int lanes);
-Value emit_expr(Emission *e, const LoopExpr *expr);
+EmitValue value_widen(Emission *e, EmitValue value, int lanes);
+EmitValue emit_expr(Emission *e, const LoopExpr *expr);
 /* The same as `type`: literals take the element, scalars are broadcast. */
-Value emit_expr_as(Emission *e, const LoopExpr *expr, LoopType type);
+EmitValue emit_expr_as(Emission *e, const LoopExpr *expr, LoopType type);
 LLVMValueRef emit_scalar(Emission *e, const LoopExpr *expr);
 LLVMValueRef emit_intrinsic(Emission *e, const char *name, LLVMTypeRef *overload, size_t overloads,
                             LLVMValueRef *args, size_t count);
@@ -101,7 +101,7 @@ LLVMValueRef emit_intrinsic_of(Emission *e, const char *name, LLVMValueRef *args
 /* Is it an integer constant? */
 bool emit_known(LLVMValueRef value, int64_t *constant);
 LLVMValueRef emit_fma(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
-LLVMValueRef emit_any(Emission *e, Value flags); /* or, of a bool vector's lanes */
+LLVMValueRef emit_any(Emission *e, EmitValue flags); /* or, of a bool vector's lanes */
 
 LLVMValueRef emit_cast_part(Emission *e, LLVMValueRef part, int size, LoopElement from,
                             LoopElement to);
@@ -110,10 +110,10 @@ LLVMValueRef emit_cast_part(Emission *e, LLVMValueRef part, int size, LoopElemen
 
 Affine emit_affine(Emission *e, const LoopExpr *expr);
 LLVMValueRef emit_affine_value(Emission *e, Affine affine);
-Value emit_load(Emission *e, const LoopExpr *access);
-void emit_store(Emission *e, const LoopExpr *access, Value value);
+EmitValue emit_load(Emission *e, const LoopExpr *access);
+void emit_store(Emission *e, const LoopExpr *access, EmitValue value);
 /* The lanes below `left` (an i64 of 0 or more). */
-Value emit_lane_mask(Emission *e, int lanes, LLVMValueRef left);
+EmitValue emit_lane_mask(Emission *e, int lanes, LLVMValueRef left);
 
 /* ---- the rest ---- */
 

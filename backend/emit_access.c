@@ -65,8 +65,8 @@ typedef struct {
   LLVMTypeRef element; /* in memory */
   Affine at;           /* elements from the buffer's start; scalar indices only */
   Affine stride;       /* elements from lane to lane */
-  Value places;        /* of gathers: what vector indices add; count 0: none */
-  Value mask;          /* count 0: none */
+  EmitValue places;    /* of gathers: what vector indices add; count 0: none */
+  EmitValue mask;      /* count 0: none */
   int count;
   const int *sizes;
 } Spot;
@@ -80,8 +80,8 @@ static Affine buffer_stride(Emission *e, const LoopBuffer *buffer, int axis) {
 }
 
 static void add_places(Emission *e, Spot *spot, const LoopExpr *index, Affine stride) {
-  Value vector = emit_expr(e, index);
-  Value by = emit_value_new(e, (LoopType){LOOP_I64, 1});
+  EmitValue vector = emit_expr(e, index);
+  EmitValue by = emit_value_new(e, (LoopType){LOOP_I64, 1});
   by.parts[0] = emit_affine_value(e, stride);
   by = value_widen(e, by, vector.type.lanes);
   for (int i = 0; i < vector.count; i++) {
@@ -92,19 +92,19 @@ static void add_places(Emission *e, Spot *spot, const LoopExpr *index, Affine st
   spot->places = vector;
 }
 
-static void add_mask(Emission *e, Spot *spot, Value mask) {
+static void add_mask(Emission *e, Spot *spot, EmitValue mask) {
   if (spot->mask.count == 0) {
     spot->mask = mask;
     return;
   }
-  Value both = emit_value_new(e, mask.type);
+  EmitValue both = emit_value_new(e, mask.type);
   for (int i = 0; i < both.count; i++)
     both.parts[i] = LLVMBuildAnd(e->builder, spot->mask.parts[i], mask.parts[i], "");
   spot->mask = both;
 }
 
-Value emit_lane_mask(Emission *e, int lanes, LLVMValueRef left) {
-  Value mask = emit_value_new(e, (LoopType){LOOP_BOOL, lanes});
+EmitValue emit_lane_mask(Emission *e, int lanes, LLVMValueRef left) {
+  EmitValue mask = emit_value_new(e, (LoopType){LOOP_BOOL, lanes});
   const int *sizes = emit_cut(e, lanes, &mask.count);
   left = LLVMBuildTrunc(e->builder, left, e->i32, "");
   int number = 0;
@@ -125,9 +125,9 @@ static void add_bound(Emission *e, Spot *spot) {
   const LoopExpr *index = access->index[access->axis];
   int lanes = spot->expr->type.lanes;
   if (spot->places.count) {
-    Value mask = emit_value_new(e, (LoopType){LOOP_BOOL, lanes});
-    Value at = value_widen(e, emit_expr(e, index), lanes);
-    Value bound = value_widen(e, emit_expr(e, access->bound), lanes);
+    EmitValue mask = emit_value_new(e, (LoopType){LOOP_BOOL, lanes});
+    EmitValue at = value_widen(e, emit_expr(e, index), lanes);
+    EmitValue bound = value_widen(e, emit_expr(e, access->bound), lanes);
     for (int i = 0; i < mask.count; i++)
       mask.parts[i] = LLVMBuildICmp(e->builder, LLVMIntSLT, at.parts[i], bound.parts[i], "");
     add_mask(e, spot, mask);
@@ -298,11 +298,11 @@ static LLVMValueRef load_part(Emission *e, const Spot *spot, int part, int first
   return annotate(e, spot, emit_intrinsic(e, "llvm.masked.gather", overload, 2, args, 4));
 }
 
-Value emit_load(Emission *e, const LoopExpr *expr) {
+EmitValue emit_load(Emission *e, const LoopExpr *expr) {
   Spot spot = find_spot(e, expr);
   bool is_bool = expr->type.element == LOOP_BOOL;
-  Value value = emit_value_new(e, expr->type);
-  Value other = {0};
+  EmitValue value = emit_value_new(e, expr->type);
+  EmitValue other = {0};
   if (spot.access->other) other = emit_expr_as(e, spot.access->other, expr->type);
   int first = 0;
   for (int i = 0; i < value.count; first += spot.sizes[i++]) {
@@ -361,7 +361,7 @@ static void store_part(Emission *e, const Spot *spot, int part, int first, LLVMV
   annotate(e, spot, emit_intrinsic(e, "llvm.masked.scatter", overload, 2, args, 4));
 }
 
-void emit_store(Emission *e, const LoopExpr *expr, Value value) {
+void emit_store(Emission *e, const LoopExpr *expr, EmitValue value) {
   Spot spot = find_spot(e, expr);
   int first = 0;
   for (int i = 0; i < value.count; first += spot.sizes[i++]) {

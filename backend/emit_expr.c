@@ -43,8 +43,8 @@ LLVMTypeRef emit_part_type(Emission *e, LoopElement element, int size) {
   return vector_type(e, e->types[element], size);
 }
 
-Value emit_value_new(Emission *e, LoopType type) {
-  Value value = {.type = type};
+EmitValue emit_value_new(Emission *e, LoopType type) {
+  EmitValue value = {.type = type};
   emit_cut(e, type.lanes, &value.count);
   value.parts = ARENA_ARRAY(e->arena, (size_t)value.count, LLVMValueRef);
   return value;
@@ -64,10 +64,10 @@ LLVMValueRef emit_splat(Emission *e, LLVMValueRef scalar, int lanes) {
   return LLVMBuildShuffleVector(e->builder, first, none, mask, "");
 }
 
-Value value_widen(Emission *e, Value value, int lanes) {
+EmitValue value_widen(Emission *e, EmitValue value, int lanes) {
   if (value.type.lanes == lanes) return value;
   if (value.type.lanes != 1) bug("loop: %d lanes where %d are wanted", value.type.lanes, lanes);
-  Value wide = emit_value_new(e, (LoopType){value.type.element, lanes});
+  EmitValue wide = emit_value_new(e, (LoopType){value.type.element, lanes});
   const int *sizes = emit_cut(e, lanes, &wide.count);
   for (int i = 0; i < wide.count; i++)
     wide.parts[i] = i > 0 && sizes[i] == sizes[i - 1] ? wide.parts[i - 1]
@@ -308,7 +308,7 @@ static LLVMValueRef reduce_part(Emission *e, LoopOp op, LoopElement element, LLV
   return LLVMBuildExtractElement(e->builder, part, LLVMConstInt(e->i32, 0, false), "");
 }
 
-static LLVMValueRef reduce(Emission *e, LoopOp op, Value value) {
+static LLVMValueRef reduce(Emission *e, LoopOp op, EmitValue value) {
   int count;
   const int *sizes = emit_cut(e, value.type.lanes, &count);
   LoopElement element = value.type.element;
@@ -325,13 +325,13 @@ static LLVMValueRef reduce(Emission *e, LoopOp op, Value value) {
   return result;
 }
 
-LLVMValueRef emit_any(Emission *e, Value flags) {
+LLVMValueRef emit_any(Emission *e, EmitValue flags) {
   return reduce(e, LOOP_OR, flags);
 }
 
-static Value iota(Emission *e, const LoopExpr *expr) {
-  Value first = value_widen(e, emit_expr(e, expr->args[0]), expr->type.lanes);
-  Value value = emit_value_new(e, expr->type);
+static EmitValue iota(Emission *e, const LoopExpr *expr) {
+  EmitValue first = value_widen(e, emit_expr(e, expr->args[0]), expr->type.lanes);
+  EmitValue value = emit_value_new(e, expr->type);
   const int *sizes = emit_cut(e, expr->type.lanes, &value.count);
   int number = 0;
   for (int part = 0; part < value.count; part++) {
@@ -345,7 +345,7 @@ static Value iota(Emission *e, const LoopExpr *expr) {
 }
 
 static LLVMValueRef lane(Emission *e, const LoopExpr *expr) {
-  Value vector = emit_expr(e, expr->args[0]);
+  EmitValue vector = emit_expr(e, expr->args[0]);
   if (vector.type.lanes == 1) return vector.parts[0];
   LLVMValueRef number = emit_scalar(e, expr->args[1]);
   int count, first = 0;
@@ -393,13 +393,13 @@ static LLVMValueRef literal(Emission *e, const LoopExpr *expr, LoopElement eleme
   }
 }
 
-static Value scalar_value(Emission *e, LoopType type, LLVMValueRef scalar) {
-  Value value = emit_value_new(e, type);
+static EmitValue scalar_value(Emission *e, LoopType type, LLVMValueRef scalar) {
+  EmitValue value = emit_value_new(e, type);
   value.parts[0] = scalar;
   return value;
 }
 
-static Value read_register(Emission *e, const LoopExpr *expr) {
+static EmitValue read_register(Emission *e, const LoopExpr *expr) {
   RegisterState *state = &e->registers[expr->reg->id];
   if (!expr->reg->is_set && expr->reg->rows == 0) return state->value;
   int64_t row = 0;
@@ -410,7 +410,7 @@ static Value read_register(Emission *e, const LoopExpr *expr) {
     if (row < 0 || row >= expr->reg->rows)
       bug("loop: row %lld of '%s'", (long long)row, expr->name);
   }
-  Value value = emit_value_new(e, expr->type);
+  EmitValue value = emit_value_new(e, expr->type);
   const int *sizes = emit_cut(e, expr->type.lanes, &value.count);
   for (int i = 0; i < value.count; i++)
     value.parts[i] = LLVMBuildLoad2(e->builder, emit_part_type(e, expr->type.element, sizes[i]),
@@ -418,11 +418,11 @@ static Value read_register(Emission *e, const LoopExpr *expr) {
   return value;
 }
 
-static Value op_value(Emission *e, const LoopExpr *expr) {
-  Value args[3];
+static EmitValue op_value(Emission *e, const LoopExpr *expr) {
+  EmitValue args[3];
   for (int i = 0; i < 3 && expr->args[i]; i++)
     args[i] = value_widen(e, emit_expr(e, expr->args[i]), expr->type.lanes);
-  Value value = emit_value_new(e, expr->type);
+  EmitValue value = emit_value_new(e, expr->type);
   for (int i = 0; i < value.count; i++) {
     LLVMValueRef a = args[0].parts[i];
     if (expr->op == LOOP_FMA)
@@ -441,9 +441,9 @@ static Value op_value(Emission *e, const LoopExpr *expr) {
   return value;
 }
 
-static Value convert(Emission *e, const LoopExpr *expr) {
-  Value from = emit_expr(e, expr->args[0]);
-  Value value = emit_value_new(e, expr->type);
+static EmitValue convert(Emission *e, const LoopExpr *expr) {
+  EmitValue from = emit_expr(e, expr->args[0]);
+  EmitValue value = emit_value_new(e, expr->type);
   const int *sizes = emit_cut(e, expr->type.lanes, &value.count);
   for (int i = 0; i < value.count; i++)
     value.parts[i] =
@@ -454,7 +454,7 @@ static Value convert(Emission *e, const LoopExpr *expr) {
   return value;
 }
 
-Value emit_expr(Emission *e, const LoopExpr *expr) {
+EmitValue emit_expr(Emission *e, const LoopExpr *expr) {
   switch (expr->kind) {
   case LOOP_EXPR_LITERAL:
     return scalar_value(e, expr->type, literal(e, expr, expr->type.element));
@@ -484,15 +484,15 @@ Value emit_expr(Emission *e, const LoopExpr *expr) {
   bug("loop: an expression of kind %d", (int)expr->kind);
 }
 
-Value emit_expr_as(Emission *e, const LoopExpr *expr, LoopType type) {
-  Value value = expr->soft
-                    ? scalar_value(e, (LoopType){type.element, 1}, literal(e, expr, type.element))
-                    : emit_expr(e, expr);
+EmitValue emit_expr_as(Emission *e, const LoopExpr *expr, LoopType type) {
+  EmitValue value =
+      expr->soft ? scalar_value(e, (LoopType){type.element, 1}, literal(e, expr, type.element))
+                 : emit_expr(e, expr);
   return value_widen(e, value, type.lanes);
 }
 
 LLVMValueRef emit_scalar(Emission *e, const LoopExpr *expr) {
-  Value value = emit_expr(e, expr);
+  EmitValue value = emit_expr(e, expr);
   if (value.type.lanes != 1) bug("loop: a vector where a scalar is wanted");
   return value.parts[0];
 }

@@ -225,7 +225,7 @@ static void emit_if(Emission *e, const LoopStatement *s) {
   LLVMPositionBuilderAtEnd(e->builder, after);
 }
 
-static void store_slots(Emission *e, const LoopRegister *reg, int64_t row, Value value) {
+static void store_slots(Emission *e, const LoopRegister *reg, int64_t row, EmitValue value) {
   LLVMValueRef *slots = e->registers[reg->id].slots + row * value.count;
   for (int i = 0; i < value.count; i++) LLVMBuildStore(e->builder, value.parts[i], slots[i]);
 }
@@ -233,7 +233,7 @@ static void store_slots(Emission *e, const LoopRegister *reg, int64_t row, Value
 static void emit_declare(Emission *e, const LoopStatement *s) {
   const LoopRegister *reg = s->target->reg;
   RegisterState *state = &e->registers[reg->id];
-  Value value = emit_expr_as(e, s->value, reg->type);
+  EmitValue value = emit_expr_as(e, s->value, reg->type);
   if (!reg->is_set && reg->rows == 0) {
     state->value = value;
     return;
