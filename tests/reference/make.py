@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""Record what PyTorch gives for the cases of tests/examples.txt.
+
+    apt-get install python3-torch python3-torchvision
+    /usr/bin/python3 tests/reference/make.py [CASE...]        writes values/CASE.txt
+
+The weights are those of formula.py, computed with in double, so that the file holds the true values
+up to 1e-12 and a test sees its own error alone. Each output: name, type, shape, its largest absolute
+value, its 2-norm, and about 64 elements, `every`-th ones of the flat tensor. Full forms that
+torchvision has are compared with it, names of the parameters included.
+"""
+import platform
+import sys
+import time
+
+import numpy
+import torch
+import torchvision
+
+import cases
+import formula
+import models
+
+FOLDER = cases.TABLE.parent / "reference" / "values"
+VERSIONS = "torch %s, torchvision %s, numpy %s, python %s" % (
+    torch.__version__, torchvision.__version__, numpy.__version__, platform.python_version())
+TYPES = {torch.float64: "f32", torch.int64: "i64"}
+
+
+def inputs(case):
+    """The entry's inputs: name -> (element type, shape); scalars are in the table."""
+    n, define = case.dims.get("N", 1), case.defines.get
+
+    def image(side, planes=3):
+        return {"image": ("f32", (n, planes, side, side))}
+    text = (n, case.dims.get("T", 1))
+    board, latent = define("board", 19), (n, define("dlatent", 512))
+    return {
+        "mlp": lambda: {"image": ("f32", (n, 784))}, "highway": lambda: {"image": ("f32", (n, 784))},
+        "lecun1989": lambda: image(16, 1), "lenet": lambda: image(28, 1), "lenet5_1998": lambda: image(32, 1),
+        "alexnet_2012": lambda: image(define("size", 227)),
+        "inception_v3": lambda: image(define("size", 299)), "inception_v4": lambda: image(define("size", 299)),
+        "inception_resnet_v2": lambda: image(define("size", 299)),
+        "amoebanet_cell": lambda: image(define("size", 32)), "judge": lambda: image(64),
+        "move": lambda: {"planes": ("f32", (n, 48, board, board))}, "outcome": lambda: {"planes": ("f32", (n, 49, board, board))},
+        "evaluate": lambda: {"planes": ("f32", (n, 17, board, board))},
+        "act": lambda: {"frames": ("u8", (n, 4, define("size", 84), define("size", 84)))},
+        "generate": lambda: {"z": ("f32", (n, define("noise", 100)))},
+        "sample": lambda: {"z1": ("f32", latent), "z2": ("f32", latent)},
+        "bert_base": lambda: {"token": ("i64", text), "segment": ("i64", text), "mask": ("bool", text)},
+    }.get(case.entry, lambda: image(define("size", 224)))()
+
+
+def tensors(case):
+    values = {}
+    for name, (element, shape) in inputs(case).items():
+        value = torch.from_numpy(formula.input_value(name, element, shape, case.given.get(name)))
+        values[name] = value.double() if element in ("f32", "u8") else value
+    values.update((name, value) for name, value in case.given.items() if not isinstance(value, tuple))
+    return values
+
+
+def state_of(module):
+    """Name -> tensor of all parameters and states that a .dl file has too."""
+    return {name: t for name, t in module.state_dict().items() if not name.endswith("num_batches_tracked")}
+
+
+def fill(module, case):
+    for name, t in state_of(module).items():
+        t.copy_(torch.from_numpy(formula.parameter(name, tuple(t.shape), formula.parse_scales(case.scales))))
+
+
+def reached(module, case):
+    owners = getattr(module, "owners", {}).get(case.entry, [""])
+    return sum(p.numel() for name, p in module.named_parameters() if name.startswith(tuple(owners)))
+
+
+def run(module, case, values):
+    entry = getattr(module, "entries", {}).get(case.entry, module)
+    out = entry(**values)
+    return out if isinstance(out, dict) else {"out": out}
+
+
+def compare_with_torchvision(module, case, values, outs):
+    make = {"alexnet": torchvision.models.alexnet, "googlenet": torchvision.models.googlenet,
+            "inception_v3": torchvision.models.inception_v3, "mobilenet_v2": torchvision.models.mobilenet_v2}.get(case.name)
+    if case.example in ("resnet", "vgg"):
+        make = getattr(torchvision.models, case.name, None)
+    if not make or case.kind == "small":
+        return ""
+    extra = {"aux_logits": False, "init_weights": False} if case.name in ("googlenet", "inception_v3") else {}
+    other = make(**extra).eval().double()
+    other.load_state_dict({**{k: t for k, t in other.state_dict().items() if k.endswith("num_batches_tracked")}, **state_of(module)})
+    out = other(values["image"])
+    error = (out - outs["out"]).abs().max().item() / out.abs().max().item()
+    assert error < 1e-9, error
+    return ", equal to torchvision's"
+
+
+def record(case):
+    start = time.time()
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        module = models.make(case.example, case.defines)
+        fill(module, case)
+        count = reached(module, case)
+        assert case.parameters in (None, count), (case.name, count)
+        module.double()
+        values = tensors(case)
+        outs = run(module, case, values)
+        same = compare_with_torchvision(module, case, values, outs)
+    with open(FOLDER / (case.name + ".txt"), "w") as f:
+        f.write("# %s: made by tests/reference/make.py with %s\nparameters %d\n" % (case.name, VERSIONS, count))
+        for name, out in outs.items():
+            flat = out.flatten()
+            every = max(len(flat) // 64, 1)
+            every -= every > 1 and every % 2 == 0
+            few = flat[::every]
+            f.write("output %s %s [%s] max %.9g norm %.9g every %d count %d\n" % (
+                name, TYPES[out.dtype], ",".join(map(str, out.shape)), flat.abs().max(), flat.double().norm(), every, len(few)))
+            for i in range(0, len(few), 8):
+                f.write(" ".join("%.9g" % v for v in few[i : i + 8].tolist()) + "\n")
+            print("%-26s %9d  %-7s %-18s max %.3g spread %.3g%s  %.1f s" % (
+                case.name, count, name, list(out.shape), flat.abs().max(), flat.double().std(), same, time.time() - start), flush=True)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for case in cases.read():
+        if not sys.argv[1:] or case.name in sys.argv[1:]:
+            record(case)
