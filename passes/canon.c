@@ -1,6 +1,291 @@
-#include "passes/pass.h"
+/* canon - brings operations into their one form; what does nothing goes.
+ *
+ *   before  %1 = div %x, 4    %2 = reshape %1 {shape=[N,8]}   %3 = reshape %2 {shape=[N,2,4]}
+ *   after   %1 = mul %x, 0.25                                 %3 = reshape %1 {shape=[N,2,4]}
+ *
+ * Results change by rounding alone, and only where a division by a constant becomes a product.
+ * x * 0, x - x and x / x stay, since x may be nan; x + 0 stays too (-0 + 0 is 0) but for integers.
+ * Afterwards constants are second operands, chains of moves are single ones, and stop_gradient and
+ * checkpoint, which only gradients look at, are gone. Linear: one walk in order. */
+#include "passes/canon.h"
+
+#include "passes/rewrite.h"
+
+#include <math.h>
+
+/* Each rule gives the value that replaces the operation, or NULL. `is_new`: it was made for this.
+ */
+typedef struct {
+  Module *module;
+  Op *op;
+  Builder builder;
+  bool is_new;
+} Canon;
+
+static Value *made(Canon *c, Value *value) {
+  c->is_new = true;
+  return value;
+}
+
+/* `x` stands for the result if it has its type; else it is broadcast to it. */
+static Value *as_result(Canon *c, Value *x) {
+  const Type *type = &op_result(c->op)->type;
+  if (type_equal(&x->type, type)) return x;
+  if (x->type.element != type->element) return NULL;
+  Attribute shape = {ATTRIBUTE_shape, attribute_dims(c->module, type->dims, type->rank)};
+  return made(c, build(&c->builder, OP_broadcast, &x, 1, &shape, 1));
+}
+
+static bool is_number(const Value *value, double wanted) {
+  double number;
+  return value_number(value, &number) && number == wanted;
+}
+
+static Value *canon_div(Canon *c, Value *x, Value *y) {
+  if (is_number(y, 1)) return as_result(c, x);
+  double number;
+  Element element = y->type.element;
+  if (!element_is_float(element) || !value_number(y, &number)) return NULL;
+  double inverse = element_round(element, 1 / number);
+  if (!isnormal(inverse) || !isnormal(number)) return NULL;
+  if (element == ELEMENT_f32 && !isnormal((float)inverse)) return NULL;
+  return made(c, build_binary(&c->builder, OP_mul, x, build_number(&c->builder, element, inverse)));
+}
+
+static Value *canon_pow(Canon *c, Value *x, Value *y) {
+  double number;
+  if (!value_number(y, &number)) return NULL;
+  Value *result = NULL;
+  if (number == 1) return as_result(c, x);
+  if (number == 2)
+    result = build_binary(&c->builder, OP_mul, x, x);
+  else if (number == 3 || number == 4) {
+    result = build_binary(&c->builder, OP_mul, x, x);
+    result = build_binary(&c->builder, OP_mul, result, number == 3 ? x : result);
+  } else
+    return NULL;
+  return type_equal(&result->type, &op_result(c->op)->type) ? made(c, result) : NULL;
+}
+
+static Value *canon_binary(Canon *c) {
+  Op *op = c->op;
+  Value *x = op->operands[0], *y = op->operands[1];
+  bool integer = element_is_integer(x->type.element);
+  double ignored;
+  bool swaps = op->kind == OP_add || op->kind == OP_mul || op->kind == OP_eq ||
+               op->kind == OP_and || op->kind == OP_or;
+  if (swaps && value_number(x, &ignored) && !value_number(y, &ignored)) {
+    op->operands[0] = y, op->operands[1] = x;
+    x = op->operands[0], y = op->operands[1];
+  }
+  switch (op->kind) {
+  case OP_add:
+    if (integer && is_number(y, 0)) return as_result(c, x);
+    if (is_number(y, 0) && value_number(y, &ignored) && signbit(ignored)) return as_result(c, x);
+    if (y->op && y->op->kind == OP_neg)
+      return made(c, build_binary(&c->builder, OP_sub, x, y->op->operands[0]));
+    return NULL;
+  case OP_sub:
+    if (integer && is_number(y, 0)) return as_result(c, x);
+    if (is_number(y, 0) && value_number(y, &ignored) && !signbit(ignored)) return as_result(c, x);
+    if (y->op && y->op->kind == OP_neg)
+      return made(c, build_binary(&c->builder, OP_add, x, y->op->operands[0]));
+    return NULL;
+  case OP_mul:
+    return is_number(y, 1) ? as_result(c, x) : NULL;
+  case OP_div:
+    return canon_div(c, x, y);
+  case OP_pow:
+    return canon_pow(c, x, y);
+  case OP_maximum:
+  case OP_minimum:
+    return x == y ? x : NULL;
+  default:
+    return NULL;
+  }
+}
+
+static Value *canon_reshape(Canon *c) {
+  Value *x = c->op->operands[0];
+  const Type *type = &op_result(c->op)->type;
+  if (type_equal(&x->type, type)) return x;
+  if (!x->op || x->op->kind != OP_reshape) return NULL;
+  return made(c, build_reshape(&c->builder, x->op->operands[0], type->dims, type->rank));
+}
+
+static Value *canon_transpose(Canon *c) {
+  Value *x = c->op->operands[0];
+  const Type *type = &op_result(c->op)->type;
+  int perm[MOST_AXES], inner[MOST_AXES];
+  op_permutation(c->op, perm);
+  if (permutation_is_identity(perm, type->rank)) return x;
+  if (transpose_is_reshape(&x->type, perm))
+    return made(c, build_reshape(&c->builder, x, type->dims, type->rank));
+  if (!x->op || x->op->kind != OP_transpose) return NULL;
+  op_permutation(x->op, inner);
+  for (int i = 0; i < type->rank; i++) perm[i] = inner[perm[i]];
+  x = x->op->operands[0];
+  if (permutation_is_identity(perm, type->rank)) return x;
+  return made(c, build_transpose(&c->builder, x, perm));
+}
+
+/* An operand's broadcast is not needed where the operation would broadcast it as far anyway. */
+static void drop_broadcasts(Op *op) {
+  for (int i = 0; i < op->operand_count; i++) {
+    Value *operand = op->operands[i];
+    if (!operand->op || operand->op->kind != OP_broadcast) continue;
+    Type type = operand->op->operands[0]->type;
+    int axis;
+    bool ok = true;
+    for (int j = 0; j < op->operand_count && ok; j++)
+      if (j != i) {
+        Type joined;
+        ok = type_broadcast(&type, &op->operands[j]->type, &joined, &axis);
+        joined.element = type.element;
+        type = joined;
+      }
+    const Type *result = &op_result(op)->type;
+    type.element = result->element;
+    if (ok && type_equal(&type, result)) op->operands[i] = operand->op->operands[0];
+  }
+}
+
+static Value *canon_broadcast(Canon *c) {
+  Value *x = c->op->operands[0];
+  const Type *type = &op_result(c->op)->type;
+  if (type_equal(&x->type, type)) return x;
+  if (x->op && x->op->kind == OP_broadcast) return as_result(c, x->op->operands[0]);
+  return NULL;
+}
+
+static bool all_dims_are(const Op *op, AttributeName name, int64_t wanted) {
+  for (int i = 0; i < op_list_count(op, name); i++)
+    if (!dim_is(op_list_dim(op, name, i), wanted)) return false;
+  return true;
+}
+
+static Value *canon_slice(Canon *c) {
+  Value *x = c->op->operands[0];
+  bool whole = type_equal(&x->type, &op_result(c->op)->type) &&
+               all_dims_are(c->op, ATTRIBUTE_start, 0) && all_dims_are(c->op, ATTRIBUTE_step, 1);
+  return whole ? x : NULL;
+}
+
+static Value *canon_pad(Canon *c) {
+  bool none = all_dims_are(c->op, ATTRIBUTE_before, 0) && all_dims_are(c->op, ATTRIBUTE_after, 0) &&
+              all_dims_are(c->op, ATTRIBUTE_between, 0);
+  return none ? c->op->operands[0] : NULL;
+}
+
+/* A concatenation of concatenations along the same axis is one. */
+static Value *canon_concat(Canon *c) {
+  Op *op = c->op;
+  if (op->operand_count == 1) return op->operands[0];
+  int64_t axis = op_integer(op, ATTRIBUTE_axis);
+  VEC(Value *) parts = {0};
+  bool nested = false;
+  for (int i = 0; i < op->operand_count; i++) {
+    Op *inner = op->operands[i]->op;
+    if (inner && inner->kind == OP_concat && inner->results[0]->mark == 1 &&
+        op_integer(inner, ATTRIBUTE_axis) == axis) {
+      nested = true;
+      for (int j = 0; j < inner->operand_count; j++)
+        vec_push(c->module->arena, &parts, inner->operands[j]);
+    } else
+      vec_push(c->module->arena, &parts, op->operands[i]);
+  }
+  if (!nested) return NULL;
+  Attribute at = {ATTRIBUTE_axis, attribute_integer(c->module, axis)};
+  return made(c, build(&c->builder, OP_concat, parts.items, (int)parts.count, &at, 1));
+}
+
+/* Sums and maxima over axes of size 1 move nothing. */
+static Value *canon_reduction(Canon *c) {
+  Value *x = c->op->operands[0];
+  const Type *type = &op_result(c->op)->type;
+  for (int i = 0; i < op_list_count(c->op, ATTRIBUTE_axis); i++)
+    if (!dim_is(x->type.dims[op_list_integer(c->op, ATTRIBUTE_axis, i)], 1)) return NULL;
+  return made(c, build_reshape(&c->builder, x, type->dims, type->rank));
+}
+
+/* Windows of one element, each next to the other, are the elements themselves. */
+static Value *canon_windows(Canon *c) {
+  Value *x = c->op->operands[0];
+  const Type *type = &op_result(c->op)->type;
+  if (!all_dims_are(c->op, ATTRIBUTE_kernel, 1)) return NULL;
+  for (int i = 0; i < x->type.rank; i++)
+    if (type->dims[i] != x->type.dims[i]) return NULL;
+  for (int i = 0; i < op_list_count(c->op, ATTRIBUTE_axes); i++)
+    if (op_pair_integer(c->op, ATTRIBUTE_pad, i, 0) != 0 ||
+        op_list_integer(c->op, ATTRIBUTE_stride, i) != 1)
+      return NULL;
+  return made(c, build_reshape(&c->builder, x, type->dims, type->rank));
+}
+
+static Value *canon_where(Canon *c) {
+  Op *op = c->op;
+  double number;
+  if (!value_number(op->operands[0], &number)) return NULL;
+  return as_result(c, op->operands[number != 0 ? 1 : 2]);
+}
+
+static Value *canon_op(Canon *c) {
+  Op *op = c->op;
+  Value *x = op->operand_count > 0 ? op->operands[0] : NULL;
+  if (operator_has(op->kind, TRAIT_ELEMENTWISE) && op->operand_count > 1) drop_broadcasts(op);
+  switch (op->kind) {
+  case OP_stop_gradient:
+  case OP_checkpoint:
+    return x;
+  case OP_cast:
+    return type_equal(&x->type, &op_result(op)->type) ? x : NULL;
+  case OP_neg:
+  case OP_not:
+    return x->op && x->op->kind == op->kind ? x->op->operands[0] : NULL;
+  case OP_reshape:
+    return canon_reshape(c);
+  case OP_transpose:
+    return canon_transpose(c);
+  case OP_broadcast:
+    return canon_broadcast(c);
+  case OP_slice:
+    return canon_slice(c);
+  case OP_pad:
+    return canon_pad(c);
+  case OP_concat:
+    return canon_concat(c);
+  case OP_sum:
+  case OP_max:
+    return canon_reduction(c);
+  case OP_windows:
+    return canon_windows(c);
+  case OP_where:
+    return canon_where(c);
+  default:
+    return op->operand_count == 2 && operator_has(op->kind, TRAIT_ELEMENTWISE) ? canon_binary(c)
+                                                                               : NULL;
+  }
+}
+
+static void canon_block(Block *block, void *user) {
+  Module *module = user;
+  for (Op *op = block->first, *next; op; op = next) {
+    next = op->next;
+    op_follow(op);
+    Canon c = {module, op, builder_before(op), false};
+    Value *by = canon_op(&c);
+    if (by) op_replace(op, by, c.is_new);
+  }
+}
+
+void canon_function(Function *function) {
+  graph_count_uses(function);
+  function_blocks(function, canon_block, function->module);
+  graph_resolve(function);
+}
 
 bool pass_canon(PassContext *context) {
-  (void)context;
+  for (size_t i = 0; i < context->module->functions.count; i++)
+    canon_function(context->module->functions.items[i]);
   return true;
 }

@@ -1,0 +1,88 @@
+#include "passes/rewrite.h"
+
+#include "support/bug.h"
+
+Value *value_follow(Value *value) {
+  while (value->forward) value = value->forward;
+  return value;
+}
+
+void op_follow(Op *op) {
+  for (int i = 0; i < op->operand_count; i++) op->operands[i] = value_follow(op->operands[i]);
+}
+
+Builder builder_before(Op *op) {
+  return (Builder){.function = op->block->function,
+                   .block = op->block,
+                   .before = op,
+                   .at = op->at,
+                   .layer = op->layer};
+}
+
+void op_replace(Op *op, Value *by, bool is_new) {
+  Value *old = op_result(op);
+  if (!by) bug("a %s cannot be replaced by nothing", operator_infos[op->kind].name);
+  if (is_new) {
+    int number = by->number;
+    by->number = old->number;
+    old->number = number;
+    by->name = old->name;
+  }
+  old->forward = by;
+  op_remove(op);
+}
+
+Value *build_like(Builder *builder, const Op *op, Value *const *operands) {
+  int count = 0;
+  while (count < MOST_ATTRIBUTES && operator_infos[op->kind].attributes[count].standard) count++;
+  return build(builder, op->kind, operands, op->operand_count, op->attributes, count);
+}
+
+AttributeValue attribute_sizes(Module *module, const Dim *const *dims, int count) {
+  return attribute_dims(module, dims, count);
+}
+
+unsigned op_axes(const Op *op) {
+  unsigned axes = 0;
+  for (int i = 0; i < op_list_count(op, ATTRIBUTE_axis); i++)
+    axes |= 1u << op_list_integer(op, ATTRIBUTE_axis, i);
+  return axes;
+}
+
+void op_permutation(const Op *op, int *perm) {
+  for (int i = 0; i < op_result(op)->type.rank; i++)
+    perm[i] = (int)op_list_integer(op, ATTRIBUTE_perm, i);
+}
+
+bool permutation_is_identity(const int *perm, int rank) {
+  for (int i = 0; i < rank; i++)
+    if (perm[i] != i) return false;
+  return true;
+}
+
+bool transpose_is_reshape(const Type *type, const int *perm) {
+  int last = -1;
+  for (int i = 0; i < type->rank; i++) {
+    if (dim_is(type->dims[perm[i]], 1)) continue;
+    if (perm[i] < last) return false;
+    last = perm[i];
+  }
+  return true;
+}
+
+static void visit_blocks(Block *block, void (*visit)(Block *block, void *user), void *user) {
+  visit(block, user);
+  for (Op *op = block->first; op; op = op->next)
+    if (op->region) visit_blocks(op->region, visit, user);
+}
+
+void function_blocks(Function *function, void (*visit)(Block *block, void *user), void *user) {
+  visit_blocks(function->body, visit, user);
+}
+
+bool value_number(const Value *value, double *number) {
+  Number exact;
+  if (!value_is_uniform(value, &exact)) return false;
+  *number = exact.is_integer ? (double)exact.integer : exact.real;
+  return true;
+}
