@@ -1,6 +1,256 @@
-#include "passes/pass.h"
+/* plan - gives every value its place in memory; plan.h says which.
+ *
+ *   before  %1 = exp %x   %2 = tanh %1   return %2
+ *   after   %1 = exp %x in arena+0   %2 = tanh %1 in caller   return %2
+ *
+ * A buffer lives from the operation that makes it to the last that reads it, at the dims' bounds.
+ * Reshapes and dense slices are views; an elementwise kernel writes over an operand that it is the
+ * last to read. Offsets are chosen by offsets.c, and the report (memory_report.h) compares them
+ * with the lower bound. Nearly linear. */
+#include "passes/plan.h"
+
+#include "passes/offsets.h"
+#include "passes/rewrite.h"
+#include "support/bug.h"
+
+bool op_makes_kernel(const Op *op) {
+  return op->kind != OP_read && op->kind != OP_constant && !op_is_view(op);
+}
+
+/* A slice is dense in its operand if it cuts the first axis that is longer than 1 alone, in steps
+ * of 1, at a place that no dim moves. */
+static bool slice_is_dense(const Op *op, int64_t *offset) {
+  const Type *from = &op->operands[0]->type, *to = &op_result(op)->type;
+  int axis = 0;
+  *offset = 0;
+  while (axis < from->rank && dim_is(from->dims[axis], 1)) axis++;
+  int64_t inner = element_infos[from->element].bytes;
+  for (int i = from->rank - 1; i > axis; i--) {
+    if (from->dims[i] != to->dims[i] || !dim_is(op_list_dim(op, ATTRIBUTE_start, i), 0) ||
+        !dim_is(op_list_dim(op, ATTRIBUTE_step, i), 1))
+      return false;
+    if (!dim_is_constant(from->dims[i]))
+      inner = -1;
+    else if (inner > 0)
+      inner *= dim_value(from->dims[i]);
+  }
+  for (int i = 0; i < axis; i++)
+    if (!dim_is(to->dims[i], 1)) return false;
+  if (axis == from->rank) return true;
+  const Dim *start = op_list_dim(op, ATTRIBUTE_start, axis);
+  if (!dim_is(op_list_dim(op, ATTRIBUTE_step, axis), 1) || !dim_is_constant(start)) return false;
+  if (dim_value(start) != 0 && inner < 0) return false;
+  *offset = dim_value(start) == 0 ? 0 : dim_value(start) * inner;
+  return true;
+}
+
+bool op_is_view(const Op *op) {
+  int64_t offset;
+  return op->kind == OP_reshape || (op->kind == OP_slice && slice_is_dense(op, &offset));
+}
+
+Value *value_storage(Value *value) {
+  while (value->op && op_is_view(value->op)) value = value->op->operands[0];
+  return value;
+}
+
+typedef struct {
+  Value *value;
+  Interval interval;
+} Buffer;
+
+typedef struct {
+  PassContext *context;
+  Function *function;
+  VEC(Buffer) buffers;
+  int steps;
+  int copies;
+} Planning;
+
+/* A kernel that copies `value`, before the function's end. */
+static Value *add_copy(Planning *p, Value *value) {
+  Function *function = p->function;
+  Module *module = function->module;
+  Op *op = op_new(function, OP_fused, &value, 1, NULL, &value->type, 1);
+  int kernels = 0;
+  for (const Op *other = function->body->first; other; other = other->next)
+    kernels += op_makes_kernel(other);
+  op->symbol = intern(module->names, arena_format(module->arena, "k%d_copy", kernels));
+  op->region = block_new(function, op);
+  op->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
+  op->region->yields[0] = block_add_argument(op->region, NULL, value->type, BIND_PLAIN);
+  op->region->yield_count = 1;
+  if (value->op) op->at = value->op->at, op->layer = value->op->layer;
+  op_append(function->body, op);
+  return op_result(op);
+}
+
+/* Whether the results may lie in the caller's memory as they are made. */
+static bool is_whole(Value *value) {
+  for (; value->op && op_is_view(value->op); value = value->op->operands[0])
+    if (value->op->kind == OP_slice) return false;
+  return value->op && op_makes_kernel(value->op);
+}
+
+static void place_results(Planning *p) {
+  Block *body = p->function->body;
+  for (int i = 0; i < body->yield_count; i++) {
+    Value *storage = value_storage(body->yields[i]);
+    if (!is_whole(body->yields[i]) || storage->place.kind == PLACE_CALLER) {
+      body->yields[i] = add_copy(p, body->yields[i]);
+      storage = body->yields[i];
+    }
+    storage->place = (MemoryPlace){PLACE_CALLER, i, NULL};
+  }
+}
+
+/* Whether each element of the result depends on that element of the argument alone, so that one may
+ * be written over the other: elementwise operations of the whole shape between them. */
+static bool is_read_in_place(const Op *op, int operand) {
+  const Type *type = &op_result(op)->type;
+  if (op->result_count != 1 || !type_equal(&op->operands[operand]->type, type)) return false;
+  if (operator_has(op->kind, TRAIT_ELEMENTWISE)) return true;
+  if (op->kind != OP_fused) return false;
+  const Value *argument = op->region->arguments[operand];
+  for (const Op *inner = op->region->first; inner; inner = inner->next) {
+    if (operator_has(inner->kind, TRAIT_ELEMENTWISE)) {
+      for (int i = 0; i < inner->operand_count; i++)
+        if (inner->operands[i] == argument && inner->results[0]->type.rank != type->rank)
+          return false;
+      continue;
+    }
+    if (inner->operand_count > 0 && inner->kind != OP_reshape && inner->kind != OP_broadcast)
+      return false; /* a product, a reduction, a move: its order of reading is its own */
+    for (int i = 0; i < inner->operand_count; i++)
+      if (inner->operands[i] == argument) return false;
+  }
+  return true;
+}
+
+/* Value.mark: the buffer's number + 1. */
+static Buffer *buffer_of(Planning *p, Value *value) {
+  Value *storage = value_storage(value);
+  return storage->mark > 0 ? &p->buffers.items[storage->mark - 1] : NULL;
+}
+
+/* An operand's buffer that the operation may write over; needs the last uses, so a second walk. */
+static Buffer *reusable(Planning *p, const Op *op, int step) {
+  for (int i = 0; i < op->operand_count; i++) {
+    Buffer *buffer = buffer_of(p, op->operands[i]);
+    if (!buffer || buffer->interval.last != step || !is_read_in_place(op, i)) continue;
+    bool once = true;
+    for (int j = 0; j < op->operand_count; j++)
+      once = once && (j == i || value_storage(op->operands[j]) != value_storage(op->operands[i]));
+    Value *storage = value_storage(op->operands[i]);
+    if (once && type_bytes_at_bound(&storage->type) == type_bytes_at_bound(&op_result(op)->type))
+      return buffer;
+  }
+  return NULL;
+}
+
+static int64_t round_up(int64_t bytes) {
+  return (bytes + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
+}
+
+static void place_simple(Planning *p, Op *op) {
+  for (int i = 0; i < op->result_count; i++) {
+    Value *value = op->results[i];
+    value->mark = 0;
+    if (op->kind == OP_read) {
+      const Tensor *tensor = module_tensor(p->function->module, op->symbol);
+      if (!tensor) bug("there is no tensor @%s", op->symbol);
+      value->place.kind = tensor->kind == TENSOR_STATE ? PLACE_STATE : PLACE_PARAM;
+    } else if (op_is_view(op)) {
+      int64_t offset = 0;
+      if (op->kind == OP_slice) slice_is_dense(op, &offset);
+      value->place = (MemoryPlace){PLACE_VIEW, offset, op->operands[0]};
+    }
+  }
+}
+
+/* Lifetimes. The last use of each storage is found first: Op.mark is the step. */
+static void collect_buffers(Planning *p) {
+  Arena *scratch = p->context->scratch;
+  Block *body = p->function->body;
+  for (Op *op = body->first; op; op = op->next) {
+    place_simple(p, op);
+    op->mark = op_makes_kernel(op) ? p->steps++ : -1;
+  }
+  VEC(int) last = {0};
+  VEC(Value *) values = {0};
+  for (Op *op = body->first; op; op = op->next) {
+    if (op->mark < 0) continue;
+    int step = (int)op->mark;
+    for (int i = 0; i < op->operand_count; i++) {
+      Value *storage = value_storage(op->operands[i]);
+      if (storage->mark > 0) last.items[storage->mark - 1] = step;
+    }
+    for (int i = 0; i < op->result_count; i++) {
+      if (op->results[i]->place.kind != PLACE_NONE) continue;
+      vec_push(scratch, &last, step);
+      vec_push(scratch, &values, op->results[i]);
+      op->results[i]->mark = (int64_t)last.count;
+    }
+  }
+  /* Now merge: numbers of values become numbers of buffers. */
+  int *own_last = last.items;
+  for (size_t i = 0; i < values.count; i++) values.items[i]->mark = 0;
+  size_t next = 0;
+  for (Op *op = body->first; op; op = op->next) {
+    if (op->mark < 0) continue;
+    Buffer *over = reusable(p, op, (int)op->mark);
+    for (int i = 0; i < op->result_count; i++) {
+      Value *value = op->results[i];
+      if (value->place.kind != PLACE_NONE) continue;
+      int ends = own_last[next++];
+      if (over && i == 0) {
+        over->interval.last = ends;
+        value->mark = over - p->buffers.items + 1;
+        continue;
+      }
+      int64_t bytes = type_bytes_at_bound(&value->type);
+      if (bytes < 0) bug("%%%d is larger than a tensor may be", value->number);
+      Buffer buffer = {value, {(int)op->mark, ends, round_up(bytes), 0}};
+      vec_push(scratch, &p->buffers, buffer);
+      value->mark = (int64_t)p->buffers.count;
+    }
+  }
+}
+
+static void plan_function(PassContext *context, Function *function) {
+  Planning p = {.context = context, .function = function};
+  for (int i = 0; i < function->body->argument_count; i++)
+    function->body->arguments[i]->place = (MemoryPlace){PLACE_CALLER, i, NULL};
+  for (Op *op = function->body->first; op; op = op->next)
+    for (int i = 0; i < op->result_count; i++)
+      op->results[i]->place = (MemoryPlace){PLACE_NONE, 0, NULL};
+  place_results(&p);
+  collect_buffers(&p);
+  int count = (int)p.buffers.count;
+  Interval *intervals = ARENA_ARRAY(context->scratch, count, Interval);
+  for (int i = 0; i < count; i++) intervals[i] = p.buffers.items[i].interval;
+  function->arena_bytes = intervals_pack(context->scratch, intervals, count, p.steps);
+  function->arena_align = PLAN_ALIGN;
+  function->is_planned = true;
+  for (Op *op = function->body->first; op; op = op->next)
+    for (int i = 0; i < op->result_count; i++) {
+      Value *value = op->results[i];
+      if (op->mark >= 0 && value->place.kind == PLACE_NONE)
+        value->place = (MemoryPlace){PLACE_ARENA, intervals[value->mark - 1].offset, NULL};
+    }
+}
 
 bool pass_plan(PassContext *context) {
-  (void)context;
+  Module *module = context->module;
+  int64_t most = 0;
+  for (size_t i = 0; i < module->functions.count; i++) {
+    plan_function(context, module->functions.items[i]);
+    if (module->functions.items[i]->arena_bytes > most)
+      most = module->functions.items[i]->arena_bytes;
+  }
+  Text text = text_new(module->arena);
+  text_thousands(&text, most);
+  text_string(&text, " B");
+  context->effect = text_get(&text);
   return true;
 }

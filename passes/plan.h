@@ -3,9 +3,11 @@
  * Every value of a function's block has a place (Value.place):
  *   inputs       in caller, offset: the input's number
  *   results      in caller, offset: the result's number; a result that no kernel makes (an input, a
- *                constant, a view of one, another result) becomes a `fused @kI_copy`
+ *                constant, a view of one, another result) becomes a `fused @kI_copy`, whose region
+ *                yields its argument
  *   read         in param, or in state
- *   reshape      in another value, from its start; likewise whatever else is dense in another
+ *   reshape      in another value, from its start; a slice that is dense in its operand likewise,
+ *                at its offset in bytes: no kernel is made of an operation with such a place
  *   constant     none: it lies in the object
  *   all others   in arena + offset, a multiple of 64
  * Values inside of regions have none. Function.arena_bytes is the size at the dims' bounds. */
@@ -16,6 +18,9 @@
 
 enum { PLAN_ALIGN = 64 };
 
+/* Whether an operation of a function's block is a step of its own: all but reads, constants and
+ * views. */
+bool op_makes_kernel(const Op *op);
 /* Whether an operation of a function's block moves nothing: its result is its operand's bytes. */
 bool op_is_view(const Op *op);
 /* What a value's bytes lie in: follows views to their end. */
