@@ -40,7 +40,7 @@ typedef struct {
 static void keep_if_better(Packing *p, int64_t bytes) {
   if (bytes >= p->best_bytes) return;
   p->best_bytes = bytes;
-  memcpy(p->best, p->offsets, (size_t)p->count * sizeof *p->best);
+  for (int i = 0; i < p->count; i++) p->best[i] = p->offsets[i];
 }
 
 /* The smallest gap that fits, among those between neighbours that are alive; the place behind the
