@@ -36,10 +36,6 @@ static uint64_t hash_list(uint64_t hash, const DimList *list) {
   return hash;
 }
 
-static int64_t data_bytes(const Data *data) {
-  return data->count * element_infos[data->element].bytes;
-}
-
 static uint64_t hash_data(uint64_t hash, const Data *data) {
   int64_t size = data_bytes(data);
   if (!data->bytes || size > MOST_COMPARED) return hash_pointer(hash, data->bytes);

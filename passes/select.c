@@ -1,6 +1,89 @@
-#include "passes/pass.h"
+/* select - chooses layouts and algorithms of products.
+ *
+ *   before  %1 = conv %x, %w {pad=[[1,1],[1,1]]}   %2 = tanh %1                     (nchw)
+ *   after   %3 = transpose %x {perm=[0,2,3,1]}     %4 = pad %3 {before=[0,1,1,0], ..}
+ *           %5 = conv_panel %4, %6 {size=64}       %7 = tanh %5    %2 = transpose %7 {..}
+ *
+ * - attention becomes dot, mask, softmax, dot; a dot gets its batch axes in front, the contracted
+ *   axis last in x and at -1 or -2 in y, one row and one column axis: [batch.., M, K];
+ * - from -O2 on, f32 convolutions go to nhwc: `conv_panel` on an explicitly padded input,
+ * `dot_panel` for 1x1, `conv {layout=nhwc}` with w [kh, kw, 1, C] for depthwise ones; a
+ * conv_transpose becomes the conv of its input with zeros between; products with a weight become
+ * `dot_panel`;
+ * - panels are made from the weight by pad, reshape and transpose, which fold if it is constant;
+ * - the layout goes on through all that lies between, so that only the network's ends are
+ * transposed; a flattened map's order is undone in the weight that it meets.
+ *
+ * Afterwards no attention is left, and a `conv` is depthwise in nhwc or as it was. Linear. */
+#include "passes/select.h"
+
+#include "passes/canon.h"
+#include "passes/cse.h"
+#include "passes/dce.h"
+
+static bool select_op(Select *s, Op *op) {
+  bool layouts = s->context->options->level >= 2;
+  switch (op->kind) {
+  case OP_attention:
+    if (select_attention(s, op)) return true;
+    break;
+  case OP_dot:
+    if (select_dot(s, op)) return true;
+    break;
+  case OP_conv:
+    if (layouts && select_conv(s, op)) return true;
+    break;
+  case OP_conv_transpose:
+    if (layouts && select_conv_transpose(s, op)) return true;
+    break;
+  default:
+    if (propagate(s, op)) return true;
+  }
+  Builder b = builder_before(op);
+  for (int i = 0; i < op->operand_count; i++)
+    op->operands[i] = original_order(s, &b, op->operands[i]);
+  return false;
+}
+
+static void clear_marks(Block *block, void *user) {
+  (void)user;
+  for (int i = 0; i < block->argument_count; i++) block->arguments[i]->mark = 0;
+  for (Op *op = block->first; op; op = op->next)
+    for (int i = 0; i < op->result_count; i++) op->results[i]->mark = 0;
+}
+
+static void select_block(Block *block, void *user) {
+  Select *s = user;
+  for (Op *op = block->first, *next; op; op = next) {
+    next = op->next;
+    op_follow(op);
+    select_op(s, op);
+  }
+  Builder b = {.function = block->function, .block = block};
+  for (int i = 0; i < block->yield_count; i++) {
+    if (block->yields[i]->op) b.at = block->yields[i]->op->at;
+    block->yields[i] = original_order(s, &b, block->yields[i]);
+  }
+  for (int i = 0; i < block->emit_count; i++)
+    block->emits[i] = original_order(s, &b, block->emits[i]);
+  if (block->while_) block->while_ = original_order(s, &b, block->while_);
+}
 
 bool pass_select(PassContext *context) {
-  (void)context;
+  Module *module = context->module;
+  Select s = {context, module, NULL, constants_of(context), 0};
+  for (size_t i = 0; i < module->functions.count; i++) {
+    Function *function = s.function = module->functions.items[i];
+    function_blocks(function, clear_marks, NULL);
+    function_blocks(function, select_block, &s);
+    graph_resolve(function);
+    dce_function(function);
+    canon_function(function);
+    fold_function(&s.constants, function);
+    cse_function(function, context->scratch);
+    dce_function(function);
+  }
+  context->effect =
+      arena_format(module->arena, "%d choice%s", s.choices, s.choices == 1 ? "" : "s");
   return true;
 }

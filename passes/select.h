@@ -1,0 +1,51 @@
+/* select.h - the pieces of `select`, for its files alone: select.c walks the operations,
+ * select_product.c rewrites products, select_layout.c carries layouts through what lies between. */
+#ifndef PASSES_SELECT_H
+#define PASSES_SELECT_H
+
+#include "passes/constants.h"
+#include "passes/rewrite.h"
+
+/* The same elements as a value's in another order. `value`'s axis j is the original's axis perm[j];
+ * or, `flat`, its last axis runs through group_dims of the original's last axis in the order
+ * group_perm (a flattened map: [N, H*W*C] for [N, C*H*W]), and the others are as they are. */
+typedef struct {
+  Value *value;
+  Value *original; /* the original's order made again; NULL: nobody needed it so far */
+  int perm[MOST_AXES];
+  bool flat;
+  int group_rank, group_perm[MOST_AXES];
+  const Dim *group_dims[MOST_AXES];
+} Alternate;
+
+typedef struct {
+  PassContext *context;
+  Module *module;
+  Function *function;
+  Constants constants;
+  int choices;
+} Select;
+
+/* ---- select_layout.c ---- */
+
+/* A value's alternate (Value.mark), or NULL. */
+Alternate *alternate_of(const Value *value);
+/* Notes that `alternate` is the original's transpose by `perm`. */
+void alternate_set(Select *s, Value *original, Value *alternate, const int *perm);
+/* The value in its own order of axes, made before `b->before` if it is not there yet. */
+Value *original_order(Select *s, Builder *b, Value *value);
+/* The value with its axes permuted: the alternate, if it is that one. */
+Value *permuted(Select *s, Builder *b, Value *value, const int *perm);
+/* The operation done on its operands' alternates, if one has one and it can be. The result's
+ * alternate is noted; the operation stays, to be dropped if nobody needs it. */
+bool propagate(Select *s, Op *op);
+
+/* ---- select_product.c ---- */
+
+/* Each gives false if it leaves the operation as it is. */
+bool select_conv(Select *s, Op *op);
+bool select_conv_transpose(Select *s, Op *op);
+bool select_dot(Select *s, Op *op);
+bool select_attention(Select *s, Op *op);
+
+#endif
