@@ -45,7 +45,7 @@ static int compare_dims(const Dim *a, const Dim *b);
 
 static int compare_factors(const DimFactor *a, const DimFactor *b) {
   if (a->symbol && b->symbol) {
-    if (a->symbol->is_index != b->symbol->is_index) return a->symbol->is_index ? 1 : -1;
+    if (a->symbol->is_index != b->symbol->is_index) return a->symbol->is_index ? -1 : 1;
     return compare_integers(a->symbol->number, b->symbol->number);
   }
   if (a->symbol || b->symbol) return a->symbol ? -1 : 1;

@@ -1,0 +1,496 @@
+/* The graph IR as text; parse.c reads it. */
+#include "ir/module_text.h"
+
+#include "support/map.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WIDTH = 100, LOCATION_COLUMN = 62 };
+
+typedef struct {
+  Text *text;
+  const Module *module;
+  bool locations;
+} Printer;
+
+/* ---- names ---- */
+
+static bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_word(const char *name, const char *also) {
+  if (!is_letter(*name) && !*also) return false;
+  for (const char *c = name; *c; c++)
+    if (!is_letter(*c) && !(*c >= '0' && *c <= '9') && !(*also && *c == *also)) return false;
+  return *name != 0;
+}
+
+static void print_string(Text *text, const char *string) {
+  text_char(text, '"');
+  for (const char *c = string; *c; c++) {
+    if (*c == '"' || *c == '\\') text_char(text, '\\');
+    if (*c == '\n')
+      text_string(text, "\\n");
+    else
+      text_char(text, *c);
+  }
+  text_char(text, '"');
+}
+
+static void print_word(Text *text, const char *name) {
+  if (is_word(name, ""))
+    text_string(text, name);
+  else
+    print_string(text, name);
+}
+
+static void print_global(Text *text, const char *name) {
+  text_char(text, '@');
+  if (is_word(name, "."))
+    text_string(text, name);
+  else
+    print_string(text, name);
+}
+
+void value_print(Text *text, const Value *value) {
+  text_char(text, '%');
+  if (value->name)
+    print_word(text, value->name);
+  else
+    text_format(text, "%d", value->number);
+}
+
+static void print_values(Text *text, Value *const *values, int count) {
+  for (int i = 0; i < count; i++) {
+    if (i) text_string(text, ", ");
+    value_print(text, values[i]);
+  }
+}
+
+/* ---- numbers and data ---- */
+
+static void print_real(Text *text, Element element, double value) {
+  if (element == ELEMENT_f64)
+    text_double(text, value);
+  else
+    text_float(text, (float)value);
+}
+
+static void print_number(Text *text, Element element, const Number *number) {
+  if (number->is_integer)
+    text_format(text, "%lld", (long long)number->integer);
+  else
+    print_real(text, element, number->real);
+}
+
+static void print_element(Text *text, Element element, const void *bytes, int64_t index) {
+  if (element == ELEMENT_bool)
+    text_string(text, element_load_integer(element, bytes, index) ? "true" : "false");
+  else if (element_is_float(element))
+    print_real(text, element, element_load(element, bytes, index));
+  else
+    text_format(text, "%lld", (long long)element_load_integer(element, bytes, index));
+}
+
+/* The text "nan" reads back as one of the many NaNs. */
+static bool has_another_nan(const Data *data) {
+  if (!element_is_float(data->element)) return false;
+  int size = element_infos[data->element].bytes;
+  for (int64_t i = 0; i < data->count; i++) {
+    double value = data_get(data, i);
+    uint64_t slot = 0;
+    if (!isnan(value)) continue;
+    element_store(data->element, &slot, 0, NAN);
+    if (memcmp(&slot, (const char *)data->bytes + i * size, (size_t)size) != 0) return true;
+  }
+  return false;
+}
+
+static bool is_elided(const Data *data) {
+  return !data->bytes || data->count > DATA_MOST_SHOWN || has_another_nan(data);
+}
+
+static void print_data(Printer *p, const Data *data, bool alone) {
+  Text *text = p->text;
+  bool elided = is_elided(data);
+  if (alone && !elided) {
+    print_element(text, data->element, data->bytes, 0);
+    return;
+  }
+  text_string(text, "dense<");
+  const void *bytes = data->bytes;
+  int64_t shown = data->count;
+  if (elided) {
+    /* hashing keeps its result in the data, which means the same afterwards */
+    text_string(text, data_hash(p->module->arena, (Data *)data));
+    bytes = data->bytes ? data->bytes : data->first;
+    shown = data->bytes ? (data->count < 3 ? data->count : 3) : data->first_count;
+  }
+  if (!elided) text_char(text, '[');
+  for (int64_t i = 0; i < shown; i++) {
+    if (i || elided) text_string(text, ", ");
+    print_element(text, data->element, bytes, i);
+  }
+  text_string(text, elided ? ", ...>" : "]>");
+}
+
+static void add_stored(const Module *module, StoredDataList *list, Map *seen, const char *name,
+                       const Type *type, const Data *data) {
+  const char *key = intern(module->names, name);
+  if (!is_elided(data) || map_get(seen, map_key(key))) return;
+  map_set(module->arena, seen, map_key(key), (void *)data);
+  vec_push(module->arena, list, ((StoredData){key, type, data}));
+}
+
+static void add_stored_of(const Module *module, StoredDataList *list, Map *seen,
+                          const Block *block) {
+  for (const Op *op = block->first; op; op = op->next) {
+    if (op->region) add_stored_of(module, list, seen, op->region);
+    if (op->kind != OP_constant) continue;
+    const Data *data = op_attribute(op, ATTRIBUTE_value)->data;
+    if (is_elided(data))
+      add_stored(module, list, seen, data_hash(module->arena, (Data *)data), &op_result(op)->type,
+                 data);
+  }
+}
+
+StoredDataList module_stored_data(const Module *module) {
+  StoredDataList list = {0};
+  Map seen = {0};
+  for (size_t i = 0; i < module->tensors.count; i++) {
+    const Tensor *tensor = module->tensors.items[i];
+    if (tensor->data) add_stored(module, &list, &seen, tensor->name, &tensor->type, tensor->data);
+  }
+  for (size_t i = 0; i < module->functions.count; i++)
+    add_stored_of(module, &list, &seen, module->functions.items[i]->body);
+  return list;
+}
+
+/* ---- attributes ---- */
+
+static void print_list(Text *text, const DimList *list) {
+  text_char(text, '[');
+  for (int i = 0; i < list->count; i++) {
+    if (i) text_char(text, ',');
+    dim_print(text, list->items[i]);
+  }
+  text_char(text, ']');
+}
+
+static bool all_are(const DimList *list, int64_t value) {
+  for (int i = 0; i < list->count; i++)
+    if (!dim_is(list->items[i], value)) return false;
+  return true;
+}
+
+static bool is_standard(const AttributeRow *row, const AttributeValue *value) {
+  if (!*row->standard) return false;
+  int64_t number = *row->standard == '1'; /* of those that are numbers: 0 or 1 */
+  switch (value->kind) {
+  case ATTRIBUTE_DIM:
+    return dim_is(value->dim, number);
+  case ATTRIBUTE_FLAG:
+    return value->flag == (strcmp(row->standard, "true") == 0);
+  case ATTRIBUTE_WORD:
+    return strcmp(value->word, row->standard) == 0;
+  case ATTRIBUTE_DIMS:
+    return all_are(&value->dims, number);
+  case ATTRIBUTE_NUMBER:
+    return value->number.is_integer
+               ? value->number.integer == number
+               : value->number.real == (double)number && !signbit(value->number.real);
+  case ATTRIBUTE_PAIRS:
+  case ATTRIBUTE_LISTS:
+    for (int i = 0; i < value->lists.count; i++)
+      if (value->kind == ATTRIBUTE_LISTS ? value->lists.items[i].count != 0
+                                         : !all_are(&value->lists.items[i], number))
+        return false;
+    return true;
+  default:
+    return false;
+  }
+}
+
+/* The type whose elements a NUMBER is one of. */
+static Element number_element(const Op *op) {
+  Element e = op->operand_count ? op->operands[0]->type.element : op_result(op)->type.element;
+  return op->kind == OP_attention && e != ELEMENT_f64 ? ELEMENT_f32 : e;
+}
+
+static void print_attribute(Printer *p, const Op *op, const AttributeValue *value) {
+  Text *text = p->text;
+  switch (value->kind) {
+  case ATTRIBUTE_DIM:
+    dim_print(text, value->dim);
+    break;
+  case ATTRIBUTE_NUMBER:
+    print_number(text, number_element(op), &value->number);
+    break;
+  case ATTRIBUTE_FLAG:
+    text_string(text, value->flag ? "true" : "false");
+    break;
+  case ATTRIBUTE_WORD:
+    print_word(text, value->word);
+    break;
+  case ATTRIBUTE_ELEMENT:
+    text_string(text, element_infos[value->element].name);
+    break;
+  case ATTRIBUTE_DIMS:
+    print_list(text, &value->dims);
+    break;
+  case ATTRIBUTE_DATA:
+    print_data(p, value->data, op_result(op)->type.rank == 0);
+    break;
+  case ATTRIBUTE_PAIRS:
+  case ATTRIBUTE_LISTS:
+    text_char(text, '[');
+    for (int i = 0; i < value->lists.count; i++) {
+      if (i) text_char(text, ',');
+      print_list(text, &value->lists.items[i]);
+    }
+    text_char(text, ']');
+    break;
+  }
+}
+
+static void print_attributes(Printer *p, const Op *op) {
+  const char *before = " {";
+  for (int i = 0; i < operator_attribute_count(op->kind); i++) {
+    const AttributeRow *row = &operator_infos[op->kind].attributes[i];
+    if (is_standard(row, &op->attributes[i].value)) continue;
+    text_format(p->text, "%s%s=", before, attribute_names[row->name]);
+    print_attribute(p, op, &op->attributes[i].value);
+    before = ", ";
+  }
+  if (*before == ',') text_char(p->text, '}');
+}
+
+/* ---- places in memory and in sources ---- */
+
+static void print_place(Text *text, const MemoryPlace *place) {
+  static const char *const names[] = {"", "arena", "param", "state", "caller", ""};
+  if (place->kind == PLACE_NONE) return;
+  text_string(text, " in ");
+  if (place->kind == PLACE_VIEW)
+    value_print(text, place->of);
+  else
+    text_string(text, names[place->kind]);
+  bool has_offset = place->kind != PLACE_CALLER && place->kind != PLACE_VIEW;
+  if (has_offset || place->offset) text_format(text, "+%lld", (long long)place->offset);
+}
+
+/* Padded to a column where that fits, else one blank on, else on a line of its own. */
+static void print_location(Printer *p, const Location *at) {
+  if (!p->locations || !at) return;
+  Text location = text_new(p->module->arena);
+  for (const Location *l = at; l; l = l->via) {
+    text_string(&location, l == at ? "at " : " via ");
+    if (l->file > 0 && (size_t)l->file < p->module->file_words.count)
+      text_format(&location, "%s:", p->module->file_words.items[l->file]);
+    text_format(&location, "%d:%d", l->line, l->column);
+  }
+  size_t column = text_column(p->text);
+  if (column >= LOCATION_COLUMN && column + 1 + location.length > WIDTH) text_char(p->text, '\n');
+  text_pad(p->text, LOCATION_COLUMN, 1);
+  text_string(p->text, text_get(&location));
+}
+
+/* ---- operations ---- */
+
+static void indent(Text *text, int level) {
+  for (int i = 0; i < level; i++) text_string(text, "  ");
+}
+
+static void print_block(Printer *p, const Block *block, int level);
+
+static void print_region(Printer *p, const Op *op, int level) {
+  static const char *const words[] = {"", "carry ", "each "};
+  Text *text = p->text;
+  const Block *region = op->region;
+  text_string(text, " (");
+  for (int i = 0; i < region->argument_count; i++) {
+    text_format(text, "%s%s", i ? ", " : "", words[region->binds[i]]);
+    value_print(text, region->arguments[i]);
+    text_string(text, " = ");
+    value_print(text, op->operands[i]);
+  }
+  text_string(text, level < 0 ? ") { ... }" : ") ");
+  if (level >= 0) print_block(p, region, level);
+}
+
+static void print_op(Printer *p, const Op *op, int level) { /* level -1: in one line */
+  Text *text = p->text;
+  indent(text, level);
+  print_values(text, op->results, op->result_count);
+  if (op->result_count) text_string(text, " = ");
+  text_string(text, operator_infos[op->kind].name);
+  if (op->symbol) {
+    text_char(text, ' ');
+    print_global(text, op->symbol);
+  }
+  if (!op->region && op->operand_count) {
+    text_char(text, ' ');
+    print_values(text, op->operands, op->operand_count);
+  }
+  print_attributes(p, op);
+  if (op->region) print_region(p, op, level);
+  for (int i = 0; i < op->result_count; i++) {
+    text_string(text, i ? ", " : " : ");
+    type_print(text, &op->results[i]->type);
+    print_place(text, &op->results[i]->place);
+  }
+  print_location(p, op->at);
+}
+
+void op_print(Text *text, const Op *op, PrintOptions options) {
+  Printer printer = {text, op->block->function->module, options.locations};
+  print_op(&printer, op, -1);
+}
+
+static void print_checks(Printer *p, const Function *function, int level) {
+  static const char *const signs[] = {"==", "<=", "<"};
+  for (size_t i = 0; i < function->checks.count; i++) {
+    const Check *check = &function->checks.items[i];
+    indent(p->text, level);
+    text_string(p->text, "check ");
+    dim_print(p->text, check->left);
+    text_format(p->text, " %s ", signs[check->kind]);
+    dim_print(p->text, check->right);
+    print_location(p, check->at);
+    text_char(p->text, '\n');
+  }
+}
+
+static void print_block(Printer *p, const Block *block, int level) {
+  Text *text = p->text;
+  text_string(text, "{\n");
+  if (!block->op) print_checks(p, block->function, level + 1);
+  for (const Op *op = block->first; op; op = op->next) {
+    print_op(p, op, level + 1);
+    text_char(text, '\n');
+  }
+  indent(text, level + 1);
+  text_string(text, block->op ? "yield" : "return");
+  if (block->yield_count) text_char(text, ' ');
+  print_values(text, block->yields, block->yield_count);
+  if (block->emit_count) text_string(text, " emit ");
+  print_values(text, block->emits, block->emit_count);
+  if (block->while_) {
+    text_string(text, " while ");
+    value_print(text, block->while_);
+  }
+  text_char(text, '\n');
+  indent(text, level);
+  text_char(text, '}');
+}
+
+/* ---- functions and modules ---- */
+
+static void print_arguments(Text *text, const Function *function) {
+  const char *before = "";
+  text_char(text, '(');
+  for (size_t i = 0; i < function->dims.count; i++) {
+    const Symbol *symbol = function->dims.items[i];
+    text_format(text, "%s%s: dim in %lld..%lld", before, symbol->name, (long long)symbol->min,
+                (long long)symbol->max + 1);
+    before = ", ";
+  }
+  for (int i = 0; i < function->body->argument_count; i++) {
+    const Value *value = function->body->arguments[i];
+    text_string(text, before);
+    value_print(text, value);
+    text_string(text, ": ");
+    type_print(text, &value->type);
+    print_place(text, &value->place);
+    before = ", ";
+  }
+  text_char(text, ')');
+}
+
+static void print_results(Text *text, const Function *function) {
+  size_t count = function->results.count;
+  if (!count) return;
+  text_string(text, count > 1 ? " -> (" : " -> ");
+  for (size_t i = 0; i < count; i++) {
+    const Result *result = &function->results.items[i];
+    if (i) text_string(text, ", ");
+    if (result->is_named) {
+      print_word(text, result->name);
+      text_string(text, ": ");
+    }
+    type_print(text, &result->type);
+    if (function->is_planned) text_string(text, " in caller");
+  }
+  if (count > 1) text_char(text, ')');
+}
+
+static void print_function(Printer *p, const Function *function) {
+  static const char *const kinds[] = {"model", "train", "init"};
+  Text *text = p->text;
+  text_format(text, "func %s ", kinds[function->kind]);
+  print_global(text, function->name);
+  print_arguments(text, function);
+  print_results(text, function);
+  if (function->is_planned)
+    text_format(text, "\n     plan {arena=%lld, align=%lld}", (long long)function->arena_bytes,
+                (long long)function->arena_align);
+  text_char(text, ' ');
+  print_block(p, function->body, 0);
+  text_char(text, '\n');
+}
+
+static void print_tensor(Printer *p, const Tensor *tensor) {
+  Text *text = p->text;
+  text_string(text, tensor->kind == TENSOR_PARAM ? "param " : "state ");
+  print_global(text, tensor->name);
+  text_string(text, " : ");
+  type_print(text, &tensor->type);
+  if (tensor->data) {
+    text_string(text, " = ");
+    print_data(p, tensor->data, false);
+  }
+  print_place(text, &tensor->place);
+  print_location(p, tensor->at);
+  text_char(text, '\n');
+}
+
+static void print_head(Printer *p) {
+  Text *text = p->text;
+  const Module *module = p->module;
+  text_string(text, "module ");
+  print_word(text, module->name);
+  if (module->after) {
+    text_string(text, " after ");
+    print_word(text, module->after);
+  }
+  text_char(text, '\n');
+  for (size_t i = 0; i < module->files.count; i++) {
+    const char *usual = arena_format(module->arena, "%s.dl", module->name);
+    if (i == 0 && strcmp(module->files.items[0], usual) == 0) continue;
+    text_string(text, "file ");
+    print_word(text, i ? module->file_words.items[i] : module->name);
+    text_string(text, " = ");
+    print_string(text, module->files.items[i]);
+    text_char(text, '\n');
+  }
+  for (int i = 0; i < dim_symbol_count(module->dims); i++) {
+    const Symbol *symbol = dim_symbol_at(module->dims, i);
+    if (symbol->is_index) continue;
+    text_format(text, "dim %s %s %lld\n", symbol->name,
+                symbol->min == symbol->max ? "=" : "<=", (long long)symbol->max);
+  }
+}
+
+void module_print(Text *text, const Module *module, PrintOptions options) {
+  Printer printer = {text, module, options.locations};
+  print_head(&printer);
+  for (size_t i = 0; i < module->tensors.count; i++)
+    print_tensor(&printer, module->tensors.items[i]);
+  for (size_t i = 0; i < module->functions.count; i++) {
+    const Function *function = module->functions.items[i];
+    if (!options.entry || strcmp(options.entry, function->name) == 0)
+      print_function(&printer, function);
+  }
+}
