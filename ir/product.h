@@ -5,7 +5,7 @@
 #include "ir/evaluate.h"
 
 /* y [m, n] += a [m, k] * b [k, n], all dense; each sum in the order of k. Integers wrap. */
-void product(bool real, int64_t m, int64_t n, int64_t k, const Scalar *a, const Scalar *b,
+void product(bool reals, int64_t m, int64_t n, int64_t k, const Scalar *a, const Scalar *b,
              Scalar *y);
 void product_reals(int64_t m, int64_t n, int64_t k, const double *a, const double *b, double *y);
 
