@@ -122,6 +122,11 @@ LLVMBasicBlockRef emit_block(Emission *e, const char *name);
 /* Functions get the target's attributes. */
 LLVMValueRef emit_function(Emission *e, const char *name, LLVMTypeRef type, bool is_public);
 
+/* result name(const int64_t *dims, int64_t *out): out[i] = stored[i]; without `out` if count is 0.
+ * Internal to the module. The expressions are i64, of literals and dims. */
+LLVMValueRef emit_dims_function(Emission *e, const char *name, const LoopExpr *result,
+                                LoopExpr *const *stored, int count);
+
 void debug_start(Emission *e);
 void debug_function(Emission *e, LLVMValueRef function, const char *name, LoopPlace place);
 void debug_place(Emission *e, LoopPlace place);

@@ -32,9 +32,6 @@ Emission *emission_new(Arena *arena, const Target *target, EmitOptions options);
 void emission_free(Emission *e);
 
 void emit_kernel(Emission *e, const LoopKernel *kernel);
-/* int64_t name(const int64_t *dims): an i64 expression of dims. */
-void emit_dim_function(Emission *e, const char *name, const LoopExpr *value);
-
 /* Each may be asked for once or more, in any order, after the last kernel. */
 EmitBytes emission_llvm(Emission *e);     /* as emitted */
 EmitBytes emission_assembly(Emission *e); /* Intel syntax */

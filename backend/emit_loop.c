@@ -435,14 +435,29 @@ static void find_dims(const LoopExpr *expr, int *most) {
   for (int i = 0; i < 3; i++) find_dims(expr->args[i], most);
 }
 
-void emit_dim_function(Emission *e, const char *name, const LoopExpr *value) {
-  LLVMTypeRef type = LLVMFunctionType(e->i64, &e->pointer, 1, false);
+LLVMValueRef emit_dims_function(Emission *e, const char *name, const LoopExpr *result,
+                                LoopExpr *const *stored, int count) {
+  LLVMTypeRef parameters[] = {e->pointer, e->pointer};
+  LLVMTypeRef returned = result ? e->i64 : LLVMVoidTypeInContext(e->context);
+  LLVMTypeRef type = LLVMFunctionType(returned, parameters, count ? 2 : 1, false);
   start_function(e, name, type, (LoopPlace){0});
+  LLVMSetVisibility(e->function, LLVMDefaultVisibility);
+  LLVMSetLinkage(e->function, LLVMInternalLinkage);
   e->dims = LLVMGetParam(e->function, 0);
   int most = 0;
-  find_dims(value, &most);
+  find_dims(result, &most);
+  for (int i = 0; i < count; i++) find_dims(stored[i], &most);
   e->dim_values = ARENA_ARRAY(e->arena, (size_t)most + 1, LLVMValueRef);
   for (int i = 0; i < most; i++) e->dim_values[i] = field(e, e->i64, e->dims, (uint64_t)i * 8, "");
   enter_body(e);
-  LLVMBuildRet(e->builder, emit_scalar(e, value));
+  for (int i = 0; i < count; i++) {
+    LLVMValueRef at = constant(e, i), out = LLVMGetParam(e->function, 1);
+    LLVMBuildStore(e->builder, emit_scalar(e, stored[i]),
+                   LLVMBuildGEP2(e->builder, e->i64, out, &at, 1, ""));
+  }
+  if (result)
+    LLVMBuildRet(e->builder, emit_scalar(e, result));
+  else
+    LLVMBuildRetVoid(e->builder);
+  return e->function;
 }

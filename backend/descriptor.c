@@ -1,0 +1,334 @@
+/* descriptor.c - the structs of runtime/model.h as LLVM constants, field by field in its order;
+ * every field has 8 bytes. tests/unit/descriptor.c compares with the header. */
+#include "backend/descriptor.h"
+
+#include "backend/region.h"
+#include "backend/wrappers.h"
+#include "support/bug.h"
+
+#include <string.h>
+
+enum { ABI = 2 }; /* DLRT_ABI of the layout that is written here */
+
+typedef struct {
+  Emission *e;
+  const NativeProgram *program;
+  const DescriptorOptions *options;
+  Arena *arena;
+  LoopKernel *scope; /* holds the expressions of dims */
+  int functions;
+  VEC(const Dim *) trip_dims;
+  VEC(LLVMValueRef) trip_functions;
+} Writer;
+
+/* ---- what the header also knows ---- */
+
+static bool input_uses(const Function *function, const Symbol *symbol) {
+  for (int i = 0; i < function->body->argument_count; i++) {
+    const Type *type = &function->body->arguments[i]->type;
+    for (int axis = 0; axis < type->rank; axis++)
+      if (dim_uses(type->dims[axis], symbol)) return true;
+  }
+  return false;
+}
+
+int entry_dims(const NativeProgram *program, const ProgramEntry *entry, const Symbol **dims) {
+  int count = 0;
+  DimTable *table = program->module->dims;
+  for (int i = 0; i < dim_symbol_count(table); i++) {
+    const Symbol *symbol = dim_symbol_at(table, i);
+    if (!symbol->is_index && symbol->min != symbol->max && input_uses(entry->function, symbol))
+      dims[count++] = symbol;
+  }
+  for (size_t i = 0; i < entry->function->dims.count; i++)
+    dims[count++] = entry->function->dims.items[i];
+  return count;
+}
+
+const char *entry_symbol(Arena *arena, const NativeProgram *program, const ProgramEntry *entry) {
+  if (strcmp(entry->function->name, program->name) == 0) return program->name;
+  return arena_format(arena, "%s_%s", program->name, entry->function->name);
+}
+
+bool program_has_variables(const NativeProgram *program) {
+  return program->parameter_bytes > 0;
+}
+
+/* ---- constants ---- */
+
+static LLVMValueRef number(Writer *w, int64_t value) {
+  return LLVMConstInt(w->e->i64, (uint64_t)value, true);
+}
+
+static LLVMValueRef none(Writer *w) {
+  return LLVMConstNull(w->e->pointer);
+}
+
+static LLVMValueRef private_data(Writer *w, LLVMValueRef data, const char *name) {
+  LLVMValueRef global = LLVMAddGlobal(w->e->module, LLVMTypeOf(data), name);
+  LLVMSetInitializer(global, data);
+  LLVMSetGlobalConstant(global, true);
+  LLVMSetLinkage(global, LLVMPrivateLinkage);
+  LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
+  return global;
+}
+
+static LLVMValueRef string(Writer *w, const char *text) {
+  if (!text) text = "";
+  LLVMValueRef data = LLVMConstStringInContext2(w->e->context, text, strlen(text), false);
+  LLVMValueRef global = private_data(w, data, "text");
+  LLVMSetAlignment(global, 1);
+  return global;
+}
+
+static LLVMValueRef structure(Writer *w, LLVMValueRef *fields, size_t count) {
+  return LLVMConstStructInContext(w->e->context, fields, (unsigned)count, false);
+}
+#define STRUCTURE(w, ...)                                                                          \
+  structure((w), (LLVMValueRef[]){__VA_ARGS__},                                                    \
+            sizeof((LLVMValueRef[]){__VA_ARGS__}) / sizeof(LLVMValueRef))
+
+static LLVMValueRef *list_new(Writer *w, size_t count) {
+  return ARENA_ARRAY(w->arena, count + 1, LLVMValueRef);
+}
+
+/* A pointer to an array of equal structs or numbers. */
+static LLVMValueRef array(Writer *w, LLVMValueRef *items, size_t count, const char *name) {
+  if (count == 0) return none(w);
+  LLVMValueRef data = LLVMConstArray2(LLVMTypeOf(items[0]), items, count);
+  LLVMValueRef global = private_data(w, data, name);
+  LLVMSetAlignment(global, 8);
+  return global;
+}
+
+/* ---- functions of dims ---- */
+
+static LLVMValueRef function_of(Writer *w, const LoopExpr *result, LoopExpr *const *stored,
+                                int count) {
+  const char *name = arena_format(w->arena, "%s_dims_%d", w->program->name, w->functions++);
+  return emit_dims_function(w->e, name, result, stored, count);
+}
+
+static LLVMValueRef trips_function(Writer *w, const Dim *trips) {
+  for (size_t i = 0; i < w->trip_dims.count; i++)
+    if (w->trip_dims.items[i] == trips) return w->trip_functions.items[i];
+  LLVMValueRef function = function_of(w, dim_expr(w->scope, trips), NULL, 0);
+  vec_push(w->arena, &w->trip_dims, trips);
+  vec_push(w->arena, &w->trip_functions, function);
+  return function;
+}
+
+/* With every dim at its least, which is 1 for sizes. */
+static int64_t at_least(Writer *w, const Dim *dim) {
+  if (!dim) return 0;
+  DimTable *table = w->program->module->dims;
+  int count = dim_symbol_count(table);
+  int64_t *values = ARENA_ARRAY(w->arena, (size_t)count + 1, int64_t), result;
+  for (int i = 0; i < count; i++) values[i] = dim_symbol_at(table, i)->min;
+  return dim_evaluate(dim, values, &result) ? result : INT64_MAX;
+}
+
+static LLVMValueRef shapes_function(Writer *w, const Function *f) {
+  VEC(LoopExpr *) sizes = {0};
+  for (int i = 0; i < f->body->argument_count; i++) {
+    const Type *type = &f->body->arguments[i]->type;
+    for (int axis = 0; axis < type->rank; axis++)
+      vec_push(w->arena, &sizes, dim_expr(w->scope, type->dims[axis]));
+  }
+  for (size_t i = 0; i < f->results.count; i++) {
+    const Type *type = &f->results.items[i].type;
+    for (int axis = 0; axis < type->rank; axis++)
+      vec_push(w->arena, &sizes, dim_expr(w->scope, type->dims[axis]));
+  }
+  if (sizes.count == 0) vec_push(w->arena, &sizes, loop_int(w->scope, 0)); /* room for one always */
+  return function_of(w, NULL, sizes.items, (int)sizes.count);
+}
+
+static LLVMValueRef failing_function(Writer *w, const Function *f) {
+  LoopExpr *first = loop_int(w->scope, -1);
+  for (size_t i = f->checks.count; i-- > 0;) {
+    const Check *check = &f->checks.items[i];
+    LoopOp op = check->kind == CHECK_EQUAL  ? LOOP_EQ
+                : check->kind == CHECK_LESS ? LOOP_LT
+                                            : LOOP_LE;
+    LoopExpr *left = dim_expr(w->scope, check->left), *right = dim_expr(w->scope, check->right);
+    left = loop_cast(w->scope, left, LOOP_I64);
+    LoopExpr *holds = loop_binary(w->scope, op, left, loop_cast(w->scope, right, LOOP_I64));
+    first = loop_select(w->scope, holds, first, loop_int(w->scope, (int64_t)i));
+  }
+  return function_of(w, first, NULL, 0);
+}
+
+/* ---- the tables ---- */
+
+static const char *place_of(Writer *w, const Location *at) {
+  if (!at || !w->program->module->files.count) return "";
+  return arena_format(w->arena, "%s:%d:%d", w->program->module->files.items[at->file], at->line,
+                      at->column);
+}
+
+static LLVMValueRef dims_table(Writer *w, int *count) {
+  DimTable *table = w->program->module->dims;
+  *count = dim_symbol_count(table);
+  LLVMValueRef *rows = list_new(w, (size_t)*count);
+  for (int i = 0; i < *count; i++) {
+    const Symbol *symbol = dim_symbol_at(table, i);
+    rows[i] = STRUCTURE(w, string(w, symbol->name), number(w, symbol->min), number(w, symbol->max),
+                        string(w, w->options->source));
+  }
+  return array(w, rows, (size_t)*count, "dims");
+}
+
+/* The shape with every dim at its bound. */
+static LLVMValueRef bound_shape(Writer *w, const Type *type) {
+  LLVMValueRef sizes[MOST_AXES];
+  for (int axis = 0; axis < type->rank; axis++) sizes[axis] = number(w, dim_max(type->dims[axis]));
+  return array(w, sizes, (size_t)type->rank, "shape");
+}
+
+static LLVMValueRef tensors_table(Writer *w) {
+  size_t count = w->program->tensors.count;
+  LLVMValueRef *rows = list_new(w, count);
+  for (size_t i = 0; i < count; i++) {
+    const ProgramTensor *row = &w->program->tensors.items[i];
+    const Tensor *tensor = row->tensor;
+    rows[i] = STRUCTURE(
+        w, string(w, tensor->name), number(w, tensor->type.element), number(w, tensor->type.rank),
+        bound_shape(w, &tensor->type), number(w, row->bytes), number(w, row->offset),
+        number(w, tensor->kind == TENSOR_STATE), string(w, place_of(w, tensor->at)));
+  }
+  return array(w, rows, count, "tensors");
+}
+
+static LLVMValueRef port(Writer *w, const char *name, const Type *type) {
+  return STRUCTURE(w, string(w, name), number(w, type->element), number(w, type->rank),
+                   string(w, type_text(w->arena, type)), bound_shape(w, type));
+}
+
+static LLVMValueRef inputs_table(Writer *w, const Function *f) {
+  LLVMValueRef *rows = list_new(w, (size_t)f->body->argument_count);
+  for (int i = 0; i < f->body->argument_count; i++)
+    rows[i] = port(w, f->body->arguments[i]->name, &f->body->arguments[i]->type);
+  return array(w, rows, (size_t)f->body->argument_count, "inputs");
+}
+
+static LLVMValueRef outputs_table(Writer *w, const Function *f) {
+  LLVMValueRef *rows = list_new(w, f->results.count);
+  for (size_t i = 0; i < f->results.count; i++)
+    rows[i] = port(w, f->results.items[i].name, &f->results.items[i].type);
+  return array(w, rows, f->results.count, "outputs");
+}
+
+static LLVMValueRef step(Writer *w, const ProgramStep *s) {
+  LLVMValueRef *operands = list_new(w, s->operands.count);
+  for (size_t i = 0; i < s->operands.count; i++) {
+    const ProgramOperand *o = &s->operands.items[i];
+    operands[i] = STRUCTURE(w, number(w, o->base), number(w, o->index), number(w, o->offset));
+  }
+  LLVMValueRef kernel = LLVMGetNamedFunction(w->e->module, s->kernel->name);
+  if (!kernel) bug("kernel '%s' was not emitted", s->kernel->name);
+  bool fixed = dim_is_constant(s->trips);
+  bool known_work =
+      (!s->flop || dim_is_constant(s->flop)) && (!s->bytes || dim_is_constant(s->bytes));
+  LLVMValueRef work = none(w);
+  if (!known_work) {
+    LoopExpr *zero = loop_int(w->scope, 0);
+    LoopExpr *bytes = s->bytes ? dim_expr(w->scope, s->bytes) : zero;
+    work = function_of(w, s->flop ? dim_expr(w->scope, s->flop) : zero, &bytes, 1);
+  }
+  return STRUCTURE(w, kernel, string(w, s->kernel->name), string(w, s->layer), string(w, s->place),
+                   string(w, s->algorithm), number(w, (int64_t)s->operands.count),
+                   array(w, operands, s->operands.count, "operands"),
+                   number(w, fixed ? dim_value(s->trips) : -1),
+                   fixed ? none(w) : trips_function(w, s->trips), number(w, s->grain),
+                   number(w, at_least(w, s->flop)), number(w, at_least(w, s->bytes)), work);
+}
+
+static LLVMValueRef steps_table(Writer *w, const ProgramEntry *entry) {
+  LLVMValueRef *rows = list_new(w, entry->steps.count);
+  for (size_t i = 0; i < entry->steps.count; i++) rows[i] = step(w, &entry->steps.items[i]);
+  return array(w, rows, entry->steps.count, "steps");
+}
+
+static LLVMValueRef checks_table(Writer *w, const Function *f) {
+  static const char *const signs[] = {
+      [CHECK_EQUAL] = "==", [CHECK_LESS_OR_EQUAL] = "<=", [CHECK_LESS] = "<"};
+  LLVMValueRef *rows = list_new(w, f->checks.count);
+  for (size_t i = 0; i < f->checks.count; i++) {
+    const Check *check = &f->checks.items[i];
+    Text text = text_new(w->arena);
+    dim_print(&text, check->left);
+    text_format(&text, " %s ", signs[check->kind]);
+    dim_print(&text, check->right);
+    rows[i] = STRUCTURE(w, string(w, text_get(&text)), string(w, place_of(w, check->at)));
+  }
+  return array(w, rows, f->checks.count, "checks");
+}
+
+static LLVMValueRef faults_table(Writer *w, const ProgramEntry *entry) {
+  LLVMValueRef *rows = list_new(w, entry->faults.count);
+  for (size_t i = 0; i < entry->faults.count; i++) rows[i] = string(w, entry->faults.items[i]);
+  return array(w, rows, entry->faults.count, "faults");
+}
+
+static LLVMValueRef entry_row(Writer *w, const ProgramEntry *entry) {
+  const Function *f = entry->function;
+  int most = dim_symbol_count(w->program->module->dims) + (int)f->dims.count;
+  const Symbol **dims = ARENA_ARRAY(w->arena, (size_t)most + 1, const Symbol *);
+  int count = entry_dims(w->program, entry, dims);
+  LLVMValueRef *numbers = list_new(w, (size_t)count);
+  for (int i = 0; i < count; i++) numbers[i] = number(w, dims[i]->number);
+  return STRUCTURE(
+      w, string(w, f->name), number(w, f->kind), string(w, entry->place), number(w, count),
+      array(w, numbers, (size_t)count, "arguments"), number(w, f->body->argument_count),
+      inputs_table(w, f), number(w, (int64_t)f->results.count), outputs_table(w, f),
+      number(w, (int64_t)entry->steps.count), steps_table(w, entry), shapes_function(w, f),
+      number(w, (int64_t)f->checks.count), checks_table(w, f),
+      f->checks.count ? failing_function(w, f) : none(w), number(w, (int64_t)entry->faults.count),
+      faults_table(w, entry), number(w, at_least(w, entry->flop)));
+}
+
+static LLVMValueRef external(Writer *w, const char *name) {
+  LLVMValueRef global = LLVMGetNamedGlobal(w->e->module, name);
+  return global ? global : LLVMAddGlobal(w->e->module, w->e->i8, name);
+}
+
+static LLVMValueRef constants_pointer(Writer *w) {
+  if (w->program->constants_bytes == 0 || w->options->beside) return none(w);
+  LLVMValueRef global = external(w, arena_format(w->arena, "%s_constants", w->program->name));
+  LLVMSetVisibility(global, LLVMHiddenVisibility);
+  return global;
+}
+
+static LLVMValueRef model(Writer *w) {
+  const NativeProgram *p = w->program;
+  const DescriptorOptions *o = w->options;
+  LLVMValueRef *entries = list_new(w, p->entries.count);
+  for (size_t i = 0; i < p->entries.count; i++) entries[i] = entry_row(w, &p->entries.items[i]);
+  int dim_count;
+  LLVMValueRef dims = dims_table(w, &dim_count);
+  LLVMValueRef row = STRUCTURE(
+      w, number(w, ABI), string(w, p->name), string(w, o->source), string(w, o->source_hash),
+      string(w, DLC_VERSION), string(w, w->e->target.name), number(w, w->e->target.level),
+      number(w, dim_count), dims, number(w, (int64_t)p->tensors.count), tensors_table(w),
+      number(w, p->parameter_bytes), number(w, p->arena_bytes), number(w, p->scratch_bytes),
+      number(w, p->most_operands), number(w, p->constants_bytes), constants_pointer(w),
+      string(w, o->constants_hash), number(w, o->thread_limit),
+      number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
+      o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"));
+  LLVMValueRef global =
+      LLVMAddGlobal(w->e->module, LLVMTypeOf(row), arena_format(w->arena, "%s_model", p->name));
+  LLVMSetInitializer(global, row);
+  LLVMSetGlobalConstant(global, true);
+  if (!w->e->options.public_kernels) LLVMSetVisibility(global, LLVMHiddenVisibility);
+  LLVMSetAlignment(global, 8);
+  return global;
+}
+
+void emit_descriptor(Emission *e, const NativeProgram *program, DescriptorOptions options) {
+  Writer w = {.e = e, .program = program, .options = &options, .arena = e->arena};
+  w.scope = loop_kernel(e->arena, "dims", (LoopPlace){0});
+  LLVMValueRef table = model(&w);
+  if (options.wrappers) emit_wrappers(e, program, options, table);
+  if (options.main) emit_main(e, table);
+}

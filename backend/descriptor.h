@@ -1,0 +1,43 @@
+/* descriptor.h - the constant dlrt_model of a program, and the C functions around it.
+ *
+ *   emit_kernel(e, ..) for each kernel of the program, then
+ *   emit_descriptor(e, program, (DescriptorOptions){.source = "lenet.dl", .wrappers = true});
+ *
+ * Symbols: NAME_model, the table; NAME_constants is wanted from outside (elf.h writes it, the JIT
+ * is given it) if there are constants and they do not lie beside. With `wrappers` the functions
+ * that header.h declares: NAME_open .. and one for each entry; with `main` the program's main.
+ */
+#ifndef BACKEND_DESCRIPTOR_H
+#define BACKEND_DESCRIPTOR_H
+
+#include "backend/emit.h"
+#include "backend/program.h"
+
+typedef struct {
+  const char *source;         /* "lenet.dl" */
+  const char *source_hash;    /* SHA-256, hex */
+  const char *constants_hash; /* likewise; "" without constants */
+  bool beside;                /* constants lie in NAME.weights */
+  int thread_limit;           /* 0: none; 1: no pool is linked */
+  bool wrappers, main;
+} DescriptorOptions;
+
+void emit_descriptor(Emission *e, const NativeProgram *program, DescriptorOptions options);
+
+/* What the descriptor and the header agree on. */
+
+/* The dims that are an entry's arguments: sizes in its inputs' types, as declared, then index dims.
+ * Returns their number; `dims` has room for all of the module's. */
+int entry_dims(const NativeProgram *program, const ProgramEntry *entry, const Symbol **dims);
+/* "lenet", or "gpt2_step" of another entry. */
+const char *entry_symbol(Arena *arena, const NativeProgram *program, const ProgramEntry *entry);
+/* Has parameters or states that are given at run time. */
+bool program_has_variables(const NativeProgram *program);
+
+/* Is NAME_`name` made: open, close, load, save, reset, count, at, find, text, detail? */
+bool wrapper_is_made(const NativeProgram *program, DescriptorOptions options, const char *name);
+/* The symbols that a header declares: all others of a library are made local. */
+const char *const *program_symbols(Arena *arena, const NativeProgram *program,
+                                   DescriptorOptions options, size_t *count);
+
+#endif
