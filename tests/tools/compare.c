@@ -1,0 +1,230 @@
+/* compare: runs every entry of graph text as machine code and through the reference interpreter,
+ * and compares.
+ *
+ *   compare [--verbose] FILE.ir...
+ *
+ * Each file is taken as it is ("plain": only placed) and through the whole pipeline at -O0 and -O2,
+ * for each CPU level that runs here, each step in one part and in three. A file's `dim` is run at
+ * three values. The tolerance is that of f32 sums: 4 ulp of the output's scale for each doubling of
+ * the longest sum, and twice as much for chains; 1e-5 covers the files here, whose sums are short.
+ */
+#include "ir/module_text.h"
+#include "passes/pass.h"
+#include "tests/tools/native.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double tolerance = 1e-5;
+static bool verbose;
+
+static void invent(const char *name, Element element, void *bytes, int64_t count) {
+  uint64_t state = 14695981039346656037u;
+  for (; *name; name++) state = (state ^ (unsigned char)*name) * 1099511628211u;
+  for (int64_t i = 0; i < count; i++) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    int64_t n = (int64_t)(state >> 33);
+    if (element_is_float(element))
+      element_store(element, bytes, i, (double)(n % 4001) / 2000 - 1);
+    else
+      element_store_integer(element, bytes, i, element == ELEMENT_bool ? n & 1 : n % 3);
+  }
+}
+
+typedef struct {
+  Arena *arena;
+  const int64_t *dims;
+} Given;
+
+static bool give(void *user, const Tensor *tensor, RunTensor *value) {
+  Given *g = user;
+  *value = (RunTensor){.element = tensor->type.element, .rank = tensor->type.rank, .count = 1};
+  for (int i = 0; i < tensor->type.rank; i++) {
+    value->shape[i] = dim_max(tensor->type.dims[i]);
+    value->count *= value->shape[i];
+  }
+  value->bytes = arena_array(g->arena, (size_t)value->count + 1, 8);
+  if (tensor->data)
+    memcpy(value->bytes, tensor->data->bytes,
+           (size_t)value->count * (size_t)element_infos[value->element].bytes);
+  else
+    invent(tensor->name, tensor->type.element, value->bytes, value->count);
+  return true;
+}
+
+static RunTensor make_input(Arena *arena, const Value *value, const int64_t *dims) {
+  RunTensor t = {.element = value->type.element, .rank = value->type.rank, .count = 1};
+  for (int i = 0; i < t.rank; i++) {
+    dim_evaluate(value->type.dims[i], dims, &t.shape[i]);
+    t.count *= t.shape[i];
+  }
+  t.bytes = arena_array(arena, (size_t)t.count + 1, 8);
+  invent(value->name ? value->name : "x", t.element, t.bytes, t.count);
+  return t;
+}
+
+/* Every value at its own place: what is tested are the kernels alone. */
+static void place_plainly(Function *f) {
+  int64_t offset = 0;
+  for (int i = 0; i < f->body->argument_count; i++)
+    f->body->arguments[i]->place = (MemoryPlace){PLACE_CALLER, i, NULL};
+  for (Op *op = f->body->first; op; op = op->next)
+    for (int i = 0; i < op->result_count; i++) {
+      op->results[i]->place = (MemoryPlace){PLACE_ARENA, offset, NULL};
+      offset += (type_bytes_at_bound(&op->results[i]->type) + 63) / 64 * 64;
+    }
+  for (int i = 0; i < f->body->yield_count; i++)
+    f->body->yields[i]->place = (MemoryPlace){PLACE_CALLER, i, NULL};
+  f->arena_bytes = offset;
+}
+
+static double difference(const RunTensor *a, const RunTensor *b, int64_t *where) {
+  double scale = 0, most = 0;
+  *where = 0;
+  for (int64_t i = 0; i < a->count; i++) {
+    double x = element_load(a->element, a->bytes, i);
+    if (isfinite(x) && fabs(x) > scale) scale = fabs(x);
+  }
+  for (int64_t i = 0; i < a->count; i++) {
+    double x = element_load(a->element, a->bytes, i), y = element_load(b->element, b->bytes, i);
+    if (x == y || (isnan(x) && isnan(y))) continue;
+    double d = fabs(x - y) / (scale > 0 ? scale : 1);
+    if (isnan(d)) d = INFINITY;
+    if (d > most) {
+      most = d;
+      *where = i;
+    }
+  }
+  return most;
+}
+
+/* f16 and bf16 results are rounded; elsewhere inside they may stay wider. */
+static double allowed(Element element) {
+  if (element == ELEMENT_f16) return 2e-3;
+  if (element == ELEMENT_bf16) return 1.6e-2;
+  return tolerance;
+}
+
+static int compare_entry(Arena *arena, const char *what, const Module *original, const Function *f,
+                         const Module *compiled, const Target *target, int level,
+                         const int64_t *dims) {
+  const Function *g = module_function(compiled, f->name);
+  int inputs = f->body->argument_count, outputs = (int)f->results.count, failures = 0;
+  RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
+  RunTensor *want = ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor);
+  RunTensor *got = ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor);
+  for (int i = 0; i < inputs; i++) in[i] = make_input(arena, f->body->arguments[i], dims);
+  Given given = {arena, dims};
+  const char *message = NULL;
+  InterpretOptions options = {.arena = arena, .dims = dims, .tensor = give, .user = &given};
+  options.seed = (uint64_t)dims[dim_symbol_count(original->dims)];
+  options.call = (uint64_t)dims[dim_symbol_count(original->dims) + 1];
+  if (!interpret(f, &options, in, want, &message)) {
+    printf("%s: @%s: the interpreter: %s\n", what, f->name, message);
+    return 1;
+  }
+  for (int parts = 1; parts <= 3; parts += 2) {
+    NativeRun run = {.arena = arena,
+                     .dims = dims,
+                     .parts = parts,
+                     .inputs = in,
+                     .outputs = got,
+                     .tensor = invent};
+    if (!native_run(compiled, g, target, level, &run)) {
+      printf("%s: @%s: native: %s\n", what, f->name, run.message ? run.message : "?");
+      return failures + 1;
+    }
+    for (int i = 0; i < outputs; i++) {
+      int64_t where;
+      double d = difference(&want[i], &got[i], &where);
+      if (d <= allowed(want[i].element)) continue;
+      printf("%s: @%s result %d: differs by %.2g of its scale at %lld: %g, not %g\n", what, f->name,
+             i, d, (long long)where, element_load(got[i].element, got[i].bytes, where),
+             element_load(want[i].element, want[i].bytes, where));
+      failures++;
+    }
+  }
+  return failures;
+}
+
+static Module *read_module(Arena *arena, Diagnostics *diagnostics, const char *path) {
+  size_t length;
+  const char *message;
+  char *bytes = source_read(arena, path, 1 << 26, &length, &message);
+  if (!bytes) {
+    printf("%s: %s\n", path, message);
+    return NULL;
+  }
+  Sources *sources = diagnostics_sources(diagnostics);
+  return module_parse(arena, diagnostics, sources_add(sources, path, path, bytes, length));
+}
+
+static int compare_as(const char *path, const char *cpu, int level, int64_t dim_value_wanted) {
+  Arena *arena = arena_new();
+  Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
+  Target target;
+  int failures = 0;
+  if (!target_find(&target, arena, NULL, cpu, diagnostics))
+    failures = 1;
+  else if (!target_runs_here(&target))
+    printf("%s: not run: this machine has no %s\n", path, cpu);
+  else {
+    Module *original = read_module(arena, diagnostics, path);
+    Module *compiled = original ? module_copy(arena, original) : NULL;
+    bool ok = compiled != NULL;
+    if (ok && level < 0)
+      for (size_t i = 0; i < compiled->functions.count; i++)
+        place_plainly(compiled->functions.items[i]);
+    else if (ok) {
+      PassOptions options = PASS_OPTIONS_DEFAULT;
+      options.level = level;
+      options.vector_lanes = target.lanes;
+      options.panel_columns = target.lanes * (target.registers >= 32 ? 4 : 2);
+      ok = pipeline_run(compiled, &options, diagnostics, NULL, NULL);
+    }
+    if (!ok) failures = 1;
+    int symbols = ok ? dim_symbol_count(original->dims) : 0;
+    int64_t *dims = ARENA_ARRAY(arena, (size_t)symbols + 2, int64_t);
+    for (int i = 0; i < symbols; i++) {
+      const Symbol *s = dim_symbol_at(original->dims, i);
+      dims[i] = dim_value_wanted < s->min   ? s->min
+                : dim_value_wanted > s->max ? s->max
+                                            : dim_value_wanted;
+    }
+    dims[symbols] = 42;
+    dims[symbols + 1] = 7;
+    const char *what = arena_format(arena, "%s %s -O%d", path, cpu, level);
+    for (size_t i = 0; ok && i < original->functions.count; i++)
+      failures += compare_entry(arena, what, original, original->functions.items[i], compiled,
+                                &target, level < 0 ? 1 : level, dims);
+  }
+  diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
+  arena_free(arena);
+  if (verbose)
+    printf("%s %s -O%d N=%lld: %s\n", path, cpu, level, (long long)dim_value_wanted,
+           failures ? "FAILED" : "ok");
+  return failures;
+}
+
+int main(int argc, char **argv) {
+  static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+  static const int levels[] = {-1, 0, 2};
+  static const int64_t values[] = {1, 3, 17};
+  int failures = 0, files = 0;
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--verbose") == 0) {
+      verbose = true;
+      continue;
+    }
+    files++;
+    for (size_t c = 0; c < sizeof cpus / sizeof *cpus; c++)
+      for (size_t l = 0; l < sizeof levels / sizeof *levels; l++)
+        for (size_t v = 0; v < sizeof values / sizeof *values; v++)
+          if (v == 0 || (c == 2 && l > 0))
+            failures += compare_as(argv[i], cpus[c], levels[l], values[v]);
+  }
+  printf("%d files, %d failed\n", files, failures);
+  return files == 0 || failures > 0;
+}

@@ -1,0 +1,121 @@
+#include "tests/tools/native.h"
+
+#include "backend/emit.h"
+#include "backend/lower.h"
+#include "runtime/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+  NativeRun *run;
+  const NativeProgram *program;
+  char *arena, *parameters, *constants;
+} Memory;
+
+static void *at(const Memory *m, const ProgramOperand *o) {
+  switch (o->base) {
+  case BASE_ARENA:
+    return m->arena + o->offset;
+  case BASE_PARAMETERS:
+    return m->parameters + o->offset;
+  case BASE_CONSTANTS:
+    return m->constants + o->offset;
+  case BASE_INPUT:
+    return (char *)m->run->inputs[o->index].bytes + o->offset;
+  default:
+    return (char *)m->run->outputs[o->index].bytes + o->offset;
+  }
+}
+
+/* Freshly allocated for each block, so that ASan sees what leaves it; filled, so that what is read
+ * before it is written shows. */
+static char *block(int64_t bytes) {
+  char *result = aligned_alloc(64, (size_t)((bytes + 127) / 64 * 64));
+  if (result) memset(result, 0xfd, (size_t)bytes);
+  return result;
+}
+
+static bool make_outputs(const Function *function, NativeRun *run) {
+  for (size_t i = 0; i < function->results.count; i++) {
+    const Type *type = &function->results.items[i].type;
+    RunTensor *t = &run->outputs[i];
+    *t = (RunTensor){.element = type->element, .rank = type->rank, .count = 1};
+    for (int a = 0; a < type->rank; a++) {
+      if (!dim_evaluate(type->dims[a], run->dims, &t->shape[a])) return false;
+      t->count *= t->shape[a];
+    }
+    t->bytes = arena_array(run->arena, (size_t)t->count + 64, 8);
+  }
+  return true;
+}
+
+static bool run_steps(const Memory *m, Jit *jit, const ProgramEntry *entry) {
+  NativeRun *run = m->run;
+  char *scratch = block(m->program->scratch_bytes);
+  dlrt_worker worker = {.scratch = scratch};
+  for (size_t i = 0; i < entry->steps.count; i++) {
+    const ProgramStep *step = &entry->steps.items[i];
+    union {
+      void *object;
+      dlrt_kernel *kernel;
+    } code = {jit_find(jit, step->kernel->name)};
+    void *operands[128];
+    int64_t trips;
+    if (!code.object || step->operands.count > 128 ||
+        !dim_evaluate(step->trips, run->dims, &trips)) {
+      run->message = step->kernel->name;
+      return false;
+    }
+    for (size_t o = 0; o < step->operands.count; o++) operands[o] = at(m, &step->operands.items[o]);
+    for (int part = run->parts - 1; part >= 0; part--)
+      code.kernel(operands, run->dims, trips * part / run->parts, trips * (part + 1) / run->parts,
+                  &worker);
+  }
+  free(scratch);
+  if (worker.fault) {
+    run->message = "a fault";
+    return false;
+  }
+  return true;
+}
+
+bool native_run(const Module *module, const Function *function, const Target *target, int level,
+                NativeRun *run) {
+  NativeProgram *program = lower(run->arena, module, target, "test");
+  Emission *e =
+      emission_new(run->arena, target,
+                   (EmitOptions){.source = "test.dl", .level = level, .public_kernels = true});
+  for (size_t i = 0; i < program->kernels.count; i++) emit_kernel(e, program->kernels.items[i]);
+  const char *error = NULL;
+  Jit *jit = jit_new(run->arena, emission_object(e), NULL, 0, &error);
+  emission_free(e);
+  if (!jit) {
+    run->message = error;
+    return false;
+  }
+  Memory m = {.run = run,
+              .program = program,
+              .arena = block(program->arena_bytes),
+              .parameters = block(program->parameter_bytes),
+              .constants = block(program->constants_bytes)};
+  for (size_t i = 0; i < program->constants.count; i++) {
+    const ProgramConstant *c = &program->constants.items[i];
+    memcpy(m.constants + c->offset, c->data->bytes, (size_t)c->bytes);
+  }
+  for (size_t i = 0; i < program->tensors.count; i++) {
+    const ProgramTensor *t = &program->tensors.items[i];
+    if (t->offset < 0) continue;
+    int64_t count = t->bytes / element_infos[t->tensor->type.element].bytes;
+    run->tensor(t->tensor->name, t->tensor->type.element, m.parameters + t->offset, count);
+  }
+  bool ok = make_outputs(function, run);
+  for (size_t i = 0; ok && i < program->entries.count; i++)
+    if (program->entries.items[i].function == function)
+      ok = run_steps(&m, jit, &program->entries.items[i]);
+  free(m.arena);
+  free(m.parameters);
+  free(m.constants);
+  jit_free(jit);
+  return ok;
+}

@@ -1,0 +1,23 @@
+/* native.h - runs a planned module's entry as machine code in this process, without the runtime:
+ * for tests that compare kernels with the reference interpreter. */
+#ifndef TESTS_NATIVE_H
+#define TESTS_NATIVE_H
+
+#include "backend/target.h"
+#include "ir/interpret.h"
+
+typedef struct {
+  Arena *arena;
+  const int64_t *dims; /* by symbol number, then seed and call */
+  int parts;           /* each step's trips are split into as many calls, last part first */
+  const RunTensor *inputs;
+  RunTensor *outputs; /* made here */
+  /* of parameters without data; fills bytes */
+  void (*tensor)(const char *name, Element element, void *bytes, int64_t count);
+  const char *message; /* what failed */
+} NativeRun;
+
+bool native_run(const Module *module, const Function *function, const Target *target, int level,
+                NativeRun *run);
+
+#endif
