@@ -172,7 +172,9 @@ static void place_simple(Planning *p, Op *op) {
 static void collect_buffers(Planning *p) {
   Arena *scratch = p->context->scratch;
   Block *body = p->function->body;
+  for (int i = 0; i < body->argument_count; i++) body->arguments[i]->mark = 0;
   for (Op *op = body->first; op; op = op->next) {
+    for (int i = 0; i < op->result_count; i++) op->results[i]->mark = 0;
     place_simple(p, op);
     op->mark = op_makes_kernel(op) ? p->steps++ : -1;
   }

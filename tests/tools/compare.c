@@ -213,6 +213,7 @@ int main(int argc, char **argv) {
   static const int levels[] = {-1, 0, 2};
   static const int64_t values[] = {1, 3, 17};
   int failures = 0, files = 0;
+  setvbuf(stdout, NULL, _IOLBF, 0);
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--verbose") == 0) {
       verbose = true;
