@@ -1,6 +1,422 @@
+/* fuse - makes kernels of operations that share their data; fuse.h says what one may hold.
+ *
+ *   before  %1 = conv_panel %x, %w   %2 = add %1, %b   %3 = tanh %2   %4 = windows %3   %5 = max %4
+ *   after   %3 = fused @k0_conv_tanh (%x, %w, %b) { .. }   %5 = fused @k1_pool (%x = %3) { .. }
+ *
+ * First each product takes what follows it elementwise, as far as one value alone leaves the
+ * kernel. Then, from the end to the start, an operation joins the kernel that uses it if no other
+ * does. So a kernel has one result, made by its last operation, and no two kernels can wait for
+ * each other. Nothing that costs much is computed twice: not in a row's second pass, not in
+ * overlapping windows. Linear, but for the limits on a kernel's size. */
+#include "passes/fuse_region.h"
+
 #include "passes/pass.h"
+#include "passes/rewrite.h"
+#include "passes/uses.h"
+
+enum { MOST_OPERATIONS_FUSED = 48, MOST_ARGUMENTS = 24, MOST_EPILOGUE = 32 };
+/* How often a cheap operation may be done for each element it makes. */
+static const double most_repeats = 9;
+/* ... and what a kernel may do again in all, in operations for an element of its result. */
+static const double most_repeated_work = 16;
+
+typedef struct Kernel Kernel;
+struct Kernel {
+  KernelKind kind;
+  Op *root;
+  int count, arguments;
+  double repeated; /* work done again, for each element of the result */
+  bool moves;      /* holds more than elementwise operations, broadcasts and unit reshapes */
+  int reductions;
+  Type shape;    /* of what a row kernel reduces */
+  unsigned axes; /* that it reduces */
+  bool is_open;  /* takes more operations */
+};
+
+typedef struct {
+  Function *function;
+  DimTable *dims;
+  Arena *scratch;
+  Uses uses;
+  Kernel **kernel;  /* of each operation */
+  double *repeat;   /* how often each operation is done for an element it makes */
+  unsigned *phases; /* of a row kernel in which each operation's value is needed, as bits */
+} Fuse;
+
+static bool same_dims(const Type *a, const Type *b) {
+  if (a->rank != b->rank) return false;
+  for (int i = 0; i < a->rank; i++)
+    if (a->dims[i] != b->dims[i]) return false;
+  return true;
+}
+
+static bool is_unit_reshape(const Op *op) {
+  if (op->kind != OP_reshape) return false;
+  const Type *from = &op->operands[0]->type, *to = &op_result(op)->type;
+  int i = 0, j = 0;
+  for (;;) {
+    while (i < from->rank && dim_is(from->dims[i], 1)) i++;
+    while (j < to->rank && dim_is(to->dims[j], 1)) j++;
+    if (i == from->rank || j == to->rank) return i == from->rank && j == to->rank;
+    if (from->dims[i++] != to->dims[j++]) return false;
+  }
+}
+
+/* Elements, for ratios; dims at their bounds. */
+static double elements(const Type *type) {
+  double count = 1;
+  for (int i = 0; i < type->rank; i++) count *= (double)dim_max(type->dims[i]);
+  return count;
+}
+
+/* Operations of the machine for one element, roughly. */
+static double cost_of(Operator kind) {
+  switch (kind) {
+  case OP_reshape:
+  case OP_broadcast:
+  case OP_transpose:
+  case OP_slice:
+  case OP_windows:
+    return 0;
+  case OP_div:
+  case OP_sqrt:
+  case OP_rsqrt:
+  case OP_rem:
+    return 6;
+  case OP_exp:
+  case OP_expm1:
+  case OP_log:
+  case OP_log1p:
+  case OP_sin:
+  case OP_cos:
+  case OP_tanh:
+  case OP_erf:
+  case OP_pow:
+    return 20;
+  case OP_gather:
+    return 8;
+  default:
+    return 1;
+  }
+}
+
+/* ---- products and what follows them ---- */
+
+static bool takes_epilogue(const Op *op) {
+  return op->kind == OP_dot || op->kind == OP_dot_panel || op->kind == OP_conv_panel ||
+         op->kind == OP_conv || op->kind == OP_conv_transpose;
+}
+
+static int pending_uses(const Fuse *f, const Op *op, const Kernel *kernel) {
+  int count = 0;
+  for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
+    const Op *user = use_at(&f->uses, op_result(op), i);
+    count += !user || f->kernel[user->mark] != kernel;
+  }
+  return count;
+}
+
+/* The first operation outside of the kernel that uses one of its values; NULL at the function's
+ * end. */
+static Op *next_user(const Fuse *f, Op *const *ops, int count) {
+  Op *first = NULL;
+  for (int i = 0; i < count; i++)
+    for (int j = 0; j < use_count(&f->uses, op_result(ops[i])); j++) {
+      Op *user = use_at(&f->uses, op_result(ops[i]), j);
+      if (!user) continue;
+      if (f->kernel[user->mark] == f->kernel[ops[0]->mark]) continue;
+      if (!first || user->mark < first->mark) first = user;
+    }
+  return first;
+}
+
+static void fuse_epilogue(Fuse *f, Op *product) {
+  Kernel *kernel = ARENA_NEW(f->scratch, Kernel);
+  Op *ops[MOST_EPILOGUE] = {product};
+  const Type *type = &op_result(product)->type;
+  int count = 1, best = 1;
+  *kernel = (Kernel){.kind = KERNEL_PRODUCT};
+  f->kernel[product->mark] = kernel;
+  while (count < MOST_EPILOGUE) {
+    Op *op = next_user(f, ops, count);
+    if (!op || f->kernel[op->mark] || !operator_has(op->kind, TRAIT_ELEMENTWISE) ||
+        !same_dims(&op_result(op)->type, type))
+      break;
+    f->kernel[op->mark] = kernel;
+    ops[count++] = op;
+    int leaving = 0;
+    for (int i = 0; i < count; i++) leaving += pending_uses(f, ops[i], kernel) > 0;
+    if (leaving == 1 && pending_uses(f, op, kernel) > 0 &&
+        element_is_float(op_result(op)->type.element))
+      best = count;
+  }
+  for (int i = best; i < count; i++) f->kernel[ops[i]->mark] = NULL;
+  kernel->root = ops[best - 1];
+  kernel->count = best;
+}
+
+/* ---- maps and rows ---- */
+
+static bool is_map_op(const Op *op) {
+  if (operator_has(op->kind, TRAIT_ELEMENTWISE)) return true;
+  switch (op->kind) {
+  case OP_broadcast:
+  case OP_transpose:
+  case OP_slice:
+  case OP_pad:
+  case OP_windows:
+  case OP_gather:
+    return true;
+  case OP_reshape:
+    return is_unit_reshape(op);
+  default:
+    return false;
+  }
+}
+
+static bool is_window_reduction(const Op *op) {
+  if (!operator_has(op->kind, TRAIT_REDUCTION)) return false;
+  const Op *windows = op->operands[0]->op;
+  if (!windows || windows->kind != OP_windows) return false;
+  int kernel_axes = op_list_count(windows, ATTRIBUTE_axes), rank = windows->results[0]->type.rank;
+  return op_axes(op) == ((1u << rank) - (1u << (rank - kernel_axes)));
+}
+
+/* Softmax, and reductions over the trailing axes or over the ones before the last. */
+static bool is_row_reduction(const Op *op, unsigned *axes) {
+  int rank = op->operand_count ? op->operands[0]->type.rank : 0;
+  if (op->kind == OP_softmax)
+    *axes = 1u << op_integer(op, ATTRIBUTE_axis);
+  else if (op->kind == OP_sum || op->kind == OP_max)
+    *axes = op_axes(op);
+  else
+    return false;
+  if (*axes == 0 || is_window_reduction(op)) return false;
+  unsigned run = *axes / (*axes & -*axes);
+  if (run & (run + 1)) return false; /* not neighbours */
+  unsigned last = *axes >> (rank - 1);
+  return last || (rank >= 3 && (*axes & 1) == 0 && *axes >> (rank - 2));
+}
+
+/* Whether a value has the rows' dims, the reduced ones gone or 1. */
+static bool is_row_shape(const Type *type, const Type *shape, unsigned axes) {
+  int j = 0;
+  if (type->rank == shape->rank) {
+    for (int i = 0; i < type->rank; i++)
+      if (axes & (1u << i) ? !dim_is(type->dims[i], 1) : type->dims[i] != shape->dims[i])
+        return false;
+    return true;
+  }
+  for (int i = 0; i < shape->rank; i++) {
+    if (axes & (1u << i)) continue;
+    if (j == type->rank || type->dims[j++] != shape->dims[i]) return false;
+  }
+  return j == type->rank;
+}
+
+/* May the kernel, so far without reductions or with equal ones, reduce this? All it does after the
+ * reduction must be elementwise on whole rows or on one value a row. */
+static bool accepts_reduction(const Kernel *kernel, const Op *op, unsigned axes) {
+  const Type *shape = &op->operands[0]->type;
+  if (kernel->reductions > 0)
+    return kernel->axes == axes && type_equal(&kernel->shape, shape) && kernel->reductions < 8;
+  const Type *result = &op_result(kernel->root)->type;
+  return !kernel->moves && (type_equal(result, shape) || is_row_shape(result, shape, axes)) &&
+         result->element == shape->element;
+}
+
+static int count_bits(unsigned bits) {
+  int count = 0;
+  for (; bits; bits &= bits - 1) count++;
+  return count;
+}
+
+/* The only kernel that uses the operation's result; NULL if there are several or none. */
+static Kernel *only_user(const Fuse *f, const Op *op) {
+  Kernel *kernel = NULL;
+  for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
+    const Op *user = use_at(&f->uses, op_result(op), i);
+    if (!user || !f->kernel[user->mark]) return NULL;
+    if (kernel && kernel != f->kernel[user->mark]) return NULL;
+    kernel = f->kernel[user->mark];
+  }
+  return kernel && kernel->is_open ? kernel : NULL;
+}
+
+/* How often the operation's elements would be computed in the kernel of its users, for each one;
+ * and in which passes over a row. */
+static double repeats_in(const Fuse *f, const Op *op, unsigned *when) {
+  double most = 0, own = elements(&op_result(op)->type);
+  *when = 0;
+  for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
+    const Op *user = use_at(&f->uses, op_result(op), i);
+    unsigned axes;
+    double repeat = f->repeat[user->mark];
+    double larger = elements(&op_result(user)->type) / (own > 0 ? own : 1);
+    if (operator_has(user->kind, TRAIT_ELEMENTWISE) || user->kind == OP_broadcast ||
+        user->kind == OP_windows)
+      repeat *= larger > 1 ? larger : 1;
+    if (repeat > most) most = repeat;
+    if (!is_row_reduction(user, &axes))
+      *when |= f->phases[user->mark];
+    else
+      *when |= (user->kind == OP_softmax ? 6u : 2u) << (user->mark % 30);
+  }
+  return most;
+}
+
+static bool is_simple(const Op *op) {
+  return operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_broadcast ||
+         is_unit_reshape(op);
+}
+
+/* In a row kernel: rows, one value a row, or what is broadcast into them. */
+static bool fits_rows(const Kernel *kernel, const Op *op, unsigned when, double repeat) {
+  const Type *type = &op_result(op)->type;
+  if (same_dims(type, &kernel->shape)) {
+    bool after = when & 1; /* needed for the result, so perhaps behind a reduction */
+    return is_simple(op) || !after;
+  }
+  if (is_row_shape(type, &kernel->shape, kernel->axes)) return is_simple(op);
+  return (when & 1) == 0 && count_bits(when) == 1 && repeat <= 1;
+}
+
+/* A reduction that the operation's value is made from by little arithmetic, which the kernel takes.
+ */
+static const Op *reduction_behind(const Fuse *f, const Kernel *kernel, const Op *op, int depth) {
+  unsigned axes;
+  if (is_row_reduction(op, &axes))
+    return op->kind != OP_softmax && accepts_reduction(kernel, op, axes) ? op : NULL;
+  if (depth == 0 || !is_simple(op)) return NULL;
+  const Op *found = NULL;
+  for (int i = 0; i < op->operand_count && !found; i++)
+    if (op->operands[i]->op) found = reduction_behind(f, kernel, op->operands[i]->op, depth - 1);
+  return found;
+}
+
+/* A mean is one value a row, so computing it is nothing beside the row: the kernel becomes one of
+ * rows before the reduction itself is met. */
+static void expect_rows(const Fuse *f, Kernel *kernel, const Op *op) {
+  if (kernel->reductions > 0 || kernel->moves || !is_simple(op)) return;
+  if (elements(&op_result(op)->type) >= elements(&op_result(kernel->root)->type)) return;
+  const Op *reduction = reduction_behind(f, kernel, op, 6);
+  unsigned axes;
+  if (!reduction || !is_row_reduction(reduction, &axes)) return;
+  const Type *shape = &reduction->operands[0]->type;
+  if (!is_row_shape(&op_result(op)->type, shape, axes)) return;
+  kernel->kind = KERNEL_ROW;
+  kernel->shape = *shape;
+  kernel->axes = axes;
+  kernel->reductions = 1;
+}
+
+static bool join(Fuse *f, Op *op, Kernel *kernel) {
+  unsigned axes = 0, when;
+  double repeat = repeats_in(f, op, &when);
+  bool reduces = is_row_reduction(op, &axes), windows = is_window_reduction(op);
+  if (kernel->count >= MOST_OPERATIONS_FUSED ||
+      kernel->arguments + op->operand_count > MOST_ARGUMENTS || kernel->kind == KERNEL_PRODUCT)
+    return false;
+  expect_rows(f, kernel, op);
+  if (reduces) {
+    if (!accepts_reduction(kernel, op, axes)) return false;
+  } else if (!windows && !is_map_op(op))
+    return false;
+  int times = kernel->reductions > 0 && !reduces ? count_bits(when) : 1;
+  if (kernel->reductions > 0 && !reduces) {
+    if (windows || !fits_rows(kernel, op, when, repeat)) return false;
+    if (is_row_shape(&op_result(op)->type, &kernel->shape, kernel->axes)) times = 1, repeat = 1;
+  }
+  double all = repeat * times, cost = windows ? 20 : cost_of(op->kind);
+  if (reduces ? repeat > 1 && kernel->reductions == 0 && kernel->moves
+              : all > 1 && (cost > 1 || all > most_repeats))
+    return false;
+  double share = elements(&op_result(op)->type) / (1 + elements(&op_result(kernel->root)->type));
+  double again = reduces ? 0 : cost * (all - 1) * share;
+  if (kernel->repeated + again > most_repeated_work) return false;
+  kernel->repeated += again;
+  kernel->count++;
+  kernel->arguments += op->operand_count - 1;
+  kernel->moves = kernel->moves || !(is_simple(op) || reduces);
+  f->kernel[op->mark] = kernel;
+  f->repeat[op->mark] = reduces ? 1 : repeat;
+  f->phases[op->mark] = when;
+  if (reduces) {
+    kernel->kind = KERNEL_ROW;
+    kernel->axes = axes;
+    kernel->shape = op->operands[0]->type;
+    kernel->reductions++;
+  }
+  return true;
+}
+
+static void start_kernel(Fuse *f, Op *op) {
+  unsigned axes = 0;
+  bool reduces = is_row_reduction(op, &axes);
+  if (!reduces && !is_window_reduction(op) && !is_map_op(op)) return;
+  if (op->kind == OP_reshape) return; /* a view */
+  Kernel *kernel = ARENA_NEW(f->scratch, Kernel);
+  *kernel = (Kernel){.kind = reduces ? KERNEL_ROW : KERNEL_MAP,
+                     .root = op,
+                     .count = 1,
+                     .arguments = op->operand_count,
+                     .moves = !(reduces || is_simple(op)),
+                     .is_open = true};
+  if (reduces) {
+    kernel->reductions = 1;
+    kernel->shape = op->operands[0]->type;
+    kernel->axes = axes;
+  }
+  f->kernel[op->mark] = kernel;
+  f->repeat[op->mark] = 1;
+  f->phases[op->mark] = 1;
+}
+
+/* Reshapes at a kernel's edge are views of what it is given. */
+static void release_edges(Fuse *f) {
+  for (int i = 0; i < f->uses.op_count; i++) {
+    Op *op = f->uses.ops[i];
+    if (op->kind != OP_reshape || !f->kernel[i]) continue;
+    Op *from = op->operands[0]->op;
+    if (from && f->kernel[from->mark] == f->kernel[i]) continue;
+    f->kernel[i]->count--;
+    f->kernel[i] = NULL;
+  }
+}
+
+static void fuse_function(PassContext *context, Function *function) {
+  Fuse f = {.function = function, .dims = context->module->dims, .scratch = context->scratch};
+  f.uses = uses_of(f.scratch, function);
+  f.kernel = ARENA_ARRAY(f.scratch, f.uses.op_count, Kernel *);
+  f.repeat = ARENA_ARRAY(f.scratch, f.uses.op_count, double);
+  f.phases = ARENA_ARRAY(f.scratch, f.uses.op_count, unsigned);
+  for (int i = 0; i < f.uses.op_count; i++)
+    if (takes_epilogue(f.uses.ops[i])) fuse_epilogue(&f, f.uses.ops[i]);
+  for (int i = f.uses.op_count - 1; i >= 0; i--) {
+    Op *op = f.uses.ops[i];
+    if (f.kernel[i] || op->result_count != 1 || op_is_generator(op)) continue;
+    Kernel *kernel = only_user(&f, op);
+    if (!kernel || !join(&f, op, kernel)) start_kernel(&f, op);
+  }
+  release_edges(&f);
+  /* Kernels of one operation stay as they are. */
+  int number = 0;
+  OpList *lists = ARENA_ARRAY(f.scratch, f.uses.op_count, OpList);
+  for (int i = 0; i < f.uses.op_count; i++) {
+    Kernel *kernel = f.kernel[i];
+    Op *op = f.uses.ops[i];
+    for (int j = 0; j < op->operand_count; j++) op->operands[j] = fused_value(op->operands[j]);
+    if (!kernel || kernel->count < 2) continue;
+    OpList *list = &lists[kernel->root->mark];
+    vec_push(f.scratch, list, op);
+    if (op == kernel->root) fuse_region(function, list, number++);
+  }
+  Block *body = function->body;
+  for (int i = 0; i < body->yield_count; i++) body->yields[i] = fused_value(body->yields[i]);
+}
 
 bool pass_fuse(PassContext *context) {
-  (void)context;
+  for (size_t i = 0; i < context->module->functions.count; i++)
+    fuse_function(context, context->module->functions.items[i]);
   return true;
 }

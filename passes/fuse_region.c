@@ -1,0 +1,167 @@
+#include "passes/fuse_region.h"
+
+#include "passes/rewrite.h"
+#include "support/bug.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool op_is_generator(const Op *op) {
+  switch (op->kind) {
+  case OP_constant:
+    return op_result(op)->type.rank == 0;
+  case OP_full:
+  case OP_iota:
+  case OP_dim_value:
+    return true;
+  default:
+    return false;
+  }
+}
+
+static bool is_product(const Op *op) {
+  return operator_has(op->kind, TRAIT_PRODUCT);
+}
+
+KernelKind kernel_kind(const Op *fused) {
+  KernelKind kind = KERNEL_MAP;
+  for (const Op *op = fused->region->first; op; op = op->next) {
+    if (is_product(op)) return KERNEL_PRODUCT;
+    if (op->kind == OP_softmax) kind = KERNEL_ROW;
+    if (!operator_has(op->kind, TRAIT_REDUCTION)) continue;
+    const Op *from = op->operands[0]->op;
+    if (!from || from->kind != OP_windows) kind = KERNEL_ROW;
+  }
+  return kind;
+}
+
+/* ---- names ---- */
+
+/* The word for an operation in its kernel's name; NULL: it goes without saying. */
+static const char *telling_word(const Op *op) {
+  switch (op->kind) {
+  case OP_conv:
+  case OP_conv_panel:
+    return "conv";
+  case OP_dot:
+  case OP_dot_panel:
+    return "dot";
+  case OP_windows:
+    return "pool";
+  case OP_maximum: {
+    double number;
+    return value_number(op->operands[1], &number) && number == 0 ? "relu" : NULL;
+  }
+  case OP_rsqrt:
+    return "norm";
+  case OP_conv_transpose:
+  case OP_conv_weight:
+  case OP_softmax:
+  case OP_tanh:
+  case OP_erf:
+  case OP_exp:
+  case OP_log:
+  case OP_pow:
+  case OP_gather:
+  case OP_concat:
+    return operator_infos[op->kind].name;
+  default:
+    return NULL;
+  }
+}
+
+static const char *kernel_name(Module *module, const OpList *ops, int number) {
+  Text text = text_new(module->arena);
+  text_format(&text, "k%d", number);
+  const char *words[3];
+  int count = 0;
+  for (size_t i = 0; i < ops->count && count < 3; i++) {
+    const char *word = telling_word(ops->items[i]);
+    bool again = false;
+    for (int j = 0; j < count; j++) again = again || (word && strcmp(words[j], word) == 0);
+    if (word && !again) words[count++] = word;
+  }
+  if (count == 0) words[count++] = operator_infos[vec_last(ops)->kind].name;
+  for (int i = 0; i < count; i++) text_format(&text, "_%s", words[i]);
+  return intern(module->names, text_get(&text));
+}
+
+static const char *argument_name(Module *module, int index, bool product) {
+  static const char *const letters[] = {"xwbcdefgh", "xyzabcdef"};
+  char name[24];
+  if (index < 9)
+    snprintf(name, sizeof name, "%c", letters[product ? 0 : 1][index]);
+  else
+    snprintf(name, sizeof name, "v%d", index);
+  return intern(module->names, name);
+}
+
+/* ---- regions ---- */
+
+typedef struct {
+  Function *function;
+  Op *fused;
+  VEC(Value *) outside;
+  VEC(Op *) generators; /* that have a copy in the region: */
+  VEC(Value *) clones;
+  bool product;
+} Fusing;
+
+static Value *bind(Fusing *f, Value *value) {
+  Block *region = f->fused->region;
+  for (size_t i = 0; i < f->outside.count; i++)
+    if (f->outside.items[i] == value) return region->arguments[i];
+  const char *name = argument_name(f->function->module, (int)f->outside.count, f->product);
+  vec_push(f->function->module->arena, &f->outside, value);
+  return block_add_argument(region, name, value->type, BIND_PLAIN);
+}
+
+/* A copy of a generator, one in a region. */
+static Value *clone(Fusing *f, Op *op) {
+  for (size_t i = 0; i < f->generators.count; i++)
+    if (f->generators.items[i] == op) return f->clones.items[i];
+  Op *copy = op_new(f->function, op->kind, NULL, 0, op->attributes, &op_result(op)->type, 1);
+  copy->at = op->at, copy->layer = op->layer;
+  op_append(f->fused->region, copy);
+  vec_push(f->function->module->arena, &f->generators, op);
+  vec_push(f->function->module->arena, &f->clones, op_result(copy));
+  return op_result(copy);
+}
+
+Value *fused_value(Value *value) {
+  Op *kernel = value->op ? value->op->block->op : NULL;
+  return kernel ? op_result(kernel) : value;
+}
+
+void fuse_region(Function *function, const OpList *ops, int number) {
+  Module *module = function->module;
+  Op *last = vec_last(ops);
+  Value *result = op_result(last);
+  Fusing f = {.function = function};
+  for (size_t i = 0; i < ops->count; i++) f.product = f.product || is_product(ops->items[i]);
+  Op *fused = f.fused = op_new(function, OP_fused, NULL, 0, NULL, &result->type, 1);
+  fused->symbol = kernel_name(module, ops, number);
+  fused->region = block_new(function, fused);
+  fused->at = last->at, fused->layer = last->layer;
+  op_insert_before(last, fused);
+  for (size_t i = 0; i < ops->count; i++) {
+    Op *op = ops->items[i];
+    op_remove(op);
+    for (int j = 0; j < op->operand_count; j++) {
+      Op *from = op->operands[j]->op;
+      if (from && from->block == fused->region) continue;
+      bool copied = from && op_is_generator(from);
+      op->operands[j] = copied ? clone(&f, from) : bind(&f, fused_value(op->operands[j]));
+    }
+    op_append(fused->region, op);
+  }
+  fused->operands = f.outside.items;
+  fused->operand_count = (int)f.outside.count;
+  fused->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
+  fused->region->yields[0] = result;
+  fused->region->yield_count = 1;
+  Value *outer = op_result(fused);
+  outer->number = result->number;
+  outer->name = result->name;
+  outer->mark = result->mark;
+}
