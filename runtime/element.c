@@ -1,6 +1,7 @@
 #include "runtime/element.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -40,6 +41,13 @@ size_t dlrt_bytes(size_t size, int64_t rank, const int64_t *shape) {
   for (int64_t i = 0; i < rank; i++)
     if (shape[i] < 0 || __builtin_mul_overflow(size, (size_t)shape[i], &size)) return SIZE_MAX;
   return size > PTRDIFF_MAX ? SIZE_MAX : size;
+}
+
+void dlrt_shape_text(char *to, size_t size, int64_t element, int64_t rank, const int64_t *shape) {
+  size_t used = (size_t)snprintf(to, size, "%s[", dlrt_element_name(element));
+  for (int64_t i = 0; i < rank && used < size; i++)
+    used += (size_t)snprintf(to + used, size - used, "%s%lld", i ? "," : "", (long long)shape[i]);
+  if (used < size) snprintf(to + used, size - used, "]");
 }
 
 float dlrt_from_f16(uint16_t bits) {

@@ -16,6 +16,9 @@ dlrt_element dlrt_element_named(const char *name, size_t length);
  * negative. */
 size_t dlrt_bytes(size_t size, int64_t rank, const int64_t *shape);
 
+/* "f32[2,3]" */
+void dlrt_shape_text(char *to, size_t size, int64_t element, int64_t rank, const int64_t *shape);
+
 /* Round to nearest even; NaN stays NaN. */
 float dlrt_from_f16(uint16_t bits);
 uint16_t dlrt_to_f16(float value);

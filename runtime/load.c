@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void shape_text(char *to, size_t size, int64_t element, int64_t rank, const int64_t *shape) {
-  size_t used = (size_t)snprintf(to, size, "%s[", dlrt_element_name(element));
-  for (int64_t i = 0; i < rank && used < size; i++)
-    used += (size_t)snprintf(to + used, size - used, "%s%lld", i ? "," : "", (long long)shape[i]);
-  if (used < size) snprintf(to + used, size - used, "]");
-}
-
 static dlrt_status check_tensor(const char *path, const dlrt_tensor *wanted,
                                 const dlrt_stored *found, dlrt_error *error) {
   char need[96], have[96];
@@ -28,8 +21,8 @@ static dlrt_status check_tensor(const char *path, const dlrt_tensor *wanted,
   /* A float of any width becomes the parameter's; an integer stays one. */
   if (same && dlrt_element_is_float(found->element) == dlrt_element_is_float(wanted->element))
     return DLRT_OK;
-  shape_text(need, sizeof need, wanted->element, wanted->rank, wanted->shape);
-  shape_text(have, sizeof have, found->element, found->rank, found->shape);
+  dlrt_shape_text(need, sizeof need, wanted->element, wanted->rank, wanted->shape);
+  dlrt_shape_text(have, sizeof have, found->element, found->rank, found->shape);
   return dlrt_fail(error, DLRT_BAD_FILE, "%.150s: '%.100s' is %s, wanted %s (made at %.60s)", path,
                    wanted->name, have, need, wanted->place);
 }

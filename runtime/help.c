@@ -1,0 +1,77 @@
+#include "runtime/element.h"
+#include "runtime/program.h"
+
+#include <string.h>
+
+enum { ALL = COMMAND_PREDICT | COMMAND_INFO | COMMAND_BENCH | COMMAND_PROFILE };
+enum { CALLS = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE };
+
+static void print_ports(const dlrt_port *ports, int64_t count, FILE *to) {
+  for (int64_t i = 0; i < count; i++)
+    fprintf(to, "%s%s %s", i ? ", " : "", ports[i].name, ports[i].type);
+}
+
+void dlrt_signature(const dlrt_entry *entry, FILE *to) {
+  print_ports(entry->inputs, entry->input_count, to);
+  fputs(entry->input_count ? " -> " : "-> ", to);
+  print_ports(entry->outputs, entry->output_count, to);
+}
+
+static bool seen(const dlrt_model *model, int64_t entry, const char *name) {
+  for (int64_t e = 0; e < entry; e++)
+    for (int64_t i = 0; i < model->entries[e].input_count; i++)
+      if (strcmp(model->entries[e].inputs[i].name, name) == 0) return true;
+  return false;
+}
+
+static void print_input(const dlrt_port *port, int name, int type, FILE *to) {
+  bool is_float = dlrt_element_is_float(port->element);
+  fprintf(to, "  %-*s  %-*s  ", name, port->name, type, port->type);
+  if (!port->rank)
+    fputs("a number, or a file of one\n", to);
+  else if (is_float && port->rank >= 2)
+    fputs(".npy .npz .idx .csv .raw .pgm .ppm .png, or .gz; u8 is divided by 255\n", to);
+  else
+    fprintf(to, ".npy .npz .idx .csv .raw, or .gz%s\n", is_float ? "; u8 is divided by 255" : "");
+}
+
+void dlrt_help(const dlrt_program *program, FILE *to) {
+  const dlrt_model *model = program->model;
+  fprintf(to, "%s - a neural network, compiled by dlc %s from %s for %s\n", model->name,
+          model->version, model->source, model->cpu);
+  fprintf(to, "usage: %s COMMAND [input=FILE ...] [options]\n\n", program->path);
+  int name = 4, type = 4;
+  for (int64_t e = 0; e < model->entry_count; e++) {
+    const dlrt_entry *entry = &model->entries[e];
+    if (entry->kind != DLRT_MODEL_ENTRY) continue;
+    fputs("  predict ", to);
+    for (int64_t i = 0; i < entry->input_count; i++) {
+      const dlrt_port *port = &entry->inputs[i];
+      fprintf(to, " %s=%s", port->name, port->rank ? "FILE" : "X");
+      if ((int)strlen(port->name) > name) name = (int)strlen(port->name);
+      if ((int)strlen(port->type) > type) type = (int)strlen(port->type);
+    }
+    fputs("  -> ", to);
+    print_ports(entry->outputs, entry->output_count, to);
+    fprintf(to, "   run the model '%s'\n", entry->name);
+  }
+  fputs("  info     bench     profile   about this program; its speed; time of each operation\n\n",
+        to);
+  for (int64_t e = 0; e < model->entry_count; e++)
+    for (int64_t i = 0; i < model->entries[e].input_count; i++)
+      if (model->entries[e].kind == DLRT_MODEL_ENTRY &&
+          !seen(model, e, model->entries[e].inputs[i].name))
+        print_input(&model->entries[e].inputs[i], name, type, to);
+  for (int64_t d = 0; d < model->dim_count; d++)
+    fprintf(to, "  %-*s  %lld to %lld a call%s\n", name, model->dims[d].name,
+            (long long)model->dims[d].min, (long long)model->dims[d].max,
+            d == 0 ? "; files of any length go through in batches of rows" : "");
+  fputs("\n  all but info\n", to);
+  dlrt_options_print(to, CALLS);
+  fputs("  predict\n", to);
+  dlrt_options_print(to, COMMAND_PREDICT);
+  fputs("  profile\n", to);
+  dlrt_options_print(to, COMMAND_PROFILE);
+  fputs("  all\n", to);
+  dlrt_options_print(to, ALL);
+}

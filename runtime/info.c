@@ -1,0 +1,125 @@
+/* info: what this program is. */
+#include "runtime/element.h"
+#include "runtime/program.h"
+
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* One more library that the program runs with: "libc", of ".../libc.so.6". */
+static int add_library(struct dl_phdr_info *library, size_t size, void *text) {
+  (void)size;
+  const char *slash = strrchr(library->dlpi_name, '/');
+  const char *dot = slash ? strstr(slash, ".so") : NULL;
+  size_t used = strlen(text);
+  if (!dot || strncmp(slash, "/ld-", 4) == 0) return 0;
+  snprintf((char *)text + used, 200 - used, "%s%.*s", used ? ", " : "", (int)(dot - slash - 1),
+           slash + 1);
+  return 0;
+}
+
+static int64_t count_of(const dlrt_tensor *tensor) {
+  int64_t count = 1;
+  for (int64_t i = 0; i < tensor->rank; i++) count *= tensor->shape[i];
+  return count;
+}
+
+static void print_text(const dlrt_program *program, int64_t numbers, int64_t bytes, int64_t tensors,
+                       int64_t states, const char *libraries) {
+  const dlrt_model *model = program->model;
+  for (int64_t e = 0; e < model->entry_count; e++) {
+    const dlrt_entry *entry = &model->entries[e];
+    if (entry->kind != DLRT_MODEL_ENTRY) continue;
+    printf("model    %s   ", entry->name);
+    dlrt_signature(entry, stdout);
+    if (entry->flop) {
+      double flop = (double)entry->flop;
+      bool rows = entry->dim_count > 0;
+      if (flop >= 1e9)
+        printf("   %.3f GFLOP%s", flop / 1e9, rows ? " a row" : "");
+      else
+        printf("   %.3f MFLOP%s", flop / 1e6, rows ? " a row" : "");
+    }
+    putchar('\n');
+  }
+  for (int64_t d = 0; d < model->dim_count; d++)
+    printf("dim      %s is %lld to %lld\n", model->dims[d].name, (long long)model->dims[d].min,
+           (long long)model->dims[d].max);
+  if (tensors)
+    printf("weights  none inside; %s parameters in %s tensors, %s\n", dlrt_thousands(numbers),
+           dlrt_thousands(tensors), dlrt_bytes_text((double)bytes));
+  else if (model->constants_bytes)
+    printf("weights  %s, %s\n", model->constants ? "inside" : "beside the program",
+           dlrt_bytes_text((double)model->constants_bytes));
+  else
+    puts("weights  none");
+  if (states) printf("states   %s tensors\n", dlrt_thousands(states));
+  printf("memory   %s a context: arena %s", dlrt_bytes_text((double)dlrt_context_size(model, 1)),
+         dlrt_bytes_text((double)model->arena_bytes));
+  if (model->parameter_bytes)
+    printf(", parameters %s", dlrt_bytes_text((double)model->parameter_bytes));
+  if (model->scratch_bytes)
+    printf(", scratch %s a thread", dlrt_bytes_text((double)model->scratch_bytes));
+  putchar('\n');
+  struct stat about;
+  printf("program  ");
+  if (stat("/proc/self/exe", &about) == 0) printf("%s, ", dlrt_bytes_text((double)about.st_size));
+  printf("%s; needs %s; %s sha256 %.8s\n", model->cpu, *libraries ? libraries : "no library",
+         model->source, model->source_hash);
+}
+
+static void print_json_ports(const char *name, const dlrt_port *ports, int64_t count) {
+  printf("\"%s\":[", name);
+  for (int64_t i = 0; i < count; i++)
+    printf("%s{\"name\":\"%s\",\"type\":\"%s\"}", i ? "," : "", ports[i].name, ports[i].type);
+  putchar(']');
+}
+
+static void print_json(const dlrt_program *program, int64_t numbers, int64_t bytes,
+                       int64_t tensors) {
+  const dlrt_model *model = program->model;
+  printf("{\"model\":\"%s\",\"source\":\"%s\",\"sha256\":\"%s\",\"dlc\":\"%s\",\"cpu\":\"%s\","
+         "\"dims\":[",
+         model->name, model->source, model->source_hash, model->version, model->cpu);
+  for (int64_t d = 0; d < model->dim_count; d++)
+    printf("%s{\"name\":\"%s\",\"min\":%lld,\"max\":%lld}", d ? "," : "", model->dims[d].name,
+           (long long)model->dims[d].min, (long long)model->dims[d].max);
+  printf("],\"entries\":[");
+  for (int64_t e = 0, shown = 0; e < model->entry_count; e++) {
+    const dlrt_entry *entry = &model->entries[e];
+    if (entry->kind != DLRT_MODEL_ENTRY) continue;
+    printf("%s{\"name\":\"%s\",\"flop\":%lld,", shown++ ? "," : "", entry->name,
+           (long long)entry->flop);
+    print_json_ports("inputs", entry->inputs, entry->input_count);
+    putchar(',');
+    print_json_ports("outputs", entry->outputs, entry->output_count);
+    putchar('}');
+  }
+  printf("],\"parameters\":{\"tensors\":%lld,\"numbers\":%lld,\"bytes\":%lld},"
+         "\"constants\":%lld,\"context\":%zu,\"arena\":%lld,\"scratch\":%lld}\n",
+         (long long)tensors, (long long)numbers, (long long)bytes,
+         (long long)model->constants_bytes, dlrt_context_size(model, 1),
+         (long long)model->arena_bytes, (long long)model->scratch_bytes);
+}
+
+int dlrt_info(dlrt_program *program) {
+  const dlrt_model *model = program->model;
+  int64_t numbers = 0, bytes = 0, tensors = 0, states = 0;
+  for (int64_t i = 0; i < model->tensor_count; i++) {
+    const dlrt_tensor *tensor = &model->tensors[i];
+    if (tensor->offset < 0) continue;
+    states += tensor->is_state != 0;
+    if (tensor->is_state) continue;
+    tensors++;
+    numbers += count_of(tensor);
+    bytes += tensor->bytes;
+  }
+  char libraries[200] = "";
+  dl_iterate_phdr(add_library, libraries);
+  if (program->json)
+    print_json(program, numbers, bytes, tensors);
+  else
+    print_text(program, numbers, bytes, tensors, states, libraries);
+  return 0;
+}

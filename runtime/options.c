@@ -1,0 +1,294 @@
+#include "runtime/program.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum { TEXT, COUNT, NUMBER, FLAG, PAIRS } kind;
+
+enum { ALL = COMMAND_PREDICT | COMMAND_INFO | COMMAND_BENCH | COMMAND_PROFILE };
+enum { CALLS = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE };
+
+/* Texts stand at columns that fit help's 100. */
+static const struct option {
+  const char *name, *value, *help;
+  unsigned commands;
+  kind kind;
+  size_t field;
+} options[] = {
+#define AT(member) offsetof(dlrt_program, member)
+    {"--weights", "FILE", "parameters to compute with (safetensors)", CALLS, TEXT, AT(weights)},
+    {"--entry", "NAME", "the entry to run; default: the first", ALL, TEXT, AT(entry_name)},
+    {"--threads", "K", "at most K threads; default: DLC_THREADS, or all of the machine", CALLS,
+     COUNT, AT(threads)},
+    {"--batch", "K", "rows of a call; default: as many as the bound allows", CALLS, COUNT,
+     AT(batch)},
+    {"--dim", "N=K", "the value of a dim that no input tells; may be repeated", CALLS, PAIRS,
+     AT(dims)},
+    {"--norm", "NAME=M,S", "(x - M) / S for the input NAME, after the division by 255",
+     COMMAND_PREDICT, PAIRS, AT(norms)},
+    {"--expect", "FILE", "what should come out: labels of classes, or values", COMMAND_PREDICT,
+     TEXT, AT(expect)},
+    {"--tolerance", "X", "of values, by the largest of them; default: 1e-4", COMMAND_PREDICT,
+     NUMBER, AT(tolerance)},
+    {"--classes", "FILE", "names of the classes, one a line", COMMAND_PREDICT, TEXT, AT(classes)},
+    {"--show", "K", "draw the first K pictures with what was said of them", COMMAND_PREDICT, COUNT,
+     AT(show)},
+    {"-o", "FILE", "write the results: .npy, .npz, .csv, or - for csv to stdout", COMMAND_PREDICT,
+     TEXT, AT(output)},
+    {"--all", NULL, "every row of the profile", COMMAND_PROFILE, FLAG, AT(all)},
+    {"--json", NULL, "the report as one JSON value on stdout", ALL, FLAG, AT(json)},
+    {"-q", NULL, "errors only", ALL, FLAG, AT(quiet)},
+    {"--help", NULL, "this text", ALL, FLAG, AT(help)},
+#undef AT
+};
+
+enum { OPTIONS = sizeof options / sizeof *options };
+
+static const struct {
+  const char *name;
+  int command;
+} commands[] = {{"predict", COMMAND_PREDICT},
+                {"info", COMMAND_INFO},
+                {"bench", COMMAND_BENCH},
+                {"profile", COMMAND_PROFILE}};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+void dlrt_options_print(FILE *to, unsigned wanted) {
+  for (int i = 0; i < OPTIONS; i++)
+    if (options[i].commands == wanted) {
+      char left[40];
+      snprintf(left, sizeof left, "%s %s", options[i].name,
+               options[i].value ? options[i].value : "");
+      fprintf(to, "    %-21s %s\n", left, options[i].help);
+    }
+}
+
+/* How many letters differ, at most `room`. */
+static size_t distance(const char *a, const char *b) {
+  size_t m = strlen(a), n = strlen(b), row[33];
+  if (m > 32 || n > 32) return 99;
+  for (size_t j = 0; j <= n; j++) row[j] = j;
+  for (size_t i = 1; i <= m; i++) {
+    size_t corner = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= n; j++) {
+      size_t best = corner + (a[i - 1] != b[j - 1]);
+      corner = row[j];
+      if (row[j] + 1 < best) best = row[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      row[j] = best;
+    }
+  }
+  return row[n];
+}
+
+static int unknown_option(const dlrt_program *program, const char *name) {
+  int nearest = -1;
+  size_t least = strlen(name) / 2 + 1;
+  for (int i = 0; i < OPTIONS; i++)
+    if (distance(name, options[i].name) < least) {
+      least = distance(name, options[i].name);
+      nearest = i;
+    }
+  dlrt_complain(program, EXIT_USAGE, "no option '%.60s'", name);
+  if (nearest >= 0)
+    dlrt_hint("%s%s%s", options[nearest].name, options[nearest].value ? " " : "",
+              options[nearest].value ? options[nearest].value : "");
+  else
+    dlrt_hint("%s --help", program->path);
+  return EXIT_USAGE;
+}
+
+static int unknown_command(const dlrt_program *program, const char *name) {
+  int nearest = -1;
+  size_t least = strlen(name) / 2 + 1;
+  for (int i = 0; i < COMMANDS; i++)
+    if (distance(name, commands[i].name) < least) {
+      least = distance(name, commands[i].name);
+      nearest = i;
+    }
+  dlrt_complain(program, EXIT_USAGE, "no command '%.60s'", name);
+  if (nearest >= 0)
+    dlrt_hint("%s", commands[nearest].name);
+  else
+    dlrt_hint("predict, info, bench, profile");
+  return EXIT_USAGE;
+}
+
+static bool add_setting(dlrt_settings *settings, const char *text) {
+  dlrt_setting setting;
+  if (!dlrt_setting_read(text, &setting) || !setting.name_length) return false;
+  dlrt_setting *more =
+      realloc(settings->items, ((size_t)settings->count + 1) * sizeof *settings->items);
+  if (!more) return false;
+  settings->items = more;
+  more[settings->count++] = setting;
+  return true;
+}
+
+static bool set(dlrt_program *program, const struct option *option, const char *value) {
+  char *end, *field = (char *)program + option->field;
+  switch (option->kind) {
+  case TEXT:
+    memcpy(field, &value, sizeof value);
+    return *value != 0;
+  case FLAG: {
+    int on = 1;
+    memcpy(field, &on, sizeof on);
+    return true;
+  }
+  case COUNT: {
+    long long count = strtoll(value, &end, 10);
+    int64_t wide = count;
+    memcpy(field, &wide, sizeof wide);
+    return !*end && end != value && count > 0 && count < INT32_MAX;
+  }
+  case NUMBER: {
+    double number = strtod(value, &end);
+    memcpy(field, &number, sizeof number);
+    return !*end && end != value && number >= 0;
+  }
+  case PAIRS:
+    return add_setting((dlrt_settings *)(void *)field, value);
+  }
+  return false;
+}
+
+/* The option that `text` begins with, and its value if that is in the same word. */
+static const struct option *find(const char *text, const char **value) {
+  for (int i = 0; i < OPTIONS; i++) {
+    size_t length = strlen(options[i].name);
+    if (strncmp(text, options[i].name, length)) continue;
+    bool is_long = options[i].name[1] == '-';
+    if (text[length] == 0)
+      *value = NULL;
+    else if (is_long && text[length] == '=')
+      *value = text + length + 1;
+    else if (!is_long && options[i].value)
+      *value = text + length;
+    else
+      continue;
+    return &options[i];
+  }
+  return NULL;
+}
+
+static int read_option(dlrt_program *program, int argc, char **argv, int *at) {
+  const char *value;
+  const struct option *option = find(argv[*at], &value);
+  if (!option) return unknown_option(program, argv[*at]);
+  if (!option->value && value)
+    return dlrt_complain(program, EXIT_USAGE, "'%s' takes no value", option->name);
+  if (option->value && !value) {
+    if (*at + 1 >= argc)
+      return dlrt_complain(program, EXIT_USAGE, "'%s' needs a value: %s %s", option->name,
+                           option->name, option->value);
+    value = argv[++*at];
+  }
+  if (!set(program, option, value))
+    return dlrt_complain(program, EXIT_USAGE, "'%.60s' is no value for '%s %s'", value,
+                         option->name, option->value);
+  return 0;
+}
+
+/* Options that the chosen command has no use for would be dropped silently. */
+static int check_commands(const dlrt_program *program, int argc, char **argv) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+    const char *value;
+    const struct option *option = argv[i][0] == '-' && argv[i][1] ? find(argv[i], &value) : NULL;
+    if (!option) continue;
+    if (!(option->commands & (unsigned)program->command))
+      for (int c = 0; c < COMMANDS; c++)
+        if (commands[c].command == program->command)
+          return dlrt_complain(program, EXIT_USAGE, "'%s' is no option of '%s'", option->name,
+                               commands[c].name);
+    if (option->value && !value) i++;
+  }
+  return 0;
+}
+
+static int find_entry(dlrt_program *program) {
+  const dlrt_model *model = program->model;
+  for (int64_t i = 0; i < model->entry_count; i++) {
+    const dlrt_entry *entry = &model->entries[i];
+    if (entry->kind != DLRT_MODEL_ENTRY) continue;
+    if (program->entry_name && strcmp(program->entry_name, entry->name)) continue;
+    program->entry = entry;
+    program->entry_index = i;
+    return 0;
+  }
+  if (!program->entry_name)
+    return dlrt_complain(program, EXIT_INPUT, "nothing to run: no entry 'model'");
+  dlrt_complain(program, EXIT_USAGE, "no entry '%.60s'", program->entry_name);
+  for (int64_t i = 0; i < model->entry_count; i++)
+    if (model->entries[i].kind == DLRT_MODEL_ENTRY) dlrt_hint("%s", model->entries[i].name);
+  return EXIT_USAGE;
+}
+
+/* name=value: an input, or a dim that is an argument. */
+static int read_value(dlrt_program *program, const char *text) {
+  dlrt_setting setting;
+  dlrt_setting_read(text, &setting);
+  const dlrt_entry *entry = program->entry;
+  bool is_input = false, is_dim = false;
+  for (int64_t i = 0; i < entry->input_count; i++)
+    is_input = is_input || dlrt_setting_is(&setting, entry->inputs[i].name);
+  for (int64_t i = 0; i < entry->dim_count; i++)
+    is_dim = is_dim || dlrt_setting_is(&setting, program->model->dims[entry->dims[i]].name);
+  if (is_input || is_dim)
+    return add_setting(is_input ? &program->inputs : &program->dims, text)
+               ? 0
+               : dlrt_complain(program, EXIT_INPUT, "no memory");
+  dlrt_complain(program, EXIT_USAGE, "'%s' has no input '%.*s'", entry->name,
+                (int)setting.name_length, setting.name);
+  for (int64_t i = 0; i < entry->input_count; i++)
+    dlrt_hint("%s=FILE, %s", entry->inputs[i].name, entry->inputs[i].type);
+  return EXIT_USAGE;
+}
+
+int dlrt_options_read(dlrt_program *program, int argc, char **argv) {
+  const char **values = calloc((size_t)argc + 1, sizeof *values);
+  int count = 0, code = 0;
+  bool options_end = false;
+  if (!values) return dlrt_complain(program, EXIT_INPUT, "no memory");
+  for (int i = 1; !code && i < argc; i++) {
+    const char *word = argv[i];
+    if (!options_end && strcmp(word, "--") == 0) {
+      options_end = true;
+    } else if (!options_end && word[0] == '-' && word[1]) {
+      code =
+          strcmp(word, "-h") == 0 ? (program->help = 1, 0) : read_option(program, argc, argv, &i);
+    } else if (strchr(word, '=')) {
+      values[count++] = word;
+    } else if (!program->command && strcmp(word, "help") == 0) {
+      program->help = 1;
+    } else if (!program->command) {
+      for (int c = 0; c < COMMANDS; c++)
+        if (strcmp(commands[c].name, word) == 0) program->command = commands[c].command;
+      if (!program->command) code = unknown_command(program, word);
+    } else {
+      code = dlrt_complain(program, EXIT_USAGE, "'%.60s' is no input=FILE", word);
+      if (program->model->entry_count && program->model->entries[0].input_count)
+        dlrt_hint("%s=%.60s", program->model->entries[0].inputs[0].name, word);
+    }
+  }
+  if (!code && !program->help) {
+    if (!program->command) {
+      code = dlrt_complain(program, EXIT_USAGE, "no command");
+      dlrt_hint("predict, info, bench, profile; %s --help", program->path);
+    }
+    if (!code) code = check_commands(program, argc, argv);
+    if (!code) code = find_entry(program);
+    for (int i = 0; !code && i < count; i++) code = read_value(program, values[i]);
+  }
+  free(values);
+  return code;
+}
+
+void dlrt_options_free(dlrt_program *program) {
+  free(program->inputs.items);
+  free(program->dims.items);
+  free(program->norms.items);
+}

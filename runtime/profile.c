@@ -1,0 +1,212 @@
+/* profile: the time of each operation, with its line, and how near it is to what the machine can
+ * do. */
+#include "runtime/context.h"
+#include "runtime/measure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_ROUNDS = 200, FEWEST_ROUNDS = 3, SHOWN = 16, NAME = 64 };
+static const double longest = 1.5; /* seconds */
+
+typedef struct {
+  char name[NAME];
+  const dlrt_step *step;
+  int count;
+  double time, flop, bytes, ideal; /* of one call, all of its steps */
+} row;
+
+/* Two layers' names as one: parts that differ become '*'. */
+static void merge_names(char *name, const char *other) {
+  char merged[NAME];
+  size_t used = 0;
+  const char *a = name, *b = other;
+  while (*a && *b) {
+    size_t m = strcspn(a, "."), n = strcspn(b, ".");
+    bool same = m == n && memcmp(a, b, m) == 0;
+    if (used + (same ? m : 1) + 2 > sizeof merged) break;
+    memcpy(merged + used, same ? a : "*", same ? m : 1);
+    used += same ? m : 1;
+    a += m;
+    b += n;
+    if (*a != *b) break;
+    if (*a) {
+      merged[used++] = '.';
+      a++, b++;
+    }
+  }
+  if (*a != *b) return; /* parts of other numbers: the first one's name stands for all */
+  merged[used] = 0;
+  memcpy(name, merged, used + 1);
+}
+
+static bool same_row(const row *r, const dlrt_step *step) {
+  return strcmp(r->step->place, step->place) == 0 &&
+         strcmp(r->step->algorithm, step->algorithm) == 0;
+}
+
+static int by_time(const void *a, const void *b) {
+  double x = ((const row *)a)->time, y = ((const row *)b)->time;
+  return x > y ? -1 : x < y;
+}
+
+/* Bytes come from caches if all that the step moves fits the second level. */
+static double ideal_time(const dlrt_roof *roof, double flop, double bytes, int threads) {
+  enum { SECOND_LEVEL = 1 << 20 };
+  double speed = bytes < (double)SECOND_LEVEL * threads ? roof->cache : roof->memory;
+  double compute = roof->flops > 0 ? flop / roof->flops : 0, move = speed > 0 ? bytes / speed : 0;
+  return compute > move ? compute : move;
+}
+
+static int64_t make_rows(const dlrt_entry *entry, const dlrt_measure *m, const dlrt_roof *roof,
+                         const double *times, row *rows) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < entry->step_count; i++) {
+    const dlrt_step *step = &entry->steps[i];
+    double bytes, flop = dlrt_step_work(step, m->model_dims, m->binding.model->dim_count, &bytes);
+    int64_t r = 0;
+    while (r < count && !same_row(&rows[r], step)) r++;
+    if (r == count) {
+      rows[count++] = (row){.step = step};
+      snprintf(rows[r].name, NAME, "%s", *step->layer ? step->layer : step->name);
+    } else {
+      merge_names(rows[r].name, *step->layer ? step->layer : step->name);
+    }
+    rows[r].count++;
+    rows[r].time += times[i];
+    rows[r].flop += flop;
+    rows[r].bytes += bytes;
+    rows[r].ideal += ideal_time(roof, flop, bytes, dlrt_threads(m->context));
+  }
+  qsort(rows, (size_t)count, sizeof *rows, by_time);
+  return count;
+}
+
+/* "24:69" of "resnet.dl:24:69" if that is the program's own file. */
+static const char *line_of(const dlrt_model *model, const char *place) {
+  size_t length = strlen(model->source);
+  return strncmp(place, model->source, length) == 0 && place[length] == ':' ? place + length + 1
+                                                                            : place;
+}
+
+static void print_name(const char *name, int width) {
+  int length = (int)strlen(name);
+  if (length <= width)
+    printf(" %-*s", width, name);
+  else
+    printf(" %.*s..%s", (width - 2) / 2, name, name + length - (width - 2 - (width - 2) / 2));
+}
+
+static void print_speed(const dlrt_roof *roof, const row *r) {
+  char text[32] = "";
+  bool moves = roof->memory > 0 && r->bytes / roof->memory > r->flop / roof->flops;
+  if (r->time > 0 && (moves || r->flop > 0))
+    snprintf(text, sizeof text, "%.3g %s", (moves ? r->bytes : r->flop) / r->time / 1e9,
+             moves ? "GB/s" : "GFLOP/s");
+  printf("%15s", text);
+  if (r->time > 0 && r->ideal > 0) printf("%7.0f %%", fmin(100 * r->ideal / r->time, 100));
+}
+
+static void print_table(const dlrt_program *program, const dlrt_measure *m, const dlrt_roof *roof,
+                        const row *rows, int64_t count) {
+  const dlrt_entry *entry = program->entry;
+  double total = 0, flop = 0, rest = 0;
+  int64_t rest_count = 0, shown = program->all || count <= SHOWN + 1 ? count : SHOWN;
+  char dims[100];
+  for (int64_t i = 0; i < count; i++) {
+    total += rows[i].time;
+    flop += rows[i].flop;
+  }
+  dlrt_measure_dims(m, dims, sizeof dims);
+  printf(" %-26s %5s  %-10s %-12s %9s %6s %14s %9s\n", "operation", "x", "line", "algorithm", "ms",
+         "%", "speed", "of roof");
+  for (int64_t i = 0; i < shown; i++) {
+    const row *r = &rows[i];
+    print_name(r->name, 26);
+    printf(" %5d  %-10s %-12s %9.3f %6.1f", r->count, line_of(program->model, r->step->place),
+           r->step->algorithm, r->time * 1e3, total > 0 ? 100 * r->time / total : 0);
+    print_speed(roof, r);
+    putchar('\n');
+  }
+  for (int64_t i = shown; i < count; i++) {
+    rest += rows[i].time;
+    rest_count += rows[i].count;
+  }
+  if (shown < count) {
+    char text[40];
+    snprintf(text, sizeof text, "%lld more (--all)", (long long)(count - shown));
+    printf(" %-26s %5lld  %-10s %-12s %9.3f %6.1f\n", text, (long long)rest_count, "", "",
+           rest * 1e3, total > 0 ? 100 * rest / total : 0);
+  }
+  printf(" %-26s %5lld  %-10s %-12s %9.3f %6.1f", "total", (long long)entry->step_count, "", "",
+         total * 1e3, 100.0);
+  if (flop > 0 && total > 0) printf("%7.3g GFLOP/s", flop / total / 1e9);
+  printf("\n %s   %s%s%d thread%s\n", entry->name, dims, *dims ? "   " : "",
+         dlrt_threads(m->context), dlrt_threads(m->context) == 1 ? "" : "s");
+  printf(
+      " speed: the operation's own FLOPs, or bytes where those bind. of roof: the least time for\n"
+      " them (%.0f GFLOP/s, memory %.0f GB/s, caches %.0f GB/s, measured now), by the time taken\n",
+      roof->flops / 1e9, roof->memory / 1e9, roof->cache / 1e9);
+}
+
+static void print_json(const dlrt_program *program, const dlrt_measure *m, const dlrt_roof *roof,
+                       const row *rows, int64_t count) {
+  printf("{\"entry\":\"%s\",\"threads\":%d,\"roof\":{\"flops\":%.6g,\"memory\":%.6g,"
+         "\"caches\":%.6g},\"operations\":[",
+         program->entry->name, dlrt_threads(m->context), roof->flops, roof->memory, roof->cache);
+  for (int64_t i = 0; i < count; i++)
+    printf("%s{\"name\":\"%s\",\"count\":%d,\"place\":\"%s\",\"algorithm\":\"%s\","
+           "\"seconds\":%.9g,\"flop\":%.0f,\"bytes\":%.0f}",
+           i ? "," : "", rows[i].name, rows[i].count, rows[i].step->place, rows[i].step->algorithm,
+           rows[i].time, rows[i].flop, rows[i].bytes);
+  puts("]}");
+}
+
+/* The steps' mean times over some calls, after one that warms up. */
+static int measure(dlrt_program *program, const dlrt_measure *m, double *times) {
+  const dlrt_entry *entry = program->entry;
+  const void *const *inputs = (const void *const *)m->inputs;
+  double started = dlrt_seconds();
+  int round = -1;
+  for (; round < MOST_ROUNDS && !dlrt_interrupted(); round++) {
+    if (round >= FEWEST_ROUNDS && dlrt_seconds() - started > longest) break;
+    dlrt_status status =
+        dlrt_begin(m->context, program->entry_index, m->entry_dims, inputs, m->outputs);
+    double before = dlrt_seconds();
+    for (int64_t i = 0; !status && i < entry->step_count; i++) {
+      status = dlrt_step_run(m->context, program->entry_index, i, inputs, m->outputs);
+      double now = dlrt_seconds();
+      if (round >= 0) times[i] += now - before;
+      before = now;
+    }
+    dlrt_end(m->context);
+    if (status) return dlrt_complain(program, EXIT_INPUT, "%s", dlrt_detail(m->context));
+  }
+  for (int64_t i = 0; i < entry->step_count; i++) times[i] /= round > 0 ? round : 1;
+  return dlrt_interrupted() ? EXIT_INTERRUPT : 0;
+}
+
+int dlrt_profile(dlrt_program *program) {
+  dlrt_measure m;
+  int code = dlrt_measure_begin(program, &m);
+  if (code) return code;
+  size_t steps = (size_t)program->entry->step_count + 1;
+  double *times = calloc(steps, sizeof *times);
+  row *rows = calloc(steps, sizeof *rows);
+  dlrt_roof roof;
+  if (!times || !rows) code = dlrt_complain(program, EXIT_INPUT, "no memory");
+  if (!code) code = measure(program, &m, times);
+  if (!code) {
+    dlrt_roof_measure(m.context, &roof);
+    int64_t count = make_rows(program->entry, &m, &roof, times, rows);
+    if (program->json)
+      print_json(program, &m, &roof, rows, count);
+    else
+      print_table(program, &m, &roof, rows, count);
+  }
+  free(times);
+  free(rows);
+  dlrt_measure_end(&m);
+  return code;
+}

@@ -1,0 +1,98 @@
+/* program.h - the command line of a standalone binary, shared by the files of its commands.
+ *
+ * One table (options.c) holds the options: parsing, help and the nearest name come from it.
+ */
+#ifndef DLRT_PROGRAM_H
+#define DLRT_PROGRAM_H
+
+#include "runtime/bind.h"
+
+#include <stdio.h>
+
+enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_INTERRUPT = 130 };
+
+/* Commands are bits, so that an option can say which it belongs to. */
+enum { COMMAND_PREDICT = 1, COMMAND_INFO = 2, COMMAND_BENCH = 4, COMMAND_PROFILE = 8 };
+
+typedef struct {
+  dlrt_setting *items;
+  int count;
+} dlrt_settings;
+
+typedef struct {
+  const dlrt_model *model;
+  const char *path, *name; /* as it was called, and the last part of that */
+  int command;
+  const dlrt_entry *entry;
+  int64_t entry_index;
+  dlrt_settings inputs, dims, norms;
+  const char *output, *expect, *classes, *weights, *entry_name;
+  double tolerance;
+  int64_t threads, batch, show;
+  int json, quiet, all, help;
+  FILE *report;     /* where the report goes: stdout, or stderr if results go there */
+  bool colour, bar; /* of the report; a progress bar on stderr */
+  dlrt_error error;
+} dlrt_program;
+
+/* 0, or an exit code after saying what is wrong. */
+int dlrt_options_read(dlrt_program *program, int argc, char **argv);
+void dlrt_options_free(dlrt_program *program);
+/* The options of these commands, one a line. */
+void dlrt_options_print(FILE *to, unsigned commands);
+
+void dlrt_help(const dlrt_program *program, FILE *to);
+void dlrt_signature(const dlrt_entry *entry, FILE *to); /* image f32[N,1,28,28] -> out f32[N,10] */
+
+/* The commands; each returns an exit code. */
+int dlrt_predict(dlrt_program *program);
+int dlrt_info(dlrt_program *program);
+int dlrt_bench(dlrt_program *program);
+int dlrt_profile(dlrt_program *program);
+
+/* "lenet: error: .." and the exit code that the status means. */
+__attribute__((format(printf, 3, 4))) int dlrt_complain(const dlrt_program *program, int code,
+                                                        const char *format, ...);
+int dlrt_complain_status(const dlrt_program *program, dlrt_status status, const dlrt_error *error);
+void dlrt_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Opens a context with the parameters that --weights names, or that lie beside the program.
+ * `needed`: say so and fail if there are none; else they are random. */
+int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context);
+dlrt_request dlrt_program_request(const dlrt_program *program);
+
+bool dlrt_interrupted(void); /* Ctrl-C was pressed */
+double dlrt_seconds(void);
+/* FLOPs of a step, and the bytes that it moves. */
+double dlrt_step_work(const dlrt_step *step, const int64_t *dims, const int64_t dim_count,
+                      double *bytes);
+/* 10000 as "10,000"; into a ring of buffers that a printf's arguments can share. */
+const char *dlrt_thousands(int64_t number);
+const char *dlrt_bytes_text(double bytes); /* "241.0 KiB" */
+
+/* What --expect compares. */
+int dlrt_expect(dlrt_program *program, const dlrt_binding *binding, const dlrt_result *results,
+                FILE *json);
+/* Draws the first rows of the input that looks like a picture. `names` may be NULL. */
+void dlrt_show(dlrt_program *program, const dlrt_binding *binding, const dlrt_result *results,
+               const int64_t *labels, char *const *names, int64_t name_count);
+
+typedef struct {
+  char *text;
+  char **names;
+  int64_t count;
+} dlrt_names;
+
+int dlrt_names_read(const dlrt_program *program, const char *path, dlrt_names *names);
+void dlrt_names_free(dlrt_names *names);
+/* A class's name, or its number in `room` (of 24 bytes). */
+const char *dlrt_class_name(const dlrt_names *names, int64_t index, char *room);
+
+/* What the machine can do with the context's threads, measured in about 0.2 s. */
+typedef struct {
+  double flops, memory, cache; /* a second: f32 FLOPs, bytes from memory, bytes from caches */
+} dlrt_roof;
+
+void dlrt_roof_measure(dlrt_context *context, dlrt_roof *roof);
+
+#endif

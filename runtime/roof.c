@@ -1,0 +1,133 @@
+/* The machine's limits: a loop of fused multiply-adds, and sums over memory. */
+#include "runtime/context.h"
+#include "runtime/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { CHAINS = 12, ROUNDS = 20000 };
+
+/* CHAINS independent sums hide the latency of each; operands[0] takes the result. */
+static void fma_plain(void *const *operands, const int64_t *dims, int64_t begin, int64_t end,
+                      dlrt_worker *worker) {
+  (void)dims, (void)begin, (void)end;
+  float sums[CHAINS * 4] = {0};
+  for (int i = 0; i < ROUNDS; i++)
+    for (int c = 0; c < CHAINS * 4; c++) sums[c] = sums[c] * 0.5f + 1.5f;
+  float total = 0;
+  for (int c = 0; c < CHAINS * 4; c++) total += sums[c];
+  ((float *)operands[0])[16 * worker->thread] = total;
+}
+
+#if defined(__x86_64__)
+#define FMA_LOOP(name, features, type, width, set1, fma, store)                                    \
+  __attribute__((target(features))) static void name(void *const *operands, const int64_t *dims,   \
+                                                     int64_t begin, int64_t end,                   \
+                                                     dlrt_worker *worker) {                        \
+    (void)dims, (void)begin, (void)end;                                                            \
+    type half = set1(0.5f), more = set1(1.5f), s0 = more, s1 = more, s2 = more, s3 = more;         \
+    type s4 = more, s5 = more, s6 = more, s7 = more, s8 = more, s9 = more, sa = more, sb = more;   \
+    for (int i = 0; i < ROUNDS; i++) {                                                             \
+      s0 = fma(s0, half, more), s1 = fma(s1, half, more), s2 = fma(s2, half, more);                \
+      s3 = fma(s3, half, more), s4 = fma(s4, half, more), s5 = fma(s5, half, more);                \
+      s6 = fma(s6, half, more), s7 = fma(s7, half, more), s8 = fma(s8, half, more);                \
+      s9 = fma(s9, half, more), sa = fma(sa, half, more), sb = fma(sb, half, more);                \
+    }                                                                                              \
+    s0 = fma(s0, s1, fma(s2, s3, fma(s4, s5, fma(s6, s7, fma(s8, s9, fma(sa, sb, more))))));       \
+    float lanes[width];                                                                            \
+    store(lanes, s0);                                                                              \
+    ((float *)operands[0])[16 * worker->thread] = lanes[0];                                        \
+  }
+
+FMA_LOOP(fma_256, "avx2,fma", __m256, 8, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_storeu_ps)
+FMA_LOOP(fma_512, "avx512f", __m512, 16, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_storeu_ps)
+#endif
+
+/* Trips are pieces of PIECE bytes of operands[1]. */
+enum { PIECE = 65536 };
+
+static void read_memory(void *const *operands, const int64_t *dims, int64_t begin, int64_t end,
+                        dlrt_worker *worker) {
+  (void)dims;
+  const uint64_t *at = (const uint64_t *)operands[1] + begin * (PIECE / 8);
+  const uint64_t *stop = (const uint64_t *)operands[1] + end * (PIECE / 8);
+#if defined(__x86_64__)
+  __m128i sums[8] = {_mm_setzero_si128()};
+  for (; at < stop; at += 16)
+    for (int i = 0; i < 8; i++)
+      sums[i] = _mm_xor_si128(sums[i], _mm_load_si128((const __m128i *)(const void *)(at + 2 * i)));
+  for (int i = 1; i < 8; i++) sums[0] = _mm_xor_si128(sums[0], sums[i]);
+  _mm_storeu_si128((__m128i *)(void *)((float *)operands[0] + 16 * worker->thread), sums[0]);
+#else
+  uint64_t sums[8] = {0};
+  for (; at < stop; at += 8)
+    for (int i = 0; i < 8; i++) sums[i] ^= at[i];
+  for (int i = 1; i < 8; i++) sums[0] ^= sums[i];
+  memcpy((float *)operands[0] + 16 * worker->thread, sums, 8);
+#endif
+}
+
+static void run(dlrt_context *context, dlrt_kernel *kernel, void *const *operands, int64_t trips) {
+  if (context->threads > 1)
+    context->model->threading->run(&context->pool, context->threads, kernel, operands, NULL, trips);
+  else
+    kernel(operands, NULL, 0, trips, &context->slots[0].worker);
+}
+
+/* The least time of a run, tried for `budget` seconds. */
+static double least_time(dlrt_context *context, dlrt_kernel *kernel, void *const *operands,
+                         int64_t trips, double budget) {
+  double least = 1e9, started = dlrt_seconds();
+  for (int i = 0; i < 3 || dlrt_seconds() - started < budget; i++) {
+    double before = dlrt_seconds();
+    run(context, kernel, operands, trips);
+    double time = dlrt_seconds() - before;
+    if (time < least) least = time;
+  }
+  return least;
+}
+
+void dlrt_roof_measure(dlrt_context *context, dlrt_roof *roof) {
+  *roof = (dlrt_roof){0};
+  long cache = sysconf(_SC_LEVEL3_CACHE_SIZE), near = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  /* Memory: more than the last cache holds, but not without end. Caches: what the second level of
+   * each thread holds half of. */
+  size_t large = cache > 0 ? 2 * (size_t)cache : 128 << 20;
+  if (large > (size_t)256 << 20) large = (size_t)256 << 20;
+  if (large < (size_t)32 << 20) large = (size_t)32 << 20;
+  size_t small = (near > 0 ? (size_t)near / 2 : 131072) * (size_t)context->threads;
+  void *data = aligned_alloc(PIECE, large);
+  float *sums = aligned_alloc(64, (size_t)context->threads * 64);
+  if (!data || !sums) {
+    free(data);
+    free(sums);
+    return;
+  }
+  memset(data, 1, large);
+  void *operands[] = {sums, data};
+  if (context->threads > 1) context->model->threading->calling(&context->pool, 1);
+  dlrt_kernel *kernel = fma_plain;
+  double width = 4;
+#if defined(__x86_64__)
+  if (dlrt_machine_has_level(4))
+    kernel = fma_512, width = 16;
+  else if (dlrt_machine_has_level(3))
+    kernel = fma_256, width = 8;
+#endif
+  double time = least_time(context, kernel, operands, context->threads, 0.06);
+  roof->flops = 2 * width * CHAINS * ROUNDS * context->threads / time;
+  int64_t pieces = (int64_t)(large / PIECE);
+  roof->memory =
+      (double)(pieces * PIECE) / least_time(context, read_memory, operands, pieces, 0.08);
+  pieces = (int64_t)(small / PIECE);
+  if (pieces < context->threads) pieces = context->threads;
+  roof->cache = (double)(pieces * PIECE) / least_time(context, read_memory, operands, pieces, 0.02);
+  if (context->threads > 1) context->model->threading->calling(&context->pool, 0);
+  free(data);
+  free(sums);
+}
