@@ -1,0 +1,348 @@
+/* header.c - the text of NAME.h. */
+#include "backend/header.h"
+
+#include <ctype.h>
+#include <string.h>
+
+typedef struct {
+  Text *text;
+  Arena *arena;
+  const NativeProgram *program;
+  DescriptorOptions options;
+  const char *upper; /* LENET */
+} Writer;
+
+enum { WIDTH = 100, ALIGN = 64, CONTROL_BYTES = 2048, SLOT_BYTES = 128 };
+
+static const char *const c_types[ELEMENTS] = {
+    [ELEMENT_f32] = "float",     [ELEMENT_f64] = "double",  [ELEMENT_f16] = "uint16_t",
+    [ELEMENT_bf16] = "uint16_t", [ELEMENT_i8] = "int8_t",   [ELEMENT_u8] = "uint8_t",
+    [ELEMENT_i32] = "int32_t",   [ELEMENT_i64] = "int64_t", [ELEMENT_bool] = "uint8_t"};
+
+static int64_t aligned(int64_t bytes) {
+  return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+void context_size(const NativeProgram *p, int64_t *fixed, int64_t *each) {
+  *fixed = CONTROL_BYTES + aligned(8 * (int64_t)dim_symbol_count(p->module->dims)) +
+           aligned(8 * (int64_t)p->most_operands) + aligned(p->parameter_bytes) +
+           aligned(p->arena_bytes);
+  *each = SLOT_BYTES + aligned(p->scratch_bytes);
+}
+
+const char *c_name(Arena *arena, const char *name) {
+  static const char *const taken[] = {
+      "auto",     "break",    "case",   "char",     "const",    "continue", "default",  "do",
+      "double",   "else",     "enum",   "extern",   "float",    "for",      "goto",     "if",
+      "inline",   "int",      "long",   "net",      "register", "restrict", "return",   "short",
+      "signed",   "sizeof",   "static", "struct",   "switch",   "typedef",  "union",    "unsigned",
+      "void",     "volatile", "while",  "bool",     "class",    "this",     "new",      "delete",
+      "template", "private",  "public", "operator", "try",      "throw",    "namespace"};
+  char *copy = arena_format(arena, "%s%s", isdigit((unsigned char)name[0]) ? "_" : "", name);
+  for (char *c = copy; *c; c++)
+    if (!isalnum((unsigned char)*c)) *c = '_';
+  for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+    if (strcmp(copy, taken[i]) == 0) return arena_format(arena, "%s_", copy);
+  return copy;
+}
+
+static const char *upper(Arena *arena, const char *name) {
+  char *copy = arena_string(arena, name, strlen(name));
+  for (char *c = copy; *c; c++) *c = isalnum((unsigned char)*c) ? (char)toupper(*c) : '_';
+  return copy;
+}
+
+static int dims_of(Writer *w, const ProgramEntry *entry, const Symbol ***dims) {
+  int most = dim_symbol_count(w->program->module->dims) + (int)entry->function->dims.count;
+  *dims = ARENA_ARRAY(w->arena, (size_t)most + 1, const Symbol *);
+  return entry_dims(w->program, entry, *dims);
+}
+
+/* ---- the comment at the top ---- */
+
+static void print_port(Writer *w, const char *name, const Type *type, bool more) {
+  text_format(w->text, "%s ", name);
+  type_print(w->text, type);
+  if (more) text_string(w->text, ", ");
+}
+
+static void print_signature(Writer *w, const ProgramEntry *entry) {
+  const Function *f = entry->function;
+  text_format(w->text, " *   model %s   ", f->name);
+  for (int i = 0; i < f->body->argument_count; i++) {
+    const Value *input = f->body->arguments[i];
+    print_port(w, input->name, &input->type, i + 1 < f->body->argument_count);
+  }
+  text_string(w->text, " -> ");
+  for (size_t i = 0; i < f->results.count; i++)
+    print_port(w, f->results.items[i].name, &f->results.items[i].type, i + 1 < f->results.count);
+  text_char(w->text, '\n');
+}
+
+/* All dims that any entry takes, each once, in the table's order. */
+static int all_dims(Writer *w, const Symbol ***dims) {
+  DimTable *table = w->program->module->dims;
+  int symbols = dim_symbol_count(table), count = 0;
+  *dims = ARENA_ARRAY(w->arena, (size_t)symbols + 1, const Symbol *);
+  for (int i = 0; i < symbols; i++) {
+    bool used = false;
+    for (size_t n = 0; n < w->program->entries.count; n++) {
+      const Symbol **own;
+      int own_count = dims_of(w, &w->program->entries.items[n], &own);
+      for (int k = 0; k < own_count; k++) used |= own[k] == dim_symbol_at(table, i);
+    }
+    if (used) (*dims)[count++] = dim_symbol_at(table, i);
+  }
+  return count;
+}
+
+static void print_summary(Writer *w) {
+  const NativeProgram *p = w->program;
+  const Symbol **dims;
+  int count = all_dims(w, &dims);
+  for (int i = 0; i < count; i++)
+    text_format(w->text, "%s%lld <= %s <= %lld%s", i ? "" : " *   dims   ", (long long)dims[i]->min,
+                dims[i]->name, (long long)dims[i]->max,
+                i + 1 < count ? ", " : "; chosen at every call\n");
+  int64_t tensors = 0, numbers = 0, bytes = 0;
+  for (size_t i = 0; i < p->tensors.count; i++) {
+    if (p->tensors.items[i].tensor->kind != TENSOR_PARAM) continue;
+    tensors++;
+    bytes += p->tensors.items[i].bytes;
+    numbers +=
+        p->tensors.items[i].bytes / element_infos[p->tensors.items[i].tensor->type.element].bytes;
+  }
+  text_string(w->text, " *   parameters   ");
+  text_thousands(w->text, tensors);
+  text_string(w->text, tensors == 1 ? " tensor, " : " tensors, ");
+  text_thousands(w->text, numbers);
+  text_string(w->text, " numbers, ");
+  text_thousands(w->text, bytes);
+  text_string(w->text, " bytes; ");
+  if (program_has_variables(p))
+    text_format(w->text, "0 until %s_load\n", p->name);
+  else if (w->options.beside)
+    text_format(w->text, "in %s.weights, which %s_load maps\n", p->name, p->name);
+  else
+    text_string(w->text, "inside, constants\n");
+}
+
+static void print_top(Writer *w) {
+  const char *name = w->program->name;
+  text_format(w->text,
+              "/* %s.h - made by dlc " DLC_VERSION " from %s; do not edit. C11; link lib%s.a -lm "
+              "-lpthread\n *\n",
+              name, w->options.source, name);
+  for (size_t i = 0; i < w->program->entries.count; i++)
+    print_signature(w, &w->program->entries.items[i]);
+  print_summary(w);
+  text_format(
+      w->text,
+      " *\n * Tensors are dense, row-major, the caller's, aligned to their element, and do not "
+      "overlap. All a\n * model remembers is in its context, which serves one call at a time; "
+      "several run side by side.\n * Only %s_open allocates%s; entries do neither allocate nor "
+      "open files. */\n",
+      name,
+      wrapper_is_made(w->program, w->options, "load")
+          ? arena_format(w->arena, ", only %s_load%s opens files", name,
+                         program_has_variables(w->program)
+                             ? arena_format(w->arena, " or %s_save", name)
+                             : "")
+          : "");
+  text_format(w->text,
+              "#ifndef %s_H\n#define %s_H\n#include <stddef.h>\n#include <stdint.h>\n"
+              "#ifdef __cplusplus\nextern \"C\" {\n#endif\n",
+              w->upper, w->upper);
+}
+
+/* ---- sizes ---- */
+
+static void print_size(Writer *w, const char *prefix, const char *name, const Type *type) {
+  const Dim *count = type_count(w->program->module->dims, type);
+  if (!count) return;
+  Text line = text_new(w->arena);
+  text_format(&line, "#define %s_%s_SIZE", prefix, upper(w->arena, name));
+  bool first = true;
+  for (int i = 0; i < dim_symbol_count(w->program->module->dims); i++) {
+    const Symbol *symbol = dim_symbol_at(w->program->module->dims, i);
+    if (!dim_uses(count, symbol)) continue;
+    text_format(&line, "%s%s", first ? "(" : ", ", symbol->name);
+    first = false;
+  }
+  if (!first) text_char(&line, ')');
+  int64_t bytes = element_infos[type->element].bytes;
+  const DimTerm *terms;
+  int term_count = dim_terms(count, &terms);
+  bool is_product = term_count == 1;
+  for (int i = 0; is_product && i < terms[0].factor_count; i++)
+    is_product = terms[0].factors[i].symbol != NULL;
+  text_format(&line, " ((size_t)%lld",
+              (long long)(is_product ? bytes * terms[0].coefficient : bytes));
+  for (int i = 0; is_product && i < terms[0].factor_count; i++)
+    text_format(&line, " * (%s)", terms[0].factors[i].symbol->name);
+  if (!is_product) {
+    text_string(&line, " * (size_t)(");
+    dim_print(&line, count);
+    text_char(&line, ')');
+  }
+  text_char(&line, ')');
+  text_pad(&line, 54, 1);
+  text_format(&line, "/* bytes of %s */\n", type_text(w->arena, type));
+  text_string(w->text, text_get(&line));
+}
+
+static void print_sizes(Writer *w) {
+  const NativeProgram *p = w->program;
+  int64_t fixed, each;
+  context_size(p, &fixed, &each);
+  text_format(w->text, "#define %s_ALIGN %d\n", w->upper, ALIGN);
+  text_format(
+      w->text,
+      "/* %lld parameters and states, %lld arena; for each of T threads control and scratch "
+      "*/\n#define %s_CONTEXT_SIZE(T) ((size_t)%lld + (size_t)%lld * (size_t)(T))\n",
+      (long long)p->parameter_bytes, (long long)p->arena_bytes, w->upper, (long long)fixed,
+      (long long)each);
+  const Symbol **dims;
+  int count = all_dims(w, &dims);
+  for (int i = 0; i < count; i++)
+    text_format(w->text, "#define %s_MAX_%s %lld\n", w->upper, upper(w->arena, dims[i]->name),
+                (long long)dims[i]->max);
+  for (size_t i = 0; i < p->entries.count; i++) {
+    const ProgramEntry *entry = &p->entries.items[i];
+    const char *prefix = upper(w->arena, entry_symbol(w->arena, p, entry));
+    const Function *f = entry->function;
+    for (int k = 0; k < f->body->argument_count; k++)
+      print_size(w, prefix, f->body->arguments[k]->name, &f->body->arguments[k]->type);
+    for (size_t k = 0; k < f->results.count; k++)
+      print_size(w, prefix, f->results.items[k].name, &f->results.items[k].type);
+  }
+}
+
+/* ---- functions ---- */
+
+static void print_types(Writer *w) {
+  static const char *const states[] = {"OK",           "BAD_DIM",   "BAD_INDEX",
+                                       "BAD_ARGUMENT", "NO_MEMORY", "NO_FILE",
+                                       "BAD_FILE",     "NO_SPACE",  "BAD_CPU"};
+  const char *name = w->program->name;
+  text_string(w->text, "typedef enum {\n  ");
+  size_t column = 2;
+  for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+    const char *state = arena_format(w->arena, "%s_%s%s", w->upper, states[i],
+                                     i + 1 < sizeof states / sizeof states[0] ? "," : "");
+    if (column + strlen(state) > WIDTH - 2) {
+      text_string(w->text, "\n  ");
+      column = 2;
+    }
+    text_format(w->text, "%s%s", column > 2 ? " " : "", state);
+    column += strlen(state) + 1;
+  }
+  text_format(w->text, "\n} %s_status;\ntypedef struct %s_context %s_context;\n", name, name, name);
+  text_format(w->text,
+              "typedef struct { const char *name, *type; void *data; int rank; int64_t dims[8]; } "
+              "%s_tensor;\n",
+              name);
+}
+
+static void wrap(Writer *w, const char *start, const char *const *items, size_t count) {
+  Text line = text_new(w->arena);
+  text_string(&line, start);
+  size_t indent = strlen(start);
+  for (size_t i = 0; i < count; i++) {
+    const char *end = i + 1 < count ? "," : ");";
+    if (text_column(&line) + strlen(items[i]) + strlen(end) + 1 > WIDTH && i > 0) {
+      text_char(&line, '\n');
+      text_pad(&line, indent, 0);
+    } else if (i > 0) {
+      text_char(&line, ' ');
+    }
+    text_format(&line, "%s%s", items[i], end);
+  }
+  text_format(w->text, "%s\n", text_get(&line));
+}
+
+static void print_entry(Writer *w, const ProgramEntry *entry) {
+  const NativeProgram *p = w->program;
+  const Function *f = entry->function;
+  const Symbol **dims;
+  int count = dims_of(w, entry, &dims);
+  text_format(w->text, "/* model %s (%s).", f->name, entry->place);
+  for (int i = 0; i < count; i++)
+    text_format(w->text, "%s%s is not %lld to %lld", i ? ", or " : " BAD_DIM: ", dims[i]->name,
+                (long long)dims[i]->min, (long long)dims[i]->max);
+  if (count) text_string(w->text, "; nothing was written.");
+  if (entry->faults.count)
+    text_string(w->text, "\n * BAD_INDEX: an index is out of its range; results are to be thrown "
+                         "away.");
+  text_string(w->text, " */\n");
+  VEC(const char *) items = {0};
+  vec_push(w->arena, &items, arena_format(w->arena, "%s_context *net", p->name));
+  for (int i = 0; i < count; i++)
+    vec_push(w->arena, &items,
+             arena_format(w->arena, "int64_t %s", c_name(w->arena, dims[i]->name)));
+  for (int i = 0; i < f->body->argument_count; i++) {
+    const Value *input = f->body->arguments[i];
+    vec_push(w->arena, &items,
+             arena_format(w->arena, "const %s *%s", c_types[input->type.element],
+                          c_name(w->arena, input->name)));
+  }
+  for (size_t i = 0; i < f->results.count; i++) {
+    const Result *result = &f->results.items[i];
+    vec_push(w->arena, &items,
+             arena_format(w->arena, "%s *%s", c_types[result->type.element],
+                          c_name(w->arena, result->name)));
+  }
+  wrap(w, arena_format(w->arena, "%s_status %s(", p->name, entry_symbol(w->arena, p, entry)),
+       items.items, items.count);
+}
+
+static bool has(const Writer *w, const char *name) {
+  return wrapper_is_made(w->program, w->options, name);
+}
+
+static void print_functions(Writer *w) {
+  const char *n = w->program->name;
+  text_format(
+      w->text,
+      "/* 'memory': %s_CONTEXT_SIZE(threads) bytes aligned to %s_ALIGN, or NULL to allocate "
+      "them. At\n * most 'threads' threads, 0 (with NULL only): all of the machine. close "
+      "ends them and frees what\n * open allocated. */\n"
+      "%s_status %s_open(%s_context **net, void *memory, int threads);\n"
+      "void %s_close(%s_context *net);\n",
+      w->upper, w->upper, n, n, n, n, n);
+  for (size_t i = 0; i < w->program->entries.count; i++)
+    print_entry(w, &w->program->entries.items[i]);
+  if (has(w, "save"))
+    text_format(w->text,
+                "/* Parameters from safetensors, all names or no change; to a file, whole or not. "
+                "*/\n%s_status %s_load(%s_context *net, const char *path);\n"
+                "%s_status %s_save(%s_context *net, const char *path);\n",
+                n, n, n, n, n, n);
+  else if (has(w, "load"))
+    text_format(w->text,
+                "/* Maps %s.weights and checks that it is of this build. */\n"
+                "%s_status %s_load(%s_context *net, const char *path);\n",
+                n, n, n, n);
+  text_format(w->text,
+              "/* Tensors in place, by number (parameters, then states, in text order) or by name. "
+              "*/\nint %s_count(void);\n"
+              "%s_status %s_at(%s_context *net, int index, %s_tensor *tensor);\n"
+              "%s_status %s_find(%s_context *net, const char *name, %s_tensor *tensor);\n",
+              n, n, n, n, n, n, n, n, n);
+  text_format(
+      w->text,
+      "const char *%s_text(%s_status status);         /* \"a dim is out of its bounds\" */\n"
+      "const char *%s_detail(const %s_context *net);  /* which, and where; net may be NULL "
+      "*/\n",
+      n, n, n, n);
+}
+
+void header_print(Text *text, const NativeProgram *program, DescriptorOptions options) {
+  Writer w = {.text = text, .arena = text->arena, .program = program, .options = options};
+  w.upper = upper(text->arena, program->name);
+  print_top(&w);
+  print_sizes(&w);
+  print_types(&w);
+  print_functions(&w);
+  text_string(text, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
+}
