@@ -1,0 +1,107 @@
+/* entries.c - models as functions of the graph IR. */
+#include "frontend/elaborator.h"
+
+#include <string.h>
+
+/* Names that the generated header gives to something else. */
+static bool is_reserved(const char *name) {
+  static const char *const words[] = {"open", "close",  "init",   "seed",    "reset",
+                                      "load", "save",   "count",  "at",      "find",
+                                      "text", "detail", "status", "context", "tensor"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strcmp(name, words[i]) == 0) return true;
+  size_t length = strlen(name);
+  return length > 6 && strcmp(name + length - 6, "_value") == 0;
+}
+
+static bool add_input(Elaborator *e, Frame *frame, const Parameter *parameter) {
+  const char *name = parameter->name.name;
+  if (parameter->range) {
+    unsupported(e, frame, parameter->span, "an index dim that the caller gives");
+    return false;
+  }
+  const Expr *type_expr = parameter->type;
+  bool is_word = type_expr && (type_expr->kind == EXPR_LIST ||
+                               (type_expr->kind == EXPR_NAME && is_type_word(type_expr->name)));
+  if (!type_expr || is_word) {
+    Diagnostic *d =
+        report(e, frame, E0224, parameter->span, "the input '%s' needs a tensor's type", name);
+    diag_help(d, "%s: f32[N, 3]; a single number is f32[]", name);
+    return false;
+  }
+  Type type;
+  if (!resolve_type(e, frame, type_expr, &type)) return false;
+  Function *function = e->builder->function;
+  Value *input = function_add_input(function, intern(e->module->names, name), type);
+  pointer_set(&frame->scope->names, name, object_tensor(e, input));
+  return true;
+}
+
+static const char *output_name(Elaborator *e, const DeclaredResult *result, size_t index,
+                               size_t count) {
+  if (result && result->name.name) return intern(e->module->names, result->name.name);
+  return intern(e->module->names, count == 1 ? "out" : arena_format(e->arena, "out%zu", index));
+}
+
+static void add_outputs(Elaborator *e, Frame *frame, Object *result) {
+  const ResultList *declared = &frame->definition->results;
+  bool is_list = result->kind == OBJECT_LIST && declared->count != 1;
+  size_t count = result->kind == OBJECT_NONE ? 0 : is_list ? result->count : 1;
+  Function *function = e->builder->function;
+  Value **yields = ARENA_ARRAY(e->module->arena, count + 1, Value *);
+  for (size_t i = 0; i < count; i++) {
+    const DeclaredResult *one = i < declared->count ? &declared->items[i] : NULL;
+    Site site = {e,    frame, one ? one->span : frame->definition->header,
+                 NULL, 0,     frame->definition->name.name};
+    yields[i] = to_tensor(&site, is_list ? result->items[i] : result, NULL);
+    if (!yields[i]) return;
+    Result output = {output_name(e, one, i, count), yields[i]->type, one && one->name.name};
+    vec_push(e->module->arena, &function->results, output);
+  }
+  function->body->yields = yields;
+  function->body->yield_count = (int)count;
+}
+
+void elaborate_entry(Elaborator *e, const Declaration *declaration) {
+  const Definition *definition = declaration->definition;
+  const char *name = definition->name.name;
+  Frame *frame = frame_new(e, FRAME_ENTRY, definition, e->program->main, NULL);
+  if (is_reserved(name)) {
+    report(e, frame, E0117, definition->name.span, "an entry cannot be named '%s'", name);
+    return;
+  }
+  if (definition->kind == DEFINITION_TRAIN) {
+    unsupported(e, frame, definition->header, "a train entry");
+    return;
+  }
+  Function *function =
+      module_add_function(e->module, FUNCTION_MODEL, intern(e->module->names, name));
+  function->at = location_at(e, frame, definition->span);
+  Builder builder = {.function = function, .block = function->body, .at = function->at};
+  e->builder = &builder;
+  e->entry = name;
+  e->site = 0;
+  bool fine = true;
+  for (size_t i = 0; i < definition->parameters.count && fine; i++)
+    fine = add_input(e, frame, &definition->parameters.items[i]);
+  Object *result = fine ? run_body(e, frame) : error_object;
+  if (!is_error(result) && !e->stopped) add_outputs(e, frame, result);
+  e->builder = NULL;
+  e->entry = NULL;
+}
+
+/* An entry called by another one is a function with the entry's names. */
+Object *call_entry(const CallSite *site, Object *entry, Actual *arguments, size_t count) {
+  Elaborator *e = site->e;
+  const Definition *definition = entry->definition;
+  if (definition->kind == DEFINITION_TRAIN) {
+    unsupported(e, site->frame, site->span, "a train entry");
+    return error_object;
+  }
+  Frame *body = frame_new(e, FRAME_ENTRY, definition, entry->home, site);
+  Object **values = ARENA_ARRAY(e->arena, definition->parameters.count + 1, Object *);
+  if (!bind_parameters(site, body, &definition->parameters, definition->name.name, arguments, count,
+                       values))
+    return error_object;
+  return run_body(e, body);
+}

@@ -1,0 +1,464 @@
+/* layers.c - instances: made, named by what binds them, applied; their parameters. */
+#include "frontend/elaborator.h"
+
+#include <string.h>
+
+Instance *instance_of(const Object *object) {
+  Instance *instance = object->instance;
+  while (instance->same) instance = instance->same;
+  return instance;
+}
+
+static const char *layer_name(const Instance *instance) {
+  return instance->layer->definition->name.name;
+}
+
+/* ---- making ---- */
+
+static const char *loop_suffix(Elaborator *e, const Frame *frame) {
+  Text text = text_new(e->arena);
+  for (size_t i = 0; i < frame->loops.count; i++)
+    text_format(&text, ".%lld", (long long)frame->loops.items[i]);
+  return text_get(&text);
+}
+
+static PointerTable *pointer_table_new(Elaborator *e) {
+  PointerTable *map = ARENA_NEW(e->arena, PointerTable);
+  map->arena = e->arena;
+  return map;
+}
+
+Object *make_instance(const CallSite *site, const Object *layer, Actual *arguments, size_t count) {
+  Elaborator *e = site->e;
+  const Definition *definition = layer->definition;
+  Frame *frame = frame_new(e, FRAME_VALUE, definition, layer->home, site);
+  Instance *instance = ARENA_NEW(e->arena, Instance);
+  instance->hyper = ARENA_ARRAY(e->arena, definition->hyper.count + 1, Object *);
+  if (!bind_parameters(site, frame, &definition->hyper, definition->name.name, arguments, count,
+                       instance->hyper))
+    return error_object;
+  instance->layer = layer;
+  instance->made_by = site->expr;
+  instance->made_in = site->frame;
+  instance->suffix = loop_suffix(e, site->frame);
+  instance->call = source_text(e, site->expr->span, 80);
+  instance->dims = pointer_table_new(e);
+  instance->members = pointer_table_new(e);
+  Object *object = object_new(e, OBJECT_INSTANCE);
+  object->instance = instance;
+  return object;
+}
+
+/* ---- paths ---- */
+
+static const char *full_path(Elaborator *e, const Frame *frame, const char *path) {
+  if (frame->kind != FRAME_LAYER) return intern(e->interner, path);
+  return intern(e->interner, arena_format(e->arena, "%s.%s", frame->instance->path, path));
+}
+
+static bool same_hyper(const Instance *a, const Instance *b) {
+  if (a->layer->definition != b->layer->definition) return false;
+  for (size_t i = 0; i < a->layer->definition->hyper.count; i++)
+    if (!object_equal(a->hyper[i], b->hyper[i])) return false;
+  return true;
+}
+
+static const void *owner_of(const Frame *frame) {
+  return frame->kind == FRAME_FILE ? NULL : (const void *)frame->definition;
+}
+
+static bool path_is_free(Elaborator *e, Frame *frame, const char *path, Span span) {
+  if (!pointer_get(&frame->named, path)) return true;
+  Diagnostic *d = report(e, frame, E0112, span,
+                         "'%s' is already the name of another instance or parameter", path);
+  diag_help(d, frame->loops.count
+                   ? "a path is one instance; in a loop make a list: [Layer() for i in 0..n]"
+                   : "a path is one instance or one parameter: give the second another name");
+  return false;
+}
+
+static bool assign_path(Elaborator *e, Frame *frame, const char *path, Instance *instance,
+                        Span span) {
+  if (!path_is_free(e, frame, path, span)) return false;
+  pointer_set(&frame->named, path, instance);
+  Instance *known = pointer_get(&e->paths, path);
+  if (!known) {
+    instance->path = path;
+    instance->owner = owner_of(frame);
+    pointer_set(&e->paths, path, instance);
+    if (frame->kind == FRAME_LAYER) {
+      Object *object = object_new(e, OBJECT_INSTANCE);
+      object->instance = instance;
+      vec_push(e->arena, &frame->instance->order, object);
+    }
+    return true;
+  }
+  if (known->owner != owner_of(frame)) {
+    Diagnostic *d =
+        report(e, frame, E0112, span, "'%s' is already the name of another instance", path);
+    diag_note(d, known->made_by->span, "the other one is made here");
+    diag_help(d, "names of entries share one space; make it at the top level to share it");
+    return false;
+  }
+  if (!same_hyper(known, instance)) {
+    Diagnostic *d =
+        report(e, frame, E0116, span, "'%s' is made again with other hyperparameters", path);
+    diag_label(d, "%s, first %s", instance->call, known->call);
+    return false;
+  }
+  instance->same = known;
+  return true;
+}
+
+static void name_object(Elaborator *e, Frame *frame, const char *path, Object *object, Span span,
+                        int depth) {
+  if (e->stopped || depth > MOST_CALLS) return;
+  if (object->kind == OBJECT_INSTANCE) {
+    Instance *instance = instance_of(object);
+    if (!instance->path) assign_path(e, frame, full_path(e, frame, path), instance, span);
+  } else if (object->kind == OBJECT_LIST) {
+    for (size_t i = 0; i < object->count; i++)
+      if (object->items[i]->kind == OBJECT_INSTANCE || object->items[i]->kind == OBJECT_LIST)
+        name_object(e, frame, arena_format(e->arena, "%s.%zu", path, i), object->items[i], span,
+                    depth + 1);
+  }
+}
+
+void name_instances(Elaborator *e, Frame *frame, const char *path, Object *object, Span span) {
+  if (frame->kind == FRAME_FUNCTION || frame->kind == FRAME_VALUE) return;
+  name_object(e, frame, path, object, span, 0);
+}
+
+/* ---- names that are paths: a.b.c = .. ---- */
+
+static void put_path(Elaborator *e, PointerTable *root, const char *path, Object *object) {
+  const char *dot;
+  while ((dot = strchr(path, '.'))) {
+    const char *word = intern_bytes(e->interner, path, (size_t)(dot - path));
+    Object *under = pointer_get(root, word);
+    if (!under || under->kind != OBJECT_PATH) {
+      under = object_new(e, OBJECT_PATH);
+      under->members = pointer_table_new(e);
+      pointer_set(root, word, under);
+    }
+    root = under->members;
+    path = dot + 1;
+  }
+  pointer_set(root, intern(e->interner, path), object);
+}
+
+static bool holds_instance(const Object *object, int depth) {
+  if (object->kind == OBJECT_INSTANCE || object->kind == OBJECT_PATH ||
+      object->kind == OBJECT_PARAMETER)
+    return true;
+  if (object->kind != OBJECT_LIST || depth > 8) return false;
+  for (size_t i = 0; i < object->count; i++)
+    if (holds_instance(object->items[i], depth + 1)) return true;
+  return false;
+}
+
+void bind_path(Elaborator *e, Frame *frame, const char *path, Object *object, Span span) {
+  name_instances(e, frame, path, object, span);
+  put_path(e, &frame->scope->names, path, object);
+  if (frame->kind == FRAME_LAYER && holds_instance(object, 0))
+    put_path(e, frame->instance->members, path, object);
+}
+
+/* ---- applying ---- */
+
+static bool name_unnamed(const CallSite *site, Instance *instance) {
+  Elaborator *e = site->e;
+  Frame *frame = site->frame;
+  const char *name = layer_name(instance);
+  if (instance->made_in == frame && frame->kind == FRAME_FUNCTION) {
+    Diagnostic *d =
+        report(e, frame, E0114, site->span, "'%s' is made and applied in a function", name);
+    diag_help(d, "a function owns no parameters; make '%s' a layer", frame->definition->name.name);
+    return false;
+  }
+  const char *path = instance->made_in == frame ? unnamed_name(e, frame, instance) : NULL;
+  if (path) return assign_path(e, frame, full_path(e, frame, path), instance, site->span);
+  Diagnostic *d = report(e, frame, E0115, site->span, "this instance of '%s' has no name", name);
+  diag_help(d, "bind it first: f = %s, then x |> f", instance->call);
+  return false;
+}
+
+static Frame *layer_frame(const CallSite *site, Instance *instance) {
+  Elaborator *e = site->e;
+  const Definition *definition = instance->layer->definition;
+  Frame *body = frame_new(e, FRAME_LAYER, definition, instance->layer->home, site);
+  body->instance = instance;
+  body->layer = intern(e->module->names, instance->path);
+  for (size_t i = 0; i < definition->hyper.count; i++)
+    pointer_set(&body->scope->names, definition->hyper.items[i].name.name, instance->hyper[i]);
+  for (size_t i = 0; i < instance->dims->entries.count; i++) {
+    const PointerEntry *entry = &instance->dims->entries.items[i];
+    pointer_set(&body->scope->names, entry->key, entry->value);
+  }
+  return body;
+}
+
+/* Dims that parameters use hold from the first application on. */
+static void keep_dims(Elaborator *e, Instance *instance, const Frame *body) {
+  const PointerTable *used = parameter_dims(e, instance->layer->definition);
+  for (size_t i = 0; i < used->entries.count; i++) {
+    const char *name = used->entries.items[i].key;
+    Object *value = pointer_get(&body->scope->names, name);
+    bool is_size = value && (value->kind == OBJECT_INTEGER || value->kind == OBJECT_DIM);
+    if (is_size && !pointer_get(instance->dims, name)) pointer_set(instance->dims, name, value);
+  }
+}
+
+Object *apply_instance(const CallSite *site, Object *object, Actual *arguments, size_t count) {
+  Elaborator *e = site->e;
+  Instance *instance = instance_of(object);
+  if (!instance->path && !name_unnamed(site, instance)) return error_object;
+  instance = instance_of(object);
+  const Definition *definition = instance->layer->definition;
+  Frame *body = layer_frame(site, instance);
+  Object **values = ARENA_ARRAY(e->arena, definition->parameters.count + 1, Object *);
+  if (!bind_parameters(site, body, &definition->parameters, definition->name.name, arguments, count,
+                       values))
+    return error_object;
+  if (!instance->is_applied) keep_dims(e, instance, body);
+  instance->is_applied = true;
+  return run_body(e, body);
+}
+
+/* ---- parameters ---- */
+
+static const char *parameter_path(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  if (!stmt->from) return stmt->name.name;
+  Object *from = evaluate(e, frame, stmt->from);
+  if (is_error(from)) return NULL;
+  bool fine = from->kind == OBJECT_STRING && *from->text;
+  for (const char *c = fine ? from->text : ""; *c; c++)
+    if (!(*c == '_' || *c == '.' || (*c >= '0' && *c <= '9') ||
+          ((*c | 32) >= 'a' && (*c | 32) <= 'z')))
+      fine = false;
+  if (fine) return from->text;
+  Diagnostic *d =
+      report(e, frame, E0223, stmt->from->span,
+             "a name is a text of letters, digits, '_' and dots, not %s", object_text(e, from));
+  diag_help(d, "for other names in a file: --rename");
+  return NULL;
+}
+
+/* Sizes that the file fixes are numbers in a parameter's type. */
+static bool parameter_type(Elaborator *e, Frame *frame, const Stmt *stmt, Type *type) {
+  const char *word = stmt->kind == STMT_PARAM ? "param" : "state";
+  if (!stmt->type) {
+    report(e, frame, E0232, stmt->span, "'%s %s' needs a type here", word, stmt->name.name);
+    return false;
+  }
+  if (!resolve_type(e, frame, stmt->type, type)) return false;
+  for (int i = 0; i < type->rank; i++)
+    if (!dim_is_constant(type->dims[i]) && dim_min(type->dims[i]) == dim_max(type->dims[i]))
+      type->dims[i] = dim_constant(e->module->dims, dim_min(type->dims[i]));
+  if (stmt->kind == STMT_STATE || type_is_static(type)) return true;
+  Diagnostic *d =
+      report(e, frame, E0232, stmt->type->span,
+             "the size of parameter '%s' is not known while compiling", stmt->name.name);
+  diag_label(d, "%s", type_text(e->arena, type));
+  diag_help(d, "a dim that is chosen at every call cannot be the size of a parameter");
+  return false;
+}
+
+static NamedParameter *known_parameter(Elaborator *e, Frame *frame, const Stmt *stmt,
+                                       NamedParameter *known, const Type *type) {
+  const Instance *owner = frame->kind == FRAME_LAYER ? frame->instance : NULL;
+  if (known->declared == stmt && known->owner == owner && type_equal(&known->type, type))
+    return known;
+  Diagnostic *d;
+  if (known->declared == stmt && known->owner == owner) {
+    d = report(e, frame, E0225, stmt->span, "parameter '%s' has another size than at its first use",
+               known->path);
+    diag_label(d, "%s, first %s", type_text(e->arena, type), type_text(e->arena, &known->type));
+  } else {
+    d = report(e, frame, E0119, stmt->span, "two parameters are named '%s'", known->path);
+    diag_note(d, known->declared->span, "the other one is declared here");
+  }
+  return NULL;
+}
+
+static NamedParameter *declare(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  if (frame->kind == FRAME_FUNCTION || frame->kind == FRAME_VALUE) {
+    Diagnostic *d = report(e, frame, E0114, stmt->span, "a function owns no parameters");
+    diag_help(d, "make '%s' a layer", frame->definition ? frame->definition->name.name : "it");
+    return NULL;
+  }
+  const char *path = parameter_path(e, frame, stmt);
+  Type type;
+  if (!path || !parameter_type(e, frame, stmt, &type)) return NULL;
+  path = full_path(e, frame, path);
+  if (!path_is_free(e, frame, path, stmt->span)) return NULL;
+  NamedParameter *parameter = pointer_get(&e->parameters, path);
+  if (parameter) {
+    parameter = known_parameter(e, frame, stmt, parameter, &type);
+    if (parameter) pointer_set(&frame->named, path, parameter);
+    return parameter;
+  }
+  parameter = ARENA_NEW(e->arena, NamedParameter);
+  *parameter = (NamedParameter){.kind = stmt->kind == STMT_PARAM ? TENSOR_PARAM : TENSOR_STATE,
+                                .path = path,
+                                .type = type,
+                                .declared = stmt,
+                                .owner = frame->kind == FRAME_LAYER ? frame->instance : NULL,
+                                .at = location_at(e, frame, stmt->span),
+                                .frame = frame};
+  pointer_set(&frame->named, path, parameter);
+  pointer_set(&e->parameters, path, parameter);
+  if (frame->kind == FRAME_LAYER) {
+    Object *object = object_new(e, OBJECT_PARAMETER);
+    object->parameter = parameter;
+    vec_push(e->arena, &frame->instance->order, object);
+  }
+  return parameter;
+}
+
+void declare_parameter(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  NamedParameter *parameter = declare(e, frame, stmt);
+  if (!parameter) {
+    put_path(e, &frame->scope->names, stmt->name.name, error_object);
+    return;
+  }
+  Object *object = object_new(e, OBJECT_PARAMETER);
+  object->parameter = parameter;
+  if (frame->kind == FRAME_LAYER) put_path(e, frame->instance->members, stmt->name.name, object);
+  if (e->builder) {
+    Site site = {e, frame, stmt->span, NULL, 0, NULL};
+    Object *tensor = object_tensor(e, read_parameter(&site, parameter));
+    if (!is_error(tensor)) tensor->parameter = parameter;
+    object = tensor;
+  }
+  put_path(e, &frame->scope->names, stmt->name.name, object);
+}
+
+Value *read_parameter(const Site *site, NamedParameter *parameter) {
+  Elaborator *e = site->e;
+  if (!parameter->tensor && e->builder) {
+    parameter->tensor = module_add_tensor(e->module, parameter->kind, parameter->path,
+                                          parameter->type, parameter->at);
+    if (parameter->kind == TENSOR_PARAM)
+      e->parameter_numbers += type_static_count(&parameter->type);
+    initialise(e, parameter);
+  }
+  return emit_typed(site, OP_read, parameter->type, parameter->path, NULL, 0);
+}
+
+/* ---- what an instance has ---- */
+
+static void add_type_names(const Expr *expr, PointerTable *map) {
+  if (!expr) return;
+  if (expr->kind == EXPR_NAME) pointer_set(map, expr->name, map);
+  for (size_t i = 0; i < expr->items.count; i++) add_type_names(expr->items.items[i], map);
+}
+
+static bool uses_any(const Expr *expr, const PointerTable *names) {
+  if (!expr) return false;
+  if (expr->kind == EXPR_NAME && pointer_get(names, expr->name)) return true;
+  if (uses_any(expr->left, names) || uses_any(expr->right, names) || uses_any(expr->third, names))
+    return true;
+  for (size_t i = 0; i < expr->items.count; i++)
+    if (uses_any(expr->items.items[i], names)) return true;
+  for (size_t i = 0; i < expr->arguments.count; i++)
+    if (uses_any(expr->arguments.items[i].value, names)) return true;
+  return false;
+}
+
+/* Parameters whose types need no input are there before the first application. */
+static void declare_without_input(Elaborator *e, Frame *frame, Instance *instance, Span span) {
+  const Definition *definition = instance->layer->definition;
+  PointerTable *names = pointer_table_new(e);
+  for (size_t i = 0; i < definition->parameters.count; i++) {
+    const Expr *type = definition->parameters.items[i].type;
+    for (size_t k = 0; type && k < type->items.count; k++)
+      add_type_names(type->items.items[k], names);
+    pointer_set(names, definition->parameters.items[i].name.name, names);
+  }
+  CallSite site = {e, frame, NULL, span};
+  Frame *body = layer_frame(&site, instance);
+  for (size_t i = 0; i < definition->body.count; i++) {
+    const Stmt *stmt = definition->body.items[i];
+    if ((stmt->kind != STMT_PARAM && stmt->kind != STMT_STATE) || uses_any(stmt->type, names))
+      continue;
+    NamedParameter *parameter = declare(e, body, stmt);
+    if (!parameter) continue;
+    Object *object = object_new(e, OBJECT_PARAMETER);
+    object->parameter = parameter;
+    put_path(e, instance->members, stmt->name.name, object);
+  }
+}
+
+static bool make_ready(Elaborator *e, Frame *frame, Instance *instance, Span span) {
+  if (instance->is_applied) return true;
+  if (!instance->path) {
+    report(e, frame, E0115, span, "an instance without a name has no parameters");
+    return false;
+  }
+  declare_without_input(e, frame, instance, span);
+  return true;
+}
+
+Object *instance_member(Elaborator *e, Frame *frame, Instance *instance, const char *name,
+                        Span span) {
+  Object *found = pointer_get(instance->members, name);
+  if (found) return found;
+  if (!make_ready(e, frame, instance, span)) return error_object;
+  found = pointer_get(instance->members, name);
+  if (found) return found;
+  Diagnostic *d;
+  if (!instance->is_applied) {
+    d = report(e, frame, E0113, span, "'%s' is not known before '%s' is applied", name,
+               instance->path);
+    diag_help(d, "sizes of parameters come from the input: apply the layer first");
+    return error_object;
+  }
+  d = report(e, frame, E0111, span, "'%s' has no '%s'", layer_name(instance), name);
+  const char *near = nearest_in_table(name, instance->members);
+  if (near) diag_help(d, "did you mean '%s'?", near);
+  return error_object;
+}
+
+static void add_once(Elaborator *e, Object *list, Object *object) {
+  for (size_t i = 0; i < list->count; i++)
+    if (list->items[i]->parameter == object->parameter) return;
+  list->items =
+      arena_grow(e->arena, list->items, list->count, list->count + 1, sizeof *list->items);
+  list->items[list->count++] = object;
+}
+
+bool collect_tensors(Elaborator *e, Frame *frame, Object *object, TensorKind kind, Object *list,
+                     Span span) {
+  if (!take_step(e, frame, span, 1 + (int64_t)list->count)) return false;
+  switch (object->kind) {
+  case OBJECT_ERROR:
+    return false;
+  case OBJECT_INSTANCE: {
+    Instance *instance = instance_of(object);
+    if (!make_ready(e, frame, instance, span)) return false;
+    for (size_t i = 0; i < instance->order.count; i++)
+      if (!collect_tensors(e, frame, instance->order.items[i], kind, list, span)) return false;
+    return true;
+  }
+  case OBJECT_LIST:
+    for (size_t i = 0; i < object->count; i++)
+      if (!collect_tensors(e, frame, object->items[i], kind, list, span)) return false;
+    return true;
+  case OBJECT_PATH:
+    for (size_t i = 0; i < object->members->entries.count; i++)
+      if (!collect_tensors(e, frame, object->members->entries.items[i].value, kind, list, span))
+        return false;
+    return true;
+  case OBJECT_PARAMETER:
+  case OBJECT_TENSOR:
+    if (object->parameter && object->parameter->kind == kind) {
+      Object *parameter = object_new(e, OBJECT_PARAMETER);
+      parameter->parameter = object->parameter;
+      add_once(e, list, parameter);
+    }
+    return true;
+  default:
+    return true;
+  }
+}

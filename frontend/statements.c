@@ -1,0 +1,180 @@
+/* statements.c - bodies: what is known while compiling is executed, the rest was made operations
+ * by its expressions. */
+#include "frontend/elaborator.h"
+
+static void execute_one(Elaborator *e, Frame *frame, const Stmt *stmt);
+
+static void bind_target(Elaborator *e, Frame *frame, const Expr *target, Object *value) {
+  const char *path = target->kind == EXPR_NAME ? target->name : ast_path(e->arena, target);
+  if (path) bind_path(e, frame, path, value, target->span);
+}
+
+static void execute_bind(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  size_t count = stmt->values.count, targets = stmt->targets.count;
+  Object **values = ARENA_ARRAY(e->arena, count + targets, Object *);
+  for (size_t i = 0; i < count; i++) values[i] = evaluate(e, frame, stmt->values.items[i]);
+  if (e->stopped) return;
+  if (count == targets) {
+    for (size_t i = 0; i < targets; i++) bind_target(e, frame, stmt->targets.items[i], values[i]);
+    return;
+  }
+  bool bad = false;
+  if (count == 1 && is_error(values[0])) {
+    bad = true;
+  } else if (count != 1 || values[0]->kind != OBJECT_LIST) {
+    Diagnostic *d = report(e, frame, E0231, stmt->span, "%zu names for %s", targets,
+                           count == 1 ? object_text(e, values[0])
+                                      : arena_format(e->arena, "%zu values", count));
+    if (count == 1 && is_tensor(values[0]))
+      diag_help(d, "split(x, %zu, axis=0) makes a list of it", targets);
+    bad = true;
+  } else if (values[0]->count != targets) {
+    report(e, frame, E0231, stmt->span, "%zu names for %s", targets, object_text(e, values[0]));
+    bad = true;
+  }
+  const Object *list = values[0];
+  for (size_t i = 0; i < targets; i++)
+    bind_target(e, frame, stmt->targets.items[i], bad ? error_object : list->items[i]);
+}
+
+static void execute_return(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  if (stmt->values.count == 0) {
+    frame->result = none_object;
+  } else if (stmt->values.count == 1) {
+    frame->result = evaluate(e, frame, stmt->values.items[0]);
+  } else {
+    Object *list = object_list(e, stmt->values.count);
+    bool bad = false;
+    for (size_t i = 0; i < list->count; i++) {
+      list->items[i] = evaluate(e, frame, stmt->values.items[i]);
+      bad |= is_error(list->items[i]);
+    }
+    frame->result = bad ? error_object : list;
+  }
+  frame->is_done = true;
+}
+
+static void execute_assert(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  int holds = evaluate_condition(e, frame, stmt->condition);
+  if (holds) return;
+  Object *why = stmt->message ? evaluate(e, frame, stmt->message) : none_object;
+  Diagnostic *d = report(e, frame, E0304, stmt->span, "%s",
+                         why->kind == OBJECT_STRING ? why->text : "an assertion does not hold");
+  const Expr *c = stmt->condition;
+  const char *text = source_text(e, c->span, 60);
+  if (c->kind == EXPR_BINARY && c->left->kind == EXPR_BINARY) {
+    Object *x = evaluate(e, frame, c->left->left), *y = evaluate(e, frame, c->left->right);
+    if (is_number(x) && is_number(y)) {
+      diag_label(d, "%s does not hold: it is about %s and %s", text, object_text(e, x),
+                 object_text(e, y));
+      frame->is_done = true;
+      frame->result = error_object;
+      return;
+    }
+  }
+  diag_label(d, "%s does not hold", text);
+  frame->is_done = true;
+  frame->result = error_object;
+}
+
+static void execute_if(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  int c = evaluate_condition(e, frame, stmt->condition);
+  if (c < 0) {
+    frame->is_done = true; /* nothing that follows is sure */
+    frame->result = error_object;
+    return;
+  }
+  execute(e, frame, c ? &stmt->body : &stmt->otherwise);
+}
+
+static void execute_for(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  Object **items;
+  size_t count;
+  if (!iterate(e, frame, stmt->iterable, &items, &count)) {
+    frame->is_done = true;
+    frame->result = error_object;
+    return;
+  }
+  vec_push(e->arena, &frame->loops, 0);
+  for (size_t i = 0; i < count && !frame->is_done && take_step(e, frame, stmt->span, 1); i++) {
+    vec_last(&frame->loops) = (int64_t)i;
+    const IdentList *names = &stmt->names;
+    if (names->count == 1) {
+      pointer_set(&frame->scope->names, names->items[0].name, items[i]);
+    } else if (items[i]->kind != OBJECT_LIST || items[i]->count != names->count) {
+      report(e, frame, E0231, stmt->iterable->span, "%zu names stand for %s", names->count,
+             object_text(e, items[i]));
+      frame->is_done = true;
+      frame->result = error_object;
+      break;
+    } else {
+      for (size_t k = 0; k < names->count; k++)
+        pointer_set(&frame->scope->names, names->items[k].name, items[i]->items[k]);
+    }
+    execute(e, frame, &stmt->body);
+  }
+  frame->loops.count--;
+}
+
+static void execute_function(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  Object *function = object_new(e, OBJECT_FUNCTION);
+  function->definition = stmt->definition;
+  function->home = frame->home;
+  function->frame = frame;
+  pointer_set(&frame->scope->names, stmt->definition->name.name, function);
+}
+
+static void execute_one(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  switch (stmt->kind) {
+  case STMT_BIND:
+    execute_bind(e, frame, stmt);
+    break;
+  case STMT_EXPR:
+    for (size_t i = 0; i < stmt->values.count; i++) evaluate(e, frame, stmt->values.items[i]);
+    break;
+  case STMT_PARAM:
+  case STMT_STATE:
+    declare_parameter(e, frame, stmt);
+    break;
+  case STMT_RETURN:
+    execute_return(e, frame, stmt);
+    break;
+  case STMT_ASSERT:
+    execute_assert(e, frame, stmt);
+    break;
+  case STMT_IF:
+    execute_if(e, frame, stmt);
+    break;
+  case STMT_FOR:
+    execute_for(e, frame, stmt);
+    break;
+  case STMT_FUNCTION:
+    execute_function(e, frame, stmt);
+    break;
+  case STMT_SCAN:
+    unsupported(e, frame, stmt->span, "'scan'");
+    break;
+  case STMT_WRITE:
+    unsupported(e, frame, stmt->span, "a write to a state");
+    break;
+  case STMT_MINIMIZE:
+    unsupported(e, frame, stmt->span, "training");
+    break;
+  case STMT_EMIT:
+    report(e, frame, E0007, stmt->span, "'emit' stands in the body of a 'scan'");
+    break;
+  }
+}
+
+void execute(Elaborator *e, Frame *frame, const StmtList *list) {
+  for (size_t i = 0; i < list->count && !frame->is_done; i++) {
+    if (!take_step(e, frame, list->items[i]->span, 1)) return;
+    if (++e->depth > MOST_EVALUATIONS) {
+      report(e, frame, E0307, list->items[i]->span, "calls and statements are nested too deeply");
+      stop(e);
+    } else {
+      execute_one(e, frame, list->items[i]);
+    }
+    e->depth--;
+  }
+}
