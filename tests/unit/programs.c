@@ -1,5 +1,5 @@
-/* The examples and the decade's other programs: they parse, their names are known, and their
- * canonical text is canonical. */
+/* The examples and the decade's other programs: they parse, their names are known, and they
+ * stand in their canonical form. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,17 +35,17 @@ static const char *formatted(Arena *arena, const char *name, const char *text, s
   return form;
 }
 
-static bool form_is_stable(const char *path) {
+/* The files are kept in their form, so that formatting one changes nothing. */
+static bool is_in_form(const char *path) {
   Arena *arena = arena_new();
-  size_t length, again;
+  size_t length, formatted_length;
   const char *message;
   const char *text = source_read(arena, path, 1 << 20, &length, &message);
-  const char *once = text ? formatted(arena, path, text, &length) : NULL;
-  again = length;
-  const char *twice = once ? formatted(arena, path, once, &again) : NULL;
-  bool stable = twice && again == length && memcmp(once, twice, length) == 0;
+  formatted_length = length;
+  const char *form = text ? formatted(arena, path, text, &formatted_length) : NULL;
+  bool same = form && formatted_length == length && memcmp(form, text, length) == 0;
   arena_free(arena);
-  return stable;
+  return same;
 }
 
 static void all_programs(void **state) {
@@ -60,8 +60,8 @@ static void all_programs(void **state) {
       if (errors_of(found.gl_pathv[i]) > 0) {
         print_error("%s: has errors\n", found.gl_pathv[i]);
         bad++;
-      } else if (!form_is_stable(found.gl_pathv[i])) {
-        print_error("%s: formatting it twice changes it\n", found.gl_pathv[i]);
+      } else if (!is_in_form(found.gl_pathv[i])) {
+        print_error("%s: not in its form\n", found.gl_pathv[i]);
         bad++;
       }
     }
