@@ -1,0 +1,210 @@
+/* passes: runs the default pipeline over graph text; after each pass the graph must verify, and the
+ * interpreter must get from it what it got from the original.
+ *
+ *   passes [--print PASS] FILE.ir...
+ *
+ * Each file goes through -O0 to -O2, with its parameters given at run time and as constants, for
+ * vectors of 16 and of 8 lanes. A file's dims are run at their bound and at 1. The tolerance is
+ * that of f32 sums whose order and rounding passes may change: here at most a few hundred terms.
+ * With
+ * --print the graph after that pass, at -O2 with constants, goes to stdout.
+ */
+#include "ir/interpret.h"
+#include "ir/module_text.h"
+#include "passes/pass.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double tolerance = 2e-5;
+static const char *print_after;
+
+static void invent(const char *name, Element element, void *bytes, int64_t count) {
+  uint64_t state = 14695981039346656037u;
+  for (; *name; name++) state = (state ^ (unsigned char)*name) * 1099511628211u;
+  for (int64_t i = 0; i < count; i++) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    int64_t n = (int64_t)(state >> 33);
+    if (element_is_float(element))
+      element_store(element, bytes, i, (double)(n % 4001) / 2000 - 1);
+    else
+      element_store_integer(element, bytes, i, element == ELEMENT_bool ? n & 1 : n % 3);
+  }
+}
+
+typedef struct {
+  Arena *arena;
+  const Module *original;
+  bool constants;
+  int64_t bound; /* dims at their bounds, or at 1 */
+  const char *file;
+  int failures;
+} Run;
+
+static RunTensor make_tensor(Arena *arena, const char *name, const Type *type,
+                             const int64_t *dims) {
+  RunTensor t = {.element = type->element, .rank = type->rank, .count = 1};
+  for (int i = 0; i < t.rank; i++) {
+    dim_evaluate(type->dims[i], dims, &t.shape[i]);
+    t.count *= t.shape[i];
+  }
+  t.bytes = arena_array(arena, (size_t)t.count + 1, 8);
+  invent(name, t.element, t.bytes, t.count);
+  return t;
+}
+
+typedef struct {
+  Arena *arena;
+  const int64_t *dims;
+} Given;
+
+static bool give(void *user, const Tensor *tensor, RunTensor *value) {
+  Given *g = user;
+  *value = make_tensor(g->arena, tensor->name, &tensor->type, g->dims);
+  return true;
+}
+
+static bool run(Arena *arena, const Module *module, const Function *function, bool at_bound,
+                RunTensor *outputs, const char **message) {
+  int symbols = dim_symbol_count(module->dims);
+  int64_t *dims = ARENA_ARRAY(arena, (size_t)symbols + 1, int64_t);
+  for (int i = 0; i < symbols; i++) {
+    const Symbol *s = dim_symbol_at(module->dims, i);
+    dims[i] = at_bound ? s->max : s->min;
+  }
+  Given given = {arena, dims};
+  int inputs = function->body->argument_count;
+  RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
+  for (int i = 0; i < inputs; i++) {
+    const Value *value = function->body->arguments[i];
+    in[i] = make_tensor(arena, value->name ? value->name : "x", &value->type, dims);
+  }
+  InterpretOptions options = {.arena = arena, .dims = dims, .tensor = give, .user = &given};
+  return interpret(function, &options, in, outputs, message);
+}
+
+static double difference(const RunTensor *a, const RunTensor *b) {
+  double scale = 0, most = 0;
+  if (a->count != b->count || a->rank != b->rank) return INFINITY;
+  for (int64_t i = 0; i < a->count; i++) {
+    double x = element_load(a->element, a->bytes, i);
+    if (isfinite(x) && fabs(x) > scale) scale = fabs(x);
+  }
+  for (int64_t i = 0; i < a->count; i++) {
+    double x = element_load(a->element, a->bytes, i), y = element_load(b->element, b->bytes, i);
+    if (x == y || (isnan(x) && isnan(y))) continue;
+    double d = fabs(x - y) / (scale > 0 ? scale : 1);
+    if (isnan(d)) d = INFINITY;
+    if (d > most) most = d;
+  }
+  return most;
+}
+
+static void fail(Run *r, const Module *module, const Pass *pass, const char *message) {
+  printf("%s: after '%s': %s\n", r->file, pass->name, message);
+  Text text = text_new(r->arena);
+  module_print(&text, module, (PrintOptions){.locations = false});
+  printf("%s", text_get(&text));
+  r->failures++;
+}
+
+static bool check(void *user, const Pass *pass, const PassEffect *effect, Module *module) {
+  Run *r = user;
+  (void)effect;
+  if (print_after && strcmp(pass->name, print_after) == 0) {
+    Text text = text_new(r->arena);
+    module_print(&text, module, (PrintOptions){.locations = false});
+    printf("%s", text_get(&text));
+    return true;
+  }
+  const Op *where = NULL;
+  const char *fault = module_verify(r->arena, module, &where);
+  if (fault) {
+    fail(r, module, pass, fault);
+    return false;
+  }
+  for (size_t i = 0; i < module->functions.count; i++) {
+    const Function *before = r->original->functions.items[i], *after = module->functions.items[i];
+    int outputs = (int)before->results.count;
+    for (int at_bound = 0; at_bound < 2; at_bound++) {
+      Arena *arena = arena_new();
+      RunTensor *want = ARENA_ARRAY(arena, outputs, RunTensor);
+      RunTensor *got = ARENA_ARRAY(arena, outputs, RunTensor);
+      const char *message = NULL;
+      bool ok = run(arena, r->original, before, at_bound, want, &message) &&
+                run(arena, module, after, at_bound, got, &message);
+      if (!ok) fail(r, module, pass, message);
+      for (int j = 0; ok && j < outputs; j++) {
+        double d = difference(&want[j], &got[j]);
+        if (d <= tolerance) continue;
+        fail(r, module, pass,
+             arena_format(r->arena, "@%s result %d differs by %g", before->name, j, d));
+        ok = false;
+      }
+      arena_free(arena);
+      if (!ok) return false;
+    }
+  }
+  return true;
+}
+
+static Module *parse(Arena *arena, const char *file, bool constants) {
+  Sources *sources = sources_new(arena);
+  Diagnostics *diagnostics = diagnostics_new(arena, sources);
+  size_t length;
+  const char *message;
+  char *bytes = source_read(arena, file, 1 << 26, &length, &message);
+  if (!bytes) {
+    printf("%s: %s\n", file, message);
+    return NULL;
+  }
+  Module *module =
+      module_parse(arena, diagnostics, sources_add(sources, file, file, bytes, length));
+  diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
+  for (size_t i = 0; module && constants && i < module->tensors.count; i++) {
+    Tensor *tensor = module->tensors.items[i];
+    if (!type_is_static(&tensor->type)) continue;
+    RunTensor t = make_tensor(arena, tensor->name, &tensor->type, NULL);
+    tensor->data = data_new(arena, t.element, t.count, t.bytes);
+  }
+  return module;
+}
+
+static int test_file(const char *file) {
+  int failures = 0;
+  for (int level = print_after ? 2 : 0; level <= 2; level++)
+    for (int constants = print_after ? 1 : 0; constants < 2; constants++)
+      for (int lanes = 8; lanes <= (print_after ? 8 : 16); lanes += 8) {
+        Arena *arena = arena_new();
+        Run r = {.arena = arena, .constants = constants, .file = file};
+        r.original = parse(arena, file, constants);
+        Module *module = parse(arena, file, constants);
+        if (!module || !r.original) return failures + 1;
+        PassOptions options = PASS_OPTIONS_DEFAULT;
+        options.level = level;
+        options.vector_lanes = lanes;
+        options.panel_columns = lanes == 16 ? 48 : 16;
+        Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
+        if (!pipeline_run(module, &options, diagnostics, check, &r)) r.failures++;
+        diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
+        if (r.failures)
+          printf("%s: -O%d, %s parameters, %d lanes\n", file, level,
+                 constants ? "constant" : "variable", lanes);
+        failures += r.failures;
+        arena_free(arena);
+        if (failures) return failures;
+      }
+  return failures;
+}
+
+int main(int argc, char **argv) {
+  int failures = 0;
+  for (int i = 1; i < argc; i++)
+    if (strcmp(argv[i], "--print") == 0 && i + 1 < argc)
+      print_after = argv[++i];
+    else
+      failures += test_file(argv[i]);
+  return failures > 0;
+}
