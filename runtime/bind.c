@@ -232,6 +232,21 @@ static dlrt_status read_input(dlrt_binding *binding, dlrt_input *input, const ch
   return DLRT_OK;
 }
 
+/* A batch that was not asked for gives way to the entry's checks (N + T <= 10). */
+static void lower_batch(dlrt_binding *binding) {
+  const dlrt_entry *entry = binding->entry;
+  const dlrt_model *model = binding->model;
+  int64_t *dims = malloc(((size_t)model->dim_count + (size_t)entry->dim_count) * sizeof *dims);
+  int64_t batch = binding->batch, least = model->dims[binding->row_dim].min;
+  bool good = false;
+  for (; dims && entry->failing && !good && batch >= least; batch = good ? batch : batch / 2) {
+    dlrt_bind_values(binding, batch, dims + model->dim_count, dims);
+    good = entry->failing(dims) < 0;
+  }
+  if (good) binding->batch = batch;
+  free(dims);
+}
+
 /* Dims that no file told, and the shapes that follow from all of them. */
 static dlrt_status check_dims(dlrt_binding *binding, dlrt_error *error) {
   const dlrt_model *model = binding->model;
@@ -251,6 +266,7 @@ static dlrt_status check_dims(dlrt_binding *binding, dlrt_error *error) {
   if (binding->has_rows && !binding->batch) {
     int64_t most = model->dims[binding->row_dim].max;
     binding->batch = binding->rows < most ? binding->rows : most;
+    lower_batch(binding);
   }
   if (!binding->has_rows) binding->rows = binding->batch = 1;
   int64_t *dims = malloc(((size_t)model->dim_count + (size_t)entry->dim_count + 1) * sizeof *dims);

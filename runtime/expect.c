@@ -201,7 +201,7 @@ int dlrt_expect(dlrt_program *program, const dlrt_binding *binding, const dlrt_r
     }
   }
   if (!code && program->show)
-    dlrt_show(program, binding, results, labels, names.names, names.count);
+    code = dlrt_show(program, binding, results, labels, names.names, names.count);
   free(labels);
   dlrt_array_free(&array);
   dlrt_names_free(&names);

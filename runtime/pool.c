@@ -1,5 +1,6 @@
 #include "runtime/pool.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 
@@ -96,7 +97,11 @@ void dlrt_pool_run(dlrt_pool_state *pool, int parts, dlrt_kernel *kernel, void *
     if (spins % 64) continue;
     int64_t time = now();
     if (!since) since = time;
-    if (time - since <= DLRT_SPIN_NANOSECONDS) continue;
+    if (time - since <= DLRT_SPIN_NANOSECONDS) {
+      /* A thread that is this late may be waiting for this very processor. */
+      if (time - since > DLRT_SPIN_NANOSECONDS / 8) sched_yield();
+      continue;
+    }
     pthread_mutex_lock(&pool->mutex);
     atomic_store(&pool->waiting, 1);
     while (atomic_load(&pool->remaining)) pthread_cond_wait(&pool->done, &pool->mutex);

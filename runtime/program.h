@@ -73,9 +73,9 @@ const char *dlrt_bytes_text(double bytes); /* "241.0 KiB" */
 /* What --expect compares. */
 int dlrt_expect(dlrt_program *program, const dlrt_binding *binding, const dlrt_result *results,
                 FILE *json);
-/* Draws the first rows of the input that looks like a picture. `names` may be NULL. */
-void dlrt_show(dlrt_program *program, const dlrt_binding *binding, const dlrt_result *results,
-               const int64_t *labels, char *const *names, int64_t name_count);
+/* Draws the first rows of the input that looks like a picture; `labels` and `names` may be NULL. */
+int dlrt_show(dlrt_program *program, const dlrt_binding *binding, const dlrt_result *results,
+              const int64_t *labels, char *const *names, int64_t name_count);
 
 typedef struct {
   char *text;

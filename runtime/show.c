@@ -145,8 +145,8 @@ static void print_guess(const guesses *g, int64_t line, const dlrt_names *names,
   fprintf(to, " %.1f %%\n", 100 * g->part[line]);
 }
 
-void dlrt_show(dlrt_program *program, const dlrt_binding *binding, const dlrt_result *results,
-               const int64_t *labels, char *const *texts, int64_t name_count) {
+int dlrt_show(dlrt_program *program, const dlrt_binding *binding, const dlrt_result *results,
+              const int64_t *labels, char *const *texts, int64_t name_count) {
   FILE *to = program->report;
   picture p;
   char room[24];
@@ -155,10 +155,9 @@ void dlrt_show(dlrt_program *program, const dlrt_binding *binding, const dlrt_re
     char **to;
   } names_of = {texts};
   dlrt_names names = {NULL, names_of.to, name_count};
-  if (!find_picture(binding, &p)) {
-    dlrt_complain(program, 0, "no input of '%s' is a picture to show", binding->entry->name);
-    return;
-  }
+  if (!find_picture(binding, &p))
+    return dlrt_complain(program, EXIT_USAGE, "no input of '%s' is a picture to show",
+                         binding->entry->name);
   int64_t shown = p.input->by_rows ? binding->rows : 1;
   if (program->show < shown) shown = program->show;
   bool colour = program->colour && p.channels == 3;
@@ -179,4 +178,5 @@ void dlrt_show(dlrt_program *program, const dlrt_binding *binding, const dlrt_re
         fputc('\n', to);
     }
   }
+  return 0;
 }
