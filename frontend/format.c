@@ -28,8 +28,8 @@ static void write_line(Text *text, const Page *page, const Line *line) {
   text_char(text, '\n');
 }
 
-static void format_tokens(Arena *arena, const char *bytes, const TokenList *tokens, Text *text) {
-  Page page = {.arena = arena, .bytes = bytes};
+static void format_tokens(const char *bytes, const TokenList *tokens, Text *text) {
+  Page page = {.arena = arena_new(), .bytes = bytes}; /* gone with this pass */
   format_read(&page, tokens);
   format_roles(&page);
   for (int round = 0; round <= MOST_BREAKS; round++) {
@@ -38,6 +38,7 @@ static void format_tokens(Arena *arena, const char *bytes, const TokenList *toke
     if (round == MOST_BREAKS || !format_break(&page)) break;
   }
   for (size_t n = 0; n + 1 < page.lines.count; n++) write_line(text, &page, &page.lines.items[n]);
+  arena_free(page.arena);
 }
 
 const char *ast_format(Arena *arena, Interner *interner, Diagnostics *diagnostics, int32_t file,
@@ -51,7 +52,7 @@ const char *ast_format(Arena *arena, Interner *interner, Diagnostics *diagnostic
     TokenList tokens;
     if (!lexer_tokens(arena, interner, diagnostics, file, &tokens)) return NULL;
     Text text = text_new(arena);
-    format_tokens(arena, bytes, &tokens, &text);
+    format_tokens(bytes, &tokens, &text);
     *length = text.length;
     if (!strcmp(bytes, text_get(&text))) break;
     bytes = text_get(&text);

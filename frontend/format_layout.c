@@ -107,11 +107,9 @@ static int line_end(const Page *page, const Line *line) {
   return last->column + last->width;
 }
 
-/* A comment line's column when it is not part of a column of comments. */
-static int comment_indent(const Page *page, size_t n) {
-  const Line *line = &page->lines.items[n];
-  while (n < page->lines.count && page->lines.items[n].kind == LINE_COMMENT) n++;
-  const Line *next = &page->lines.items[n];
+/* A comment line's column when it is not part of a column of comments; `next` is the line behind
+ * the comments. */
+static int comment_indent(const Page *page, const Line *line, const Line *next) {
   return next->kind == LINE_REST ? first_column(page, next) : 2 * line->depth;
 }
 
@@ -135,12 +133,14 @@ static void pull_back(Page *page, size_t from, size_t to) {
 }
 
 static void lay_out_comments(Page *page) {
-  size_t count = page->lines.count;
+  size_t count = page->lines.count, next = 0;
   for (size_t n = 0; n < count; n++) {
     Line *line = &page->lines.items[n];
     if (line->comment < 0) continue;
     if (line->kind == LINE_COMMENT) {
-      line->comment_column = comment_indent(page, n);
+      if (next < n) next = n;
+      while (page->lines.items[next].kind == LINE_COMMENT) next++;
+      line->comment_column = comment_indent(page, line, &page->lines.items[next]);
       continue;
     }
     size_t end = n + 1;

@@ -10,13 +10,17 @@ AstFile *parse_file(Arena *arena, Interner *interner, Diagnostics *diagnostics, 
                    .result = ARENA_NEW(arena, AstFile)};
   parser.result->file = file;
   TokenList tokens;
-  if (!lexer_tokens(arena, interner, diagnostics, file, &tokens)) return parser.result;
+  if (!lexer_tokens(arena, interner, diagnostics, file, &tokens)) {
+    diag_sort(diagnostics);
+    return parser.result;
+  }
   parser.bytes = sources_get(diagnostics_sources(diagnostics), file)->bytes;
   parser.tokens = tokens.items;
   parser.count = tokens.count;
   parser.bad = tokens.bad;
   parser.bad_count = tokens.bad_count;
   dlparse_parse(&parser);
+  diag_sort(diagnostics);
   return parser.result;
 }
 
@@ -26,6 +30,11 @@ int dlparse_lex(DLPARSE_STYPE *value, Span *span, Parser *parser) {
     parser->resume = 0;
   }
   const Token *token = &parser->tokens[parser->next];
+  if (parser->end_first) {
+    parser->end_first = false;
+    *span = (Span){parser->file, token->from, token->from};
+    return NEWLINE;
+  }
   if (token->kind != END) parser->next++;
   *span = (Span){parser->file, token->from, token->to};
   switch (token->kind) {

@@ -29,6 +29,7 @@ static void load_imports(Loader *loader, ProgramFile *file, const char *path);
 /* A file of the text `number`; those that it imports come before it. */
 static ProgramFile *add_file(Loader *loader, int32_t number, const char *path, bool standard) {
   ProgramFile *file = ARENA_NEW(loader->arena, ProgramFile);
+  int errors = diagnostics_errors(loader->diagnostics);
   file->ast = parse_file(loader->arena, loader->interner, loader->diagnostics, number);
   file->standard = standard;
   for (size_t i = 0; i < file->ast->count; i++) {
@@ -37,7 +38,8 @@ static ProgramFile *add_file(Loader *loader, int32_t number, const char *path, b
     if (name && !names_get(&file->declarations, name))
       names_put(loader->arena, &file->declarations, name, declaration);
   }
-  if (!standard) load_imports(loader, file, path);
+  if (!standard && diagnostics_errors(loader->diagnostics) == errors)
+    load_imports(loader, file, path);
   vec_push(loader->arena, &loader->files, file);
   return file;
 }

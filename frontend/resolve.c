@@ -428,6 +428,7 @@ static void check_steps(Resolver *r, const Declaration *declaration) {
 }
 
 static void resolve_file(Resolver *r, const ProgramFile *file) {
+  int errors = diagnostics_errors(r->names.diagnostics);
   r->names.file = file;
   r->names.reported = (NameTable){0};
   scope_push(&r->names, false);
@@ -449,7 +450,7 @@ static void resolve_file(Resolver *r, const ProgramFile *file) {
   }
   r->definition = NULL;
   scope_pop(&r->names);
-  scope_warn_unused(&r->names);
+  if (diagnostics_errors(r->names.diagnostics) == errors) scope_warn_unused(&r->names);
 }
 
 bool resolve_program(Arena *arena, Interner *interner, Diagnostics *diagnostics,
@@ -467,5 +468,6 @@ bool resolve_program(Arena *arena, Interner *interner, Diagnostics *diagnostics,
   for (size_t i = program->standard_count; i < program->count; i++)
     resolve_file(&r, program->files[i]);
   endless_report(r.endless, diagnostics);
+  diag_sort(diagnostics);
   return diagnostics_errors(diagnostics) == errors;
 }

@@ -220,7 +220,7 @@ void name_unknown(Names *names, const char *name, Span span, Wanted wanted) {
   if (diagnostics_errors(names->diagnostics) > 20) return; /* no more are shown */
   Candidates all = {0};
   collect_candidates(names, wanted, &all);
-  const char *near = nearest_name(name, all.items, all.count);
+  const char *near = name[1] ? nearest_name(name, all.items, all.count) : NULL;
   if (near && strchr("tfN", near[0]) &&
       (!strcmp(near, "true") || !strcmp(near, "false") || !strcmp(near, "None"))) {
     diag_help(d, "write %s", near);

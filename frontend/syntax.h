@@ -21,8 +21,9 @@ typedef struct Parser {
   size_t next, count;
   const uint32_t *bad; /* as in TokenList */
   size_t bad_count;
-  size_t resume; /* after an error: the token to go on with; 0: none */
-  bool too_deep; /* said once */
+  size_t resume;  /* after an error: the token to go on with; 0: none */
+  bool end_first; /* and before it an end of the statement, which is not in the text */
+  bool too_deep;  /* said once */
   AstFile *result;
   size_t room; /* of the result's declarations */
 } Parser;

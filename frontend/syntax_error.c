@@ -140,6 +140,12 @@ static bool is_thing(int kind) {
   return false;
 }
 
+/* Words that a statement or declaration begins with, and no expression holds. */
+static bool begins_statement(int kind) {
+  return kind >= IMPORT && kind <= MINIMIZE && kind != IF && kind != ELSE && kind != FOR &&
+         kind != WHILE;
+}
+
 /* Whether the token or the one before it was reported already, or a stray sign between them. */
 static bool is_consequence(const Parser *parser, size_t index) {
   uint32_t from = index ? parser->tokens[index - 1].from : 0;
@@ -185,6 +191,8 @@ static const char *likely(const Parser *parser, const Expected *expected, const 
   if (!foreign && before->kind == NAME) foreign = foreign_word(parser, before);
   if (foreign) return foreign;
   bool touches = before->to == token->from;
+  if (token->first && begins_statement(token->kind) && !expects_statement(expected))
+    return "the line before goes on here: an operator, a comma or '=' is its last sign";
   if (token->kind == WRITE && after->kind == INTEGER && token->to == after->from)
     return "'<-' is a write; a comparison with a negative number needs a space: < -1";
   if (token->kind == WRITE) return "'<-' writes a state, in a statement of its own";
@@ -205,6 +213,8 @@ static const char *likely(const Parser *parser, const Expected *expected, const 
     return "words of the language cannot be names";
   if (is_thing(before->kind) && expects(expected, "a name"))
     return "the word before it is of the language and cannot be a name";
+  if (token->kind == NAME && expected->count == 1 && expects(expected, "a text"))
+    return "a text stands in \"double quotes\"";
   if (token->kind == '<' && expects(expected, "'<='")) return "a bound is written '<='";
   if (token->kind == '{' && expects_statement(expected)) return "a block belongs to a header";
   if ((token->kind == LAYER || token->kind == MODEL || token->kind == TRAIN) &&
@@ -213,14 +223,19 @@ static const char *likely(const Parser *parser, const Expected *expected, const 
   return NULL;
 }
 
-/* Where the statement at `index` ends: its separator, or the brace that ends the block. */
-static size_t statement_end(const Parser *parser, size_t index) {
+/* Where the statement at `index` ends: its separator, or the brace that ends the block. Also at a )
+ * or ] of a bracket around it, if `within`. */
+static size_t statement_end(const Parser *parser, size_t index, bool within) {
   for (; parser->tokens[index].kind != END; index++) {
     switch (parser->tokens[index].kind) {
     case NEWLINE:
     case ';':
     case '}':
       return index;
+    case ')':
+    case ']':
+      if (within) return index;
+      break;
     case '(':
     case '[':
     case '{':
@@ -229,6 +244,11 @@ static size_t statement_end(const Parser *parser, size_t index) {
     }
   }
   return index;
+}
+
+static bool in_brackets(const Parser *parser, size_t index) {
+  int kind = parser->tokens[statement_end(parser, index, true)].kind;
+  return kind == ')' || kind == ']';
 }
 
 void parser_syntax_error(Parser *parser, const char *found, const char *const *names, int count) {
@@ -245,6 +265,13 @@ void parser_syntax_error(Parser *parser, const char *found, const char *const *n
     if (help) diag_help(d, "%s", help);
   }
   bool block_follows = token->kind == NEWLINE && token[1].kind == '{';
-  size_t end = statement_end(parser, block_follows ? index + 1 : index);
-  if (end != index) parser->resume = end;
+  size_t end = statement_end(parser, block_follows ? index + 1 : index, false);
+  if (end == index) return;
+  parser->resume = end;
+  /* The next statement was taken for the rest of this one: it is still to be read. */
+  if (token->first && begins_statement(token->kind) && !expects_statement(&expected) &&
+      !in_brackets(parser, index)) {
+    parser->resume = index;
+    parser->end_first = true;
+  }
 }

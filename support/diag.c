@@ -121,6 +121,21 @@ void diag_fix(Diagnostic *d, Span span, const char *format, ...) {
   vec_push(d->arena, &d->fixes, ((Fix){span, text}));
 }
 
+static bool stands_before(Span a, Span b) {
+  return a.file != b.file ? a.file < b.file : a.from < b.from;
+}
+
+void diag_sort(Diagnostics *diagnostics) {
+  Diagnostic **list = diagnostics->list.items;
+  for (size_t i = diagnostics->shown + 1; i < diagnostics->list.count; i++) {
+    Diagnostic *moved = list[i];
+    size_t k = i;
+    for (; k > diagnostics->shown && stands_before(moved->span, list[k - 1]->span); k--)
+      list[k] = list[k - 1];
+    list[k] = moved;
+  }
+}
+
 int diagnostics_errors(const Diagnostics *diagnostics) {
   return diagnostics->errors;
 }

@@ -66,6 +66,9 @@ void diag_help(Diagnostic *diagnostic, const char *format, ...)
 void diag_fix(Diagnostic *diagnostic, Span span, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Brings those not printed yet into the order of their places. */
+void diag_sort(Diagnostics *diagnostics);
+
 int diagnostics_errors(const Diagnostics *diagnostics);
 int diagnostics_warnings(const Diagnostics *diagnostics);
 

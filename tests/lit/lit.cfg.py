@@ -1,0 +1,30 @@
+# Text tests: a file says what to run in its comments ("RUN:"), and FileCheck or a neighbour what
+# comes out. ctest runs them as 'lit'; alone:  lit build/release/tests/lit --filter NAME
+# %errors   checks the file at hand, which must fail, and compares stderr with NAME.dl.err
+# %warnings the same for a file that must pass
+# After an intended change:  lit -D update=1 ...  writes the .err files anew; review the diff.
+import os
+import subprocess
+
+import lit.formats
+
+config.name = "dlc"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".dl", ".ir", ".test"]
+config.excludes = ["Inputs"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = config.build_folder
+
+config.environment["PATH"] = os.pathsep.join([config.llvm_tools, config.environment["PATH"]])
+config.environment["LC_ALL"] = "C"
+
+compare = "diff %{s:basename}.err -"
+if lit_config.params.get("update"):
+    compare = "tee %{s:basename}.err"
+check = "%dlc check --color=never %{s:basename} 2>&1 >/dev/null | " + compare
+config.substitutions.append(("%errors", "cd %S && not " + check))
+config.substitutions.append(("%warnings", "cd %S && " + check))
+config.substitutions.append(("%dlc", config.dlc))
+config.recursiveExpansionLimit = 3
+
+config.unsupported = subprocess.run([config.dlc, "--version"], capture_output=True).returncode != 0
