@@ -3,6 +3,7 @@
 #include "backend/lower.h"
 
 #include "backend/families.h"
+#include "ir/cost.h"
 #include "support/bug.h"
 
 #include <stdlib.h>
@@ -196,6 +197,16 @@ static Lowering begin(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   return l;
 }
 
+/* All that the step reads and writes, once. */
+static const Dim *bytes_of(DimTable *dims, const Value *const *values, int count) {
+  const Dim *bytes = dim_constant(dims, 0);
+  for (int i = 0; i < count; i++) {
+    const Dim *size = dim_constant(dims, element_infos[values[i]->type.element].bytes);
+    bytes = dim_add(dims, bytes, dim_mul(dims, type_count(dims, &values[i]->type), size));
+  }
+  return bytes;
+}
+
 static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Value *const *values,
                    int count) {
   const Op *telling = telling_op(l->op);
@@ -206,7 +217,11 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
                       .place = place_text(lw, telling->at),
                       .algorithm = l->algorithm,
                       .trips = l->trips,
-                      .grain = l->grain};
+                      .grain = l->grain,
+                      .flop = op_flops(l->dims, l->op),
+                      .bytes = bytes_of(l->dims, values, count)};
+  if (l->op->kind == OP_concat) /* only a part of it */
+    step.bytes = bytes_of(l->dims, (const Value *[]){values[0], values[0]}, 2);
   for (int i = 0; i < count; i++) vec_push(lw->arena, &step.operands, operand(lw, values[i]));
   if (count > lw->program->most_operands) lw->program->most_operands = count;
   vec_push(lw->arena, &entry->steps, step);

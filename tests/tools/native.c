@@ -2,10 +2,10 @@
 
 #include "backend/emit.h"
 #include "backend/lower.h"
-#include "runtime/model.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct {
   NativeRun *run;
@@ -50,34 +50,46 @@ static bool make_outputs(const Function *function, NativeRun *run) {
   return true;
 }
 
+static bool find_step(const Memory *m, Jit *jit, const ProgramStep *step, NativeStep *found) {
+  union {
+    void *object;
+    dlrt_kernel *kernel;
+  } code = {jit_find(jit, step->kernel->name)};
+  *found = (NativeStep){.step = step, .kernel = code.kernel};
+  if (!code.object || step->operands.count > 128 ||
+      !dim_evaluate(step->trips, m->run->dims, &found->trips)) {
+    m->run->message = step->kernel->name;
+    return false;
+  }
+  for (size_t o = 0; o < step->operands.count; o++)
+    found->operands[o] = at(m, &step->operands.items[o]);
+  return true;
+}
+
 static bool run_steps(const Memory *m, Jit *jit, const ProgramEntry *entry) {
   NativeRun *run = m->run;
   char *scratch = block(m->program->scratch_bytes);
   dlrt_worker worker = {.scratch = scratch};
-  for (size_t i = 0; i < entry->steps.count; i++) {
-    const ProgramStep *step = &entry->steps.items[i];
-    union {
-      void *object;
-      dlrt_kernel *kernel;
-    } code = {jit_find(jit, step->kernel->name)};
-    void *operands[128];
-    int64_t trips;
-    if (!code.object || step->operands.count > 128 ||
-        !dim_evaluate(step->trips, run->dims, &trips)) {
-      run->message = step->kernel->name;
-      return false;
-    }
-    for (size_t o = 0; o < step->operands.count; o++) operands[o] = at(m, &step->operands.items[o]);
+  size_t count = entry->steps.count;
+  NativeStep *steps = ARENA_ARRAY(run->arena, count + 1, NativeStep);
+  bool ok = true;
+  for (size_t i = 0; i < count && ok; i++)
+    ok = find_step(m, jit, &entry->steps.items[i], &steps[i]);
+  for (size_t i = 0; i < count && ok; i++)
     for (int part = run->parts - 1; part >= 0; part--)
-      code.kernel(operands, run->dims, trips * part / run->parts, trips * (part + 1) / run->parts,
-                  &worker);
-  }
+      steps[i].kernel(steps[i].operands, run->dims, steps[i].trips * part / run->parts,
+                      steps[i].trips * (part + 1) / run->parts, &worker);
+  if (ok && worker.fault) run->message = "a fault";
+  ok = ok && !worker.fault;
+  if (ok && run->again) run->again(run->user, steps, count, &worker);
   free(scratch);
-  if (worker.fault) {
-    run->message = "a fault";
-    return false;
-  }
-  return true;
+  return ok;
+}
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 bool native_run(const Module *module, const Function *function, const Target *target, int level,
@@ -88,7 +100,11 @@ bool native_run(const Module *module, const Function *function, const Target *ta
                    (EmitOptions){.source = "test.dl", .level = level, .public_kernels = true});
   for (size_t i = 0; i < program->kernels.count; i++) emit_kernel(e, program->kernels.items[i]);
   const char *error = NULL;
-  Jit *jit = jit_new(run->arena, emission_object(e), NULL, 0, &error);
+  double start = seconds();
+  EmitBytes object = emission_object(e);
+  run->compile_seconds = seconds() - start;
+  run->object_bytes = object.length;
+  Jit *jit = jit_new(run->arena, object, NULL, 0, &error);
   emission_free(e);
   if (!jit) {
     run->message = error;

@@ -3,8 +3,18 @@
 #ifndef TESTS_NATIVE_H
 #define TESTS_NATIVE_H
 
+#include "backend/program.h"
 #include "backend/target.h"
 #include "ir/interpret.h"
+#include "runtime/model.h"
+
+/* A step that can be run again. */
+typedef struct {
+  const ProgramStep *step;
+  dlrt_kernel *kernel;
+  void *operands[128];
+  int64_t trips;
+} NativeStep;
 
 typedef struct {
   Arena *arena;
@@ -14,6 +24,11 @@ typedef struct {
   RunTensor *outputs; /* made here */
   /* of parameters without data; fills bytes */
   void (*tensor)(const char *name, Element element, void *bytes, int64_t count);
+  /* Called after the first time, which was checked for faults, if not NULL. */
+  void (*again)(void *user, const NativeStep *steps, size_t count, dlrt_worker *worker);
+  void *user;
+  double compile_seconds; /* LLVM's, from loop IR to an object; and the object's size */
+  size_t object_bytes;
   const char *message; /* what failed */
 } NativeRun;
 

@@ -1,0 +1,324 @@
+/* kernels: the speed of each kernel on one thread, beside the machine's limits.
+ *
+ *   kernels [--cpu NAME] [--level N] [--dim VALUE] [--rounds N] [--loops] [--asm] [FILE.ir |
+ * WORD]...
+ *
+ * Without a file the built-in cases run, those alone whose group or name has one of the words. A
+ * step's time is the least of many rounds over the whole entry, so that other processes on the
+ * machine count little; in a file of a network each kernel finds its data as the one before left
+ * it. Percentages are of the fused multiply-adds and the reading from L2 or memory measured at the
+ * start. --loops prints the kernels, --asm their machine code.
+ */
+#include "backend/emit.h"
+#include "backend/lower.h"
+#include "ir/module_text.h"
+#include "passes/pass.h"
+#include "tests/bench/kernel_cases.h"
+#include "tests/tools/native.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+  Target target;
+  int level, rounds;
+  int64_t dim;
+  bool loops, assembly;
+  double peak, bandwidth; /* FLOP/s, bytes/s */
+} Bench;
+
+/* Of this thread alone: other processes on the machine take time, but are not counted. */
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* ---- the machine's limits, by kernels of the same loop IR ---- */
+
+static LoopKernel *peak_kernel(Arena *arena, const Target *target) {
+  LoopKernel *k = loop_kernel(arena, "peak", (LoopPlace){0});
+  LoopBuffer *y = loop_operand(k, "y", LOOP_F32, 1, loop_int(k, 1024));
+  loop_parallel(k, "t", loop_int(k, 1 << 20));
+  int rows = target->registers - 4, lanes = target->lanes;
+  LoopExpr *zero = loop_int(k, 0);
+  LoopExpr *a = loop_let(k, "a", loop_lanes(k, y, lanes, zero));
+  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, rows, lanes, loop_number(k, 0));
+  LoopExpr *r = loop_each(k, "r", zero, loop_int(k, rows));
+  loop_set(k, loop_row(k, acc, r), loop_lanes(k, y, lanes, loop_mul(k, r, loop_int(k, lanes))));
+  loop_end(k);
+  loop_for(k, "i", zero, loop_int(k, 256));
+  r = loop_each(k, "r", zero, loop_int(k, rows));
+  loop_set(k, loop_row(k, acc, r), loop_fma(k, a, a, loop_row(k, acc, r)));
+  loop_end(k);
+  loop_end(k);
+  r = loop_each(k, "r", zero, loop_int(k, rows));
+  loop_store(k, loop_lanes(k, y, lanes, loop_mul(k, r, loop_int(k, lanes))), loop_row(k, acc, r));
+  loop_end(k);
+  loop_end(k);
+  return k;
+}
+
+static LoopKernel *read_kernel(Arena *arena, const Target *target) {
+  LoopKernel *k = loop_kernel(arena, "read", (LoopPlace){0});
+  LoopBuffer *x = loop_operand(k, "x", LOOP_F32, 1, loop_int(k, INT64_C(1) << 40));
+  LoopBuffer *y = loop_operand(k, "y", LOOP_F32, 1, loop_int(k, 64));
+  LoopExpr *t = loop_parallel(k, "t", loop_int(k, 1 << 20)), *zero = loop_int(k, 0);
+  int lanes = 8 * target->lanes;
+  LoopExpr *acc = loop_var(k, "acc", LOOP_F32, lanes, loop_number(k, 0));
+  LoopExpr *i = loop_for_step(k, "i", zero, loop_int(k, 16384), lanes);
+  LoopExpr *at = loop_add(k, loop_mul(k, t, loop_int(k, 16384)), i);
+  loop_set(k, acc, loop_add(k, acc, loop_lanes(k, x, lanes, at)));
+  loop_end(k);
+  loop_store(k, loop_element(k, y, zero), loop_reduce(k, LOOP_ADD, acc));
+  loop_end(k);
+  return k;
+}
+
+static double best_time(dlrt_kernel *kernel, void **operands, int64_t trips, int rounds) {
+  double best = 1e9;
+  for (int i = 0; i < rounds; i++) {
+    double start = seconds();
+    kernel(operands, NULL, 0, trips, NULL);
+    double time = seconds() - start;
+    if (time < best) best = time;
+  }
+  return best;
+}
+
+static bool measure_machine(Bench *b, Arena *arena) {
+  Emission *e = emission_new(arena, &b->target, (EmitOptions){.level = 2, .public_kernels = true});
+  emit_kernel(e, peak_kernel(arena, &b->target));
+  emit_kernel(e, read_kernel(arena, &b->target));
+  const char *error;
+  Jit *jit = jit_new(arena, emission_object(e), NULL, 0, &error);
+  emission_free(e);
+  if (!jit) return false;
+  union {
+    void *object;
+    dlrt_kernel *kernel;
+  } peak = {jit_find(jit, "peak")}, reads = {jit_find(jit, "read")};
+  enum { TRIPS = 400 };
+  const int64_t trip_bytes = 65536, cached = 8 * trip_bytes, middle = 256 * trip_bytes;
+  const int64_t large = 4096 * trip_bytes;
+  float *y = calloc(1024, sizeof *y), *x = aligned_alloc(64, (size_t)large);
+  if (!x || !y) return false;
+  memset(x, 0, (size_t)large);
+  double flop = 2.0 * b->target.lanes * (b->target.registers - 4) * 256 * TRIPS;
+  b->peak = flop / best_time(peak.kernel, (void *[]){y}, TRIPS, 60);
+  double fast = (double)cached / best_time(reads.kernel, (void *[]){x, y}, 8, 300);
+  b->bandwidth = (double)large / best_time(reads.kernel, (void *[]){x, y}, 4096, 7);
+  double slower = (double)middle / best_time(reads.kernel, (void *[]){x, y}, 256, 50);
+  printf("%s: %.1f GFLOP/s, reads %.1f GB/s from 512 KiB, %.1f from 16 MiB, %.1f from 256 MiB\n",
+         b->target.name, b->peak * 1e-9, fast * 1e-9, slower * 1e-9, b->bandwidth * 1e-9);
+  free(x);
+  free(y);
+  jit_free(jit);
+  return true;
+}
+
+/* ---- steps ---- */
+
+static void invent(const char *name, Element element, void *bytes, int64_t count) {
+  uint32_t state = (uint32_t)strlen(name) * 2654435761u + 1;
+  if (element != ELEMENT_f32) {
+    memset(bytes, 0, (size_t)(count * element_infos[element].bytes));
+    return;
+  }
+  float *f = bytes;
+  for (int64_t i = 0; i < count; i++) {
+    state = state * 1664525u + 1013904223u;
+    f[i] = (float)(state >> 8) / 16777216.0f - 0.5f;
+  }
+}
+
+typedef struct {
+  Bench *bench;
+  const NativeRun *run;
+  const char *name;
+} Timing;
+
+static void time_steps(void *user, const NativeStep *steps, size_t count, dlrt_worker *worker) {
+  Timing *t = user;
+  double *best = calloc(count + 1, sizeof *best), total = 0, all = 1e9, start = seconds();
+  if (!best) return;
+  for (size_t i = 0; i < count; i++) best[i] = 1e9;
+  int rounds = 0;
+  while (rounds < t->bench->rounds || (rounds < 3000 && seconds() - start < 0.15)) {
+    double whole = seconds();
+    for (size_t i = 0; i < count; i++) {
+      double from = seconds();
+      steps[i].kernel((void *const *)steps[i].operands, t->run->dims, 0, steps[i].trips, worker);
+      double time = seconds() - from;
+      if (time < best[i]) best[i] = time;
+    }
+    whole = seconds() - whole;
+    if (whole < all) all = whole;
+    rounds++;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const ProgramStep *s = steps[i].step;
+    int64_t flop = 0, bytes = 0;
+    if (s->flop) dim_evaluate(s->flop, t->run->dims, &flop);
+    if (s->bytes) dim_evaluate(s->bytes, t->run->dims, &bytes);
+    double speed = (double)flop / best[i], rate = (double)bytes / best[i];
+    printf("%-28.28s %-22.22s %-8s %9.1f us %6.1f GFLOP/s %3.0f%% %6.1f GB/s %4.0f%%\n", t->name,
+           s->kernel->name, s->algorithm ? s->algorithm : "", best[i] * 1e6, speed * 1e-9,
+           100 * speed / t->bench->peak, rate * 1e-9, 100 * rate / t->bench->bandwidth);
+    total += best[i];
+  }
+  if (count > 1)
+    printf("%-28.28s all steps %.1f us; the whole at best %.1f us\n", t->name, total * 1e6,
+           all * 1e6);
+  free(best);
+}
+
+static void print_kernels(const Bench *b, Arena *arena, const Module *module) {
+  NativeProgram *program = lower(arena, module, &b->target, "bench");
+  Text text = text_new(arena);
+  for (size_t i = 0; i < program->kernels.count && b->loops; i++)
+    loop_print(&text, program->kernels.items[i]);
+  if (b->loops) fputs(text_get(&text), stdout);
+  if (!b->assembly) return;
+  Emission *e =
+      emission_new(arena, &b->target,
+                   (EmitOptions){.level = b->level, .no_debug = true, .public_kernels = true});
+  for (size_t i = 0; i < program->kernels.count; i++) emit_kernel(e, program->kernels.items[i]);
+  fputs(emission_assembly(e).bytes, stdout);
+  emission_free(e);
+}
+
+static bool time_module(Bench *b, Arena *arena, const char *name, Module *module,
+                        Diagnostics *diagnostics) {
+  for (size_t i = 0; i < module->tensors.count; i++) { /* weights are constants */
+    Tensor *tensor = module->tensors.items[i];
+    if (tensor->data && tensor->data->bytes) continue;
+    int64_t count = dim_max(type_count(module->dims, &tensor->type));
+    void *bytes = arena_array(arena, (size_t)count + 1, 8);
+    invent(tensor->name, tensor->type.element, bytes, count);
+    tensor->data = data_new(arena, tensor->type.element, count, bytes);
+  }
+  PassOptions options = PASS_OPTIONS_DEFAULT;
+  options.level = b->level;
+  options.vector_lanes = b->target.lanes;
+  options.panel_columns = b->target.lanes * (b->target.registers >= 32 ? 4 : 2);
+  if (!pipeline_run(module, &options, diagnostics, NULL, NULL)) return false;
+  if (b->loops || b->assembly) print_kernels(b, arena, module);
+  int symbols = dim_symbol_count(module->dims);
+  int64_t *dims = ARENA_ARRAY(arena, (size_t)symbols + 2, int64_t);
+  for (int i = 0; i < symbols; i++) {
+    const Symbol *s = dim_symbol_at(module->dims, i);
+    dims[i] = b->dim < s->min ? s->min : b->dim > s->max ? s->max : b->dim;
+  }
+  for (size_t i = 0; i < module->functions.count; i++) {
+    const Function *f = module->functions.items[i];
+    if (f->kind != FUNCTION_MODEL) continue;
+    NativeRun run = {
+        .arena = arena, .dims = dims, .parts = 1, .tensor = invent, .again = time_steps};
+    Timing timing = {b, &run, name};
+    run.user = &timing;
+    int inputs = f->body->argument_count;
+    RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
+    for (int j = 0; j < inputs; j++) {
+      const Type *type = &f->body->arguments[j]->type;
+      int64_t count = 1, size = 1;
+      for (int a = 0; a < type->rank; a++, count *= size) dim_evaluate(type->dims[a], dims, &size);
+      in[j] = (RunTensor){.element = type->element, .rank = type->rank, .count = count};
+      in[j].bytes = arena_array(arena, (size_t)count + 1, 8);
+      invent("x", type->element, in[j].bytes, count);
+    }
+    run.inputs = in;
+    run.outputs = ARENA_ARRAY(arena, f->results.count + 1, RunTensor);
+    if (!native_run(module, f, &b->target, b->level, &run)) {
+      printf("%s: %s\n", name, run.message ? run.message : "?");
+      return false;
+    }
+    printf("%-28.28s LLVM %.1f ms, object %zu bytes\n", name, run.compile_seconds * 1e3,
+           run.object_bytes);
+  }
+  return true;
+}
+
+static bool time_text(Bench *b, const char *name, const char *text, size_t length) {
+  Arena *arena = arena_new();
+  Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
+  Sources *sources = diagnostics_sources(diagnostics);
+  char *copy = arena_string(arena, text, length);
+  Module *module = module_parse(arena, diagnostics, sources_add(sources, name, name, copy, length));
+  bool ok = module && time_module(b, arena, name, module, diagnostics);
+  diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
+  arena_free(arena);
+  return ok;
+}
+
+static bool time_file(Bench *b, const char *path) {
+  Arena *arena = arena_new();
+  size_t length;
+  const char *message;
+  char *bytes = source_read(arena, path, 1 << 26, &length, &message);
+  bool ok = bytes && time_text(b, path, bytes, length);
+  if (!bytes) printf("%s: %s\n", path, message);
+  arena_free(arena);
+  return ok;
+}
+
+static bool wanted(const KernelCase *c, char **words, int count) {
+  for (int i = 0; i < count; i++)
+    if (strstr(c->name, words[i]) || strcmp(c->group, words[i]) == 0) return true;
+  return count == 0;
+}
+
+static bool time_cases(Bench *b, char **words, int count) {
+  bool ok = true;
+  KernelCase found;
+  for (size_t i = 0;; i++) {
+    Arena *arena = arena_new();
+    Text text = text_new(arena);
+    bool more = kernel_case(i, &found, &text);
+    if (more && wanted(&found, words, count))
+      ok = time_text(b, found.name, text_get(&text), strlen(text_get(&text))) && ok;
+    arena_free(arena);
+    if (!more) return ok;
+  }
+}
+
+int main(int argc, char **argv) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  Bench b = {.level = 2, .rounds = 5, .dim = 1};
+  const char *cpu = "native";
+  int words = 0;
+  bool ok = true, files = false;
+  Arena *arena = arena_new();
+  Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
+  for (int i = 1; i < argc; i++)
+    if (strcmp(argv[i], "--cpu") == 0 && i + 1 < argc)
+      cpu = argv[++i];
+    else if (strcmp(argv[i], "--level") == 0 && i + 1 < argc)
+      b.level = atoi(argv[++i]);
+    else if (strcmp(argv[i], "--dim") == 0 && i + 1 < argc)
+      b.dim = atoi(argv[++i]);
+    else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
+      b.rounds = atoi(argv[++i]);
+    else if (strcmp(argv[i], "--loops") == 0)
+      b.loops = true;
+    else if (strcmp(argv[i], "--asm") == 0)
+      b.assembly = true;
+    else
+      argv[1 + words++] = argv[i];
+  if (!target_find(&b.target, arena, NULL, cpu, diagnostics) || !target_runs_here(&b.target) ||
+      !measure_machine(&b, arena)) {
+    diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
+    return 1;
+  }
+  for (int i = 1; i <= words; i++) {
+    size_t length = strlen(argv[i]);
+    if (length < 4 || strcmp(argv[i] + length - 3, ".ir") != 0) continue;
+    files = true;
+    ok = time_file(&b, argv[i]) && ok;
+  }
+  if (!files) ok = time_cases(&b, argv + 1, words) && ok;
+  arena_free(arena);
+  return !ok;
+}
