@@ -10,6 +10,7 @@
  * overlapping windows. Linear, but for the limits on a kernel's size. */
 #include "passes/fuse_region.h"
 
+#include "passes/dce.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 #include "passes/uses.h"
@@ -413,6 +414,7 @@ static void fuse_function(PassContext *context, Function *function) {
   }
   Block *body = function->body;
   for (int i = 0; i < body->yield_count; i++) body->yields[i] = fused_value(body->yields[i]);
+  dce_function(function); /* generators that all have their copies */
 }
 
 bool pass_fuse(PassContext *context) {
