@@ -64,21 +64,24 @@ Object *builtin_len(BuiltinCall *call) {
 
 Object *builtin_zip(BuiltinCall *call) {
   Elaborator *e = call->site.e;
-  const Object *xs = call->values[0], *ys = call->values[1];
-  if (xs->kind != OBJECT_LIST) return wrong_argument(call, 0, "a list");
-  if (ys->kind != OBJECT_LIST) return wrong_argument(call, 1, "a list");
-  if (xs->count != ys->count) {
+  size_t lists = 0, count = 0;
+  for (; (int)lists < call->builtin->parameter_count && call->values[lists]->kind != OBJECT_NONE;
+       lists++) {
+    const Object *xs = call->values[lists];
+    if (xs->kind != OBJECT_LIST) return wrong_argument(call, (int)lists, "a list");
+    if (!lists) count = xs->count;
+    if (xs->count == count) continue;
     Diagnostic *d =
         report(e, call->site.frame, E0231, call->site.span, "'zip' of lists of different length");
-    diag_label(d, "%zu and %zu elements", xs->count, ys->count);
+    diag_label(d, "%zu and %zu elements", count, xs->count);
     return error_object;
   }
-  if (!take_step(e, call->site.frame, call->site.span, (int64_t)xs->count)) return error_object;
-  Object *list = object_list(e, xs->count);
-  for (size_t i = 0; i < xs->count; i++) {
-    list->items[i] = object_list(e, 2);
-    list->items[i]->items[0] = xs->items[i];
-    list->items[i]->items[1] = ys->items[i];
+  if (!take_step(e, call->site.frame, call->site.span, (int64_t)(count * lists)))
+    return error_object;
+  Object *list = object_list(e, count);
+  for (size_t i = 0; i < count; i++) {
+    list->items[i] = object_list(e, lists);
+    for (size_t k = 0; k < lists; k++) list->items[i]->items[k] = call->values[k]->items[i];
   }
   return list;
 }
