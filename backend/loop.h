@@ -362,6 +362,8 @@ struct LoopKernel {
 
 /* The text of `--emit loops`. */
 void loop_print(Text *text, const LoopKernel *kernel);
+/* A text that is equal exactly if the code is: no name, places and remarks. */
+void loop_print_key(Text *text, const LoopKernel *kernel);
 void loop_print_expr(Text *text, const LoopExpr *expr);
 
 #endif

@@ -250,7 +250,12 @@ static void print_type(Text *text, LoopElement element, int rank, LoopExpr *cons
   text_char(text, ']');
 }
 
-static void print_block(Text *text, const LoopBlock *block, int depth, LoopPlace place);
+typedef struct {
+  Text *text;
+  bool plain; /* without places and remarks */
+} Printer;
+
+static void print_block(Printer p, const LoopBlock *block, int depth, LoopPlace place);
 
 static void print_head(Text *text, const LoopStatement *s) {
   text_format(text, "%s %s in ",
@@ -311,19 +316,18 @@ static bool has_block(const LoopStatement *s) {
 }
 
 /* The end of a line: its remark and, where it changes, its place. */
-static void end_line(Text *text, const LoopStatement *s, LoopPlace outside) {
-  bool moved = s->place.file &&
-               (s->place.line != outside.line ||
-                (outside.file && strcmp(s->place.file, outside.file) != 0) || !outside.file);
-  if (moved || s->remark) {
-    text_pad(text, REMARK_COLUMN, 1);
-    text_string(text, "# ");
+static void end_line(Printer p, const LoopStatement *s, LoopPlace outside) {
+  bool moved = s->place.file && (!outside.file || s->place.line != outside.line ||
+                                 strcmp(s->place.file, outside.file) != 0);
+  if (!p.plain && (moved || s->remark)) {
+    text_pad(p.text, REMARK_COLUMN, 1);
+    text_string(p.text, "# ");
     if (moved)
-      text_format(text, "%s:%d:%d%s", s->place.file, s->place.line, s->place.column,
+      text_format(p.text, "%s:%d:%d%s", s->place.file, s->place.line, s->place.column,
                   s->remark ? "; " : "");
-    if (s->remark) text_string(text, s->remark);
+    if (s->remark) text_string(p.text, s->remark);
   }
-  text_char(text, '\n');
+  text_char(p.text, '\n');
 }
 
 /* for .. : statement, if that is all and fits. */
@@ -342,29 +346,25 @@ static bool print_short(Text *text, const LoopStatement *s, int depth) {
   return true;
 }
 
-static void print_statement(Text *text, const LoopStatement *s, int depth, LoopPlace outside) {
-  text_pad(text, (size_t)depth * 2, 0);
-  if (!has_block(s)) {
-    print_line(text, s);
-    end_line(text, s, outside);
+static void print_statement(Printer p, const LoopStatement *s, int depth, LoopPlace outside) {
+  text_pad(p.text, (size_t)depth * 2, 0);
+  if (has_block(s) && print_short(p.text, s, depth)) {
+    end_line(p, s, outside);
     return;
   }
-  if (print_short(text, s, depth)) {
-    end_line(text, s, outside);
-    return;
-  }
-  print_line(text, s);
-  end_line(text, s, outside);
-  print_block(text, &s->body, depth + 1, s->place);
+  print_line(p.text, s);
+  end_line(p, s, outside);
+  if (!has_block(s)) return;
+  print_block(p, &s->body, depth + 1, s->place);
   if (!s->has_otherwise) return;
-  text_pad(text, (size_t)depth * 2, 0);
-  text_string(text, "else\n");
-  print_block(text, &s->otherwise, depth + 1, s->place);
+  text_pad(p.text, (size_t)depth * 2, 0);
+  text_string(p.text, "else\n");
+  print_block(p, &s->otherwise, depth + 1, s->place);
 }
 
-static void print_block(Text *text, const LoopBlock *block, int depth, LoopPlace place) {
+static void print_block(Printer p, const LoopBlock *block, int depth, LoopPlace place) {
   for (size_t i = 0; i < block->count; i++) {
-    print_statement(text, block->items[i], depth, place);
+    print_statement(p, block->items[i], depth, place);
     place = block->items[i]->place;
   }
 }
@@ -375,8 +375,7 @@ static const char *const storage[] = {[LOOP_SCRATCH] = "scratch",
                                       [LOOP_VIEW] = "view",
                                       [LOOP_OPERAND] = ""};
 
-void loop_print(Text *text, const LoopKernel *kernel) {
-  text_format(text, "kernel %s(", kernel->name);
+static void print_parameters(Text *text, const LoopKernel *kernel) {
   for (size_t i = 0, shown = 0; i < kernel->buffers.count; i++) {
     const LoopBuffer *buffer = kernel->buffers.items[i];
     if (buffer->kind != LOOP_OPERAND) continue;
@@ -384,6 +383,22 @@ void loop_print(Text *text, const LoopKernel *kernel) {
     text_format(text, "%s: %s", buffer->name, buffer->packed ? "packed " : "");
     print_type(text, buffer->element, buffer->rank, buffer->sizes);
   }
+}
+
+static void print_own_buffers(Text *text, const LoopKernel *kernel) {
+  for (size_t i = 0; i < kernel->buffers.count; i++) {
+    const LoopBuffer *buffer = kernel->buffers.items[i];
+    if (buffer->kind == LOOP_OPERAND) continue;
+    text_format(text, "  %s %s: ", storage[buffer->kind], buffer->name);
+    print_type(text, buffer->element, buffer->rank, buffer->sizes);
+    if (buffer->of) text_format(text, " of %s", buffer->of->name);
+    text_char(text, '\n');
+  }
+}
+
+void loop_print(Text *text, const LoopKernel *kernel) {
+  text_format(text, "kernel %s(", kernel->name);
+  print_parameters(text, kernel);
   text_char(text, ')');
   if (kernel->place.file || kernel->remark) {
     text_pad(text, 65, 1);
@@ -394,13 +409,33 @@ void loop_print(Text *text, const LoopKernel *kernel) {
     if (kernel->remark) text_string(text, kernel->remark);
   }
   text_char(text, '\n');
-  for (size_t i = 0; i < kernel->buffers.count; i++) {
-    const LoopBuffer *buffer = kernel->buffers.items[i];
-    if (buffer->kind == LOOP_OPERAND) continue;
-    text_format(text, "  %s %s: ", storage[buffer->kind], buffer->name);
-    print_type(text, buffer->element, buffer->rank, buffer->sizes);
-    if (buffer->of) text_format(text, " of %s", buffer->of->name);
-    text_char(text, '\n');
+  print_own_buffers(text, kernel);
+  print_block((Printer){text, false}, &kernel->body, 1, kernel->place);
+}
+
+/* What the text leaves out but code depends on: strides, aliasing, the contents of tables. */
+static void print_hidden(Text *text, const LoopBuffer *buffer) {
+  text_format(text, "%s%s", buffer->name, buffer->noalias ? " alone" : "");
+  for (int axis = 0; axis < buffer->rank; axis++) {
+    if (!buffer->strides[axis]) continue;
+    text_format(text, " %d:", axis);
+    print(text, buffer->strides[axis], PHRASE, true);
   }
-  print_block(text, &kernel->body, 1, kernel->place);
+  if (buffer->kind == LOOP_TABLE) {
+    const unsigned char *bytes = buffer->data;
+    int64_t count = buffer->sizes[0]->integer * loop_element_bytes(buffer->element);
+    for (int64_t i = 0; i < count; i++) text_format(text, "%02x", bytes[i]);
+  }
+  text_char(text, '\n');
+}
+
+void loop_print_key(Text *text, const LoopKernel *kernel) {
+  text_string(text, kernel->exact ? "exact(" : "(");
+  print_parameters(text, kernel);
+  text_string(text, ")\n");
+  for (size_t i = 0; i < kernel->dims.count; i++)
+    text_format(text, "%s %d\n", kernel->dims.items[i]->name, kernel->dims.items[i]->slot);
+  for (size_t i = 0; i < kernel->buffers.count; i++) print_hidden(text, kernel->buffers.items[i]);
+  print_own_buffers(text, kernel);
+  print_block((Printer){text, true}, &kernel->body, 1, (LoopPlace){0});
 }

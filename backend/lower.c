@@ -166,13 +166,8 @@ static bool name_is_taken(const Lowerer *lw, const char *name) {
 /* The kernel itself, or an earlier one with the same loops. */
 static LoopKernel *add_kernel(Lowerer *lw, LoopKernel *kernel) {
   const char *name = kernel->name;
-  LoopPlace place = kernel->place;
-  kernel->name = "k";
-  kernel->place = (LoopPlace){0};
   Text text = text_new(lw->arena);
-  loop_print(&text, kernel);
-  kernel->name = name;
-  kernel->place = place;
+  loop_print_key(&text, kernel);
   const char *loops = text_get(&text);
   for (size_t i = 0; i < lw->texts.count; i++)
     if (strcmp(lw->texts.items[i], loops) == 0) return lw->program->kernels.items[i];
@@ -207,9 +202,39 @@ static const Dim *bytes_of(DimTable *dims, const Value *const *values, int count
   return bytes;
 }
 
+static bool overlap(const ProgramOperand *a, const Value *of_a, const ProgramOperand *b,
+                    const Value *of_b) {
+  if (a->base != b->base || a->index != b->index) return false;
+  return a->offset < b->offset + type_bytes_at_bound(&of_b->type) &&
+         b->offset < a->offset + type_bytes_at_bound(&of_a->type);
+}
+
+/* Tells the kernel which of its operands overlap no other that either writes. */
+static void mark_aliases(LoopKernel *kernel, const ProgramOperand *operands,
+                         const Value *const *values, int count) {
+  bool *written = ARENA_ARRAY(kernel->arena, (size_t)count + 1, bool);
+  for (size_t i = 0; i < kernel->buffers.count; i++) {
+    const LoopBuffer *buffer = kernel->buffers.items[i];
+    if (buffer->kind == LOOP_OPERAND) written[buffer->operand] = buffer->written;
+  }
+  for (size_t i = 0; i < kernel->buffers.count; i++) {
+    LoopBuffer *buffer = kernel->buffers.items[i];
+    if (buffer->kind != LOOP_OPERAND) continue;
+    int a = buffer->operand;
+    buffer->noalias = true;
+    for (int b = 0; b < count; b++)
+      if (b != a && (written[a] || written[b]) &&
+          overlap(&operands[a], values[a], &operands[b], values[b]))
+        buffer->noalias = false;
+  }
+}
+
 static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Value *const *values,
                    int count) {
   const Op *telling = telling_op(l->op);
+  VEC(ProgramOperand) operands = {0};
+  for (int i = 0; i < count; i++) vec_push(lw->arena, &operands, operand(lw, values[i]));
+  mark_aliases(l->kernel, operands.items, values, count);
   ProgramStep step = {.kernel = add_kernel(lw, l->kernel),
                       .layer = telling->layer ? telling->layer
                                : l->op->layer ? l->op->layer
@@ -222,7 +247,7 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
                       .bytes = bytes_of(l->dims, values, count)};
   if (l->op->kind == OP_concat) /* only a part of it */
     step.bytes = bytes_of(l->dims, (const Value *[]){values[0], values[0]}, 2);
-  for (int i = 0; i < count; i++) vec_push(lw->arena, &step.operands, operand(lw, values[i]));
+  for (int i = 0; i < count; i++) vec_push(lw->arena, &step.operands, operands.items[i]);
   if (count > lw->program->most_operands) lw->program->most_operands = count;
   vec_push(lw->arena, &entry->steps, step);
 }
