@@ -20,6 +20,8 @@ typedef struct {
   bool beside;                /* constants lie in NAME.weights */
   int thread_limit;           /* 0: none; 1: no pool is linked */
   bool wrappers, main;
+  /* What the weights' file says of its data (metadata dlc.inputs, dlc.classes); NULL: nothing. */
+  const char *inputs, *classes;
 } DescriptorOptions;
 
 void emit_descriptor(Emission *e, const NativeProgram *program, DescriptorOptions options);

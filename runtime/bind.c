@@ -81,7 +81,8 @@ static dlrt_status set_dim(dlrt_binding *binding, const dlrt_setting *setting, d
 static dlrt_status begin(const dlrt_request *request, dlrt_binding *binding, dlrt_error *error) {
   const dlrt_model *model = request->model;
   const dlrt_entry *entry = &model->entries[request->entry];
-  *binding = (dlrt_binding){.model = model, .entry = entry, .entry_index = request->entry};
+  *binding = (dlrt_binding){
+      .model = model, .entry = entry, .entry_index = request->entry, .kept = request->kept};
   binding->inputs = calloc((size_t)entry->input_count + 1, sizeof *binding->inputs);
   binding->dims = calloc((size_t)model->dim_count + 1, sizeof *binding->dims);
   if (!binding->inputs || !binding->dims) return no_memory(error);
@@ -192,6 +193,24 @@ static dlrt_status check_element(const char *path, dlrt_input *input, dlrt_error
                    dlrt_element_name(array->element), input->port->name, input->port->type);
 }
 
+/* Numbers that were 0 to 255 are prepared as they were in training; floats are taken as they are.
+ */
+static void use_kept(const dlrt_binding *binding, dlrt_input *input) {
+  if (!binding->kept || input->channels || input->scale == 1) return;
+  int channels;
+  double *numbers = dlrt_kept_norm(binding->kept, input->port->name, &channels);
+  if (!numbers) return;
+  if (channels != 1 && (input->port->rank < 2 || channels != input->axes[1].length)) {
+    free(numbers);
+    return;
+  }
+  free(input->mean);
+  input->mean = numbers;
+  input->deviation = numbers + channels;
+  input->channels = channels;
+  input->kept = true;
+}
+
 static dlrt_status read_input(dlrt_binding *binding, dlrt_input *input, const char *path,
                               dlrt_error *error) {
   const dlrt_port *port = input->port;
@@ -208,6 +227,7 @@ static dlrt_status read_input(dlrt_binding *binding, dlrt_input *input, const ch
   }
   dlrt_status status = dlrt_array_read(path, &wanted, &input->array, error);
   if (!status) status = check_element(path, input, error);
+  if (!status) use_kept(binding, input);
   if (!status) status = dlrt_fit_channels(path, input, error);
   if (status) return status;
   if (!dlrt_fit(binding, input)) {

@@ -37,7 +37,8 @@ typedef struct {
   int dim_count;
   const dlrt_setting *norms; /* image=MEAN,STD */
   int norm_count;
-  int64_t batch; /* rows of a call; 0: as many as the bound allows */
+  int64_t batch;    /* rows of a call; 0: as many as the bound allows */
+  const char *kept; /* dlc.inputs of the parameters (model.h), or NULL */
 } dlrt_request;
 
 /* An axis of a port's type. */
@@ -54,6 +55,7 @@ typedef struct {
   double scale;
   int channels; /* numbers of `mean` and of `deviation`: 0, 1, or of the second axis */
   double *mean, *deviation;
+  bool kept; /* they came with the parameters */
   bool by_rows;
   void *buffer; /* of a call's rows, converted */
 } dlrt_input;
@@ -67,6 +69,7 @@ typedef struct {
   bool has_rows;
   int row_dim; /* index of the dim that counts rows; -1: their number is fixed */
   int64_t rows, batch;
+  const char *kept;
 } dlrt_binding;
 
 /* Statuses: BAD_ARGUMENT, BAD_DIM: what was typed is wrong; others: what a file holds. */
@@ -94,6 +97,9 @@ void dlrt_results_free(const dlrt_binding *binding, dlrt_result *results);
 void dlrt_axes_read(const dlrt_model *model, const dlrt_port *port, dlrt_axis *axes);
 bool dlrt_type_names(const char *type, const char *name); /* f32[2*N] names N */
 bool dlrt_fit(const dlrt_binding *binding, dlrt_input *input);
+/* Mean and deviation of `kept` for an input of that name: an array to free, first the means, and
+ * how many they are; NULL: it says nothing. */
+double *dlrt_kept_norm(const char *kept, const char *name, int *channels);
 dlrt_status dlrt_fit_channels(const char *path, dlrt_input *input, dlrt_error *error);
 
 #endif

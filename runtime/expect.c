@@ -178,7 +178,9 @@ int dlrt_expect(dlrt_program *program, const dlrt_binding *binding, const dlrt_r
   dlrt_names names = {0};
   dlrt_array array = {0};
   int64_t *labels = NULL;
-  int code = program->classes ? dlrt_names_read(program, program->classes, &names) : 0;
+  int code = program->classes        ? dlrt_names_read(program, program->classes, &names)
+             : program->kept_classes ? dlrt_names_split(program, program->kept_classes, &names)
+                                     : 0;
   if (!code && program->expect) {
     /* Whole numbers are labels if the results are scores; csv is read as what it then is. */
     dlrt_wanted wanted = {result->name, result->element, result->rank, {0}};

@@ -54,6 +54,8 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
            dlrt_bytes_text((double)model->constants_bytes));
   else
     puts("weights  none");
+  if (*model->inputs) printf("inputs   %s\n", model->inputs);
+  if (*model->classes) printf("classes  %s\n", model->classes);
   if (states) printf("states   %s tensors\n", dlrt_thousands(states));
   printf("memory   %s a context: arena %s", dlrt_bytes_text((double)dlrt_context_size(model, 1)),
          dlrt_bytes_text((double)model->arena_bytes));

@@ -1,5 +1,6 @@
 #include "runtime/element.h"
 #include "runtime/program.h"
+#include "runtime/safetensors.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -62,13 +63,32 @@ dlrt_request dlrt_program_request(const dlrt_program *program) {
                         .dim_count = program->dims.count,
                         .norms = program->norms.items,
                         .norm_count = program->norms.count,
-                        .batch = program->batch};
+                        .batch = program->batch,
+                        .kept = program->kept_inputs};
 }
 
 static bool has_variables(const dlrt_model *model) {
   for (int64_t i = 0; i < model->tensor_count; i++)
     if (model->tensors[i].offset >= 0) return true;
   return false;
+}
+
+/* The parameters' file may say how its inputs were prepared and what its classes are called. */
+int dlrt_kept_read(dlrt_program *program) {
+  const dlrt_model *model = program->model;
+  dlrt_safetensors file = {0};
+  const char *inputs = model->inputs, *classes = model->classes;
+  bool beside = model->constants_bytes && !model->constants;
+  if (program->weights && !beside && has_variables(model)) {
+    dlrt_status status = dlrt_safetensors_open(program->weights, &file, &program->error);
+    if (status) return dlrt_complain_status(program, status, &program->error);
+    inputs = dlrt_safetensors_metadata(&file, "dlc.inputs");
+    classes = dlrt_safetensors_metadata(&file, "dlc.classes");
+  }
+  if (inputs && *inputs) program->kept_inputs = strdup(inputs);
+  if (classes && *classes) program->kept_classes = strdup(classes);
+  dlrt_safetensors_close(&file);
+  return 0;
 }
 
 /* OUT.weights, in the program's own folder. */

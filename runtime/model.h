@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 2
+#define DLRT_ABI 3
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -163,6 +163,9 @@ typedef struct {
   int64_t entry_count;
   const dlrt_entry *entries;
   const dlrt_threading *threading; /* &dlrt_pool, or NULL: one thread always */
+  /* What the parameters inside were made with, as their file's metadata says; "": nothing. */
+  const char *inputs;  /* dlc.inputs: "image=u8 /255 mean 0.286 std 0.353", parted by ';' */
+  const char *classes; /* dlc.classes: names parted by ',' */
 } dlrt_model;
 
 /* What a context needs, for the header's NAME_CONTEXT_SIZE(T): DLRT_CONTEXT_BYTES + T *

@@ -291,4 +291,6 @@ void dlrt_options_free(dlrt_program *program) {
   free(program->inputs.items);
   free(program->dims.items);
   free(program->norms.items);
+  free(program->kept_inputs);
+  free(program->kept_classes);
 }

@@ -49,7 +49,7 @@ static void say_inputs(const dlrt_program *program, const dlrt_binding *binding)
       fprintf(program->report, "%smean %g, std %g", mark, input->mean[c], input->deviation[c]);
       mark = "; ";
     }
-    fputc('\n', program->report);
+    fputs(input->kept ? " (kept with the weights)\n" : "\n", program->report);
   }
 }
 
@@ -187,6 +187,8 @@ int dlrt_predict(dlrt_program *program) {
   int code = check_output(program);
   if (code) return code;
   double started = dlrt_seconds();
+  code = dlrt_kept_read(program);
+  if (code) return code;
   dlrt_request request = dlrt_program_request(program);
   dlrt_binding binding;
   dlrt_status status = dlrt_bind(&request, &binding, &program->error);

@@ -27,6 +27,7 @@ typedef struct {
   int64_t entry_index;
   dlrt_settings inputs, dims, norms;
   const char *output, *expect, *classes, *weights, *entry_name;
+  char *kept_inputs, *kept_classes; /* what the parameters were made with, or NULL */
   double tolerance;
   int64_t threads, batch, show;
   int json, quiet, all, help;
@@ -83,6 +84,10 @@ typedef struct {
   int64_t count;
 } dlrt_names;
 
+/* Fills kept_inputs and kept_classes, of --weights or of the model. */
+int dlrt_kept_read(dlrt_program *program);
+/* Of names parted by commas. */
+int dlrt_names_split(const dlrt_program *program, const char *text, dlrt_names *names);
 int dlrt_names_read(const dlrt_program *program, const char *path, dlrt_names *names);
 void dlrt_names_free(dlrt_names *names);
 /* A class's name, or its number in `room` (of 24 bytes). */

@@ -1,7 +1,6 @@
 /* Numbers as a person reads them. */
 #include "runtime/program.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* A report's line has a handful of numbers: each gets its own of these. Threads do not print. */
@@ -49,49 +48,4 @@ double dlrt_step_work(const dlrt_step *step, const int64_t *dims, const int64_t 
   for (int64_t d = 0; d < dim_count; d++) unit *= (double)dims[d];
   *bytes = unit * (double)step->bytes_per_unit;
   return unit * (double)step->flop_per_unit;
-}
-
-/* A file of names, one a line. */
-int dlrt_names_read(const dlrt_program *program, const char *path, dlrt_names *names) {
-  dlrt_file file;
-  dlrt_error error = {0};
-  *names = (dlrt_names){0};
-  dlrt_status status = dlrt_file_open(path, &file, &error);
-  if (status) return dlrt_complain_status(program, status, &error);
-  int64_t lines = 1;
-  for (size_t i = 0; i < file.size; i++) lines += file.data[i] == '\n';
-  names->text = malloc(file.size + 1);
-  names->names = calloc((size_t)lines, sizeof *names->names);
-  if (!names->text || !names->names) {
-    dlrt_file_close(&file);
-    dlrt_names_free(names);
-    return dlrt_complain(program, EXIT_INPUT, "%s: no memory", path);
-  }
-  if (file.size) memcpy(names->text, file.data, file.size);
-  names->text[file.size] = 0;
-  for (char *at = names->text, *end = at + file.size; at < end;) {
-    char *stop = memchr(at, '\n', (size_t)(end - at));
-    if (!stop) stop = end;
-    char *next = stop + 1;
-    while (stop > at && (stop[-1] == '\r' || stop[-1] == ' ')) stop--;
-    *stop = 0;
-    for (char *c = at; c < stop; c++)
-      if ((unsigned char)*c < ' ') *c = ' '; /* a terminal would obey */
-    if (*at) names->names[names->count++] = at;
-    at = next;
-  }
-  dlrt_file_close(&file);
-  return 0;
-}
-
-void dlrt_names_free(dlrt_names *names) {
-  free(names->names);
-  free(names->text);
-  *names = (dlrt_names){0};
-}
-
-const char *dlrt_class_name(const dlrt_names *names, int64_t index, char *room) {
-  if (index >= 0 && index < names->count) return names->names[index];
-  snprintf(room, 24, "%lld", (long long)index);
-  return room;
 }

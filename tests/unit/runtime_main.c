@@ -220,6 +220,39 @@ static void test_labels(void **state) {
   has(err, "labels: u8[2] is neither labels nor values of 'out', f32[3,2]");
 }
 
+/* How inputs were prepared and what classes are called stays with the parameters. */
+static void test_kept(void **state) {
+  (void)state;
+  dlrt_model kept = pictures;
+  kept.inputs = "other=u8 /255 mean 3 std 3; image=u8 /255 mean 0.5 std 0.25";
+  kept.classes = "bright,dark";
+  put("images", (const char *)images, sizeof images);
+  put("labels", (const char *)classes, sizeof classes);
+  assert_int_equal(run(&kept, "predict image=images --expect labels"), 0);
+  has(out, "u8[3,2,2] as f32[N,1,2,2]: /255, mean 0.5, std 0.25 (kept with the weights)\n");
+  has(out, "  is \\ said brigh  dark\n");
+  assert_int_equal(run(&kept, "predict image=images -o - -q"), 0);
+  assert_string_equal(out, "-8,1\n0,1\n8,1\n");
+  assert_int_equal(run(&kept, "predict image=images -o - -q --norm image=0,1"), 0);
+  assert_string_equal(out, "0,1\n2,1\n4,1\n");
+  put("a.csv", "0,0,0,0", 7);
+  assert_int_equal(run(&kept, "predict image=a.csv -o - -q"), 0); /* floats are as they are */
+  assert_string_equal(out, "0,1\n");
+  kept.inputs = "image=u8 /255 mean x std 0";
+  assert_int_equal(run(&kept, "predict image=images -o - -q"), 0);
+  assert_string_equal(out, "0,1\n2,1\n4,1\n");
+  assert_int_equal(run(&kept, "info"), 0);
+  has(out, "classes  bright,dark\n");
+  dlrt_model line = model;
+  dlrt_stored tensors[] = {{"scale.weight", DLRT_F32, NULL, 1, {3}, (float[]){1, 2, 3}, 12},
+                           {"scale.bias", DLRT_F32, NULL, 0, {0}, (float[]){0.5f}, 4}};
+  dlrt_metadata metadata[] = {{"dlc.inputs", "x=u8 /255 mean 1,1,1 std 1,0.5,1"}};
+  dlrt_safetensors_write("w", tensors, 2, metadata, 1, NULL);
+  put("x", "\0\0\x08\2\0\0\0\1\0\0\0\3\xff\xff\x00", 15);
+  assert_int_equal(run(&line, "predict x=x -o - -q --weights w"), 0);
+  assert_string_equal(out, "0.5,0.5,-2.5\n");
+}
+
 static void test_weights(void **state) {
   (void)state;
   put("x.csv", "1,1,1\n", 6);
@@ -306,8 +339,8 @@ int main(void) {
       cmocka_unit_test(test_help),     cmocka_unit_test(test_usage),
       cmocka_unit_test(test_predict),  cmocka_unit_test(test_fixed_batch),
       cmocka_unit_test(test_pictures), cmocka_unit_test(test_labels),
-      cmocka_unit_test(test_weights),  cmocka_unit_test(test_no_trace),
-      cmocka_unit_test(test_reports),
+      cmocka_unit_test(test_weights),  cmocka_unit_test(test_kept),
+      cmocka_unit_test(test_no_trace), cmocka_unit_test(test_reports),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -134,6 +134,8 @@ static const dlrt_model model = {.abi = DLRT_ABI,
                                  .constants_hash = "0",
                                  .entry_count = 3,
                                  .entries = model_entries,
-                                 .threading = &dlrt_pool};
+                                 .threading = &dlrt_pool,
+                                 .inputs = "",
+                                 .classes = ""};
 
 #endif

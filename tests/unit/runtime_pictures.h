@@ -97,6 +97,8 @@ static const dlrt_model pictures = {.abi = DLRT_ABI,
                                     .max_operands = 2,
                                     .entry_count = 3,
                                     .entries = picture_entries,
-                                    .threading = &dlrt_pool};
+                                    .threading = &dlrt_pool,
+                                    .inputs = "",
+                                    .classes = ""};
 
 #endif
