@@ -1,0 +1,76 @@
+/* dlc dump FILE: the graph after a pass, what each pass changed, or the plan of memory. */
+#include "driver/compile.h"
+#include "driver/diff.h"
+#include "driver/output.h"
+#include "driver/verify.h"
+#include "ir/module_text.h"
+
+#include <string.h>
+
+typedef struct {
+  Session *session;
+  const char *after; /* NULL: the last pass */
+  bool all, diff, done, verify;
+  PrintOptions print;
+  Text out;
+  const char *before; /* the text before the pass, for --diff */
+} Dump;
+
+static const char *text_of(Dump *dump, const Module *module) {
+  Text text = text_new(dump->session->arena);
+  module_print(&text, module, dump->print);
+  return text_get(&text);
+}
+
+static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, Module *module) {
+  Dump *dump = user;
+  if (dump->verify) verify_after(dump->session, pass, effect, module);
+  bool wanted = dump->all || (dump->after && strcmp(dump->after, pass->name) == 0);
+  if (dump->diff) {
+    const char *now = text_of(dump, module);
+    bool more = option_given(dump->session->options, OPTION_all);
+    if (wanted) diff_print(&dump->out, pass->name, effect, dump->before, now, more);
+    dump->before = now;
+  } else if (wanted) {
+    text_string(&dump->out, text_of(dump, module));
+  }
+  if (wanted && !dump->all) dump->done = true;
+  return !dump->done;
+}
+
+int command_dump(Session *session) {
+  const Options *options = session->options;
+  Compilation c;
+  int code;
+  if (!compile_open(session, &c, &code)) return code;
+  Dump dump = {.session = session,
+               .after = option_text(options, OPTION_after, NULL),
+               .diff = option_given(options, OPTION_diff),
+               .verify = option_given(options, OPTION_verify),
+               .print = {.locations = !option_given(options, OPTION_no_locations)},
+               .out = text_new(session->arena)};
+  dump.all = dump.after ? strcmp(dump.after, "all") == 0 : dump.diff;
+  bool elaborate_only = dump.after && strcmp(dump.after, "elaborate") == 0;
+  if (dump.after && !dump.all && !elaborate_only && !pass_find(dump.after)) {
+    const char *names[PASSES + 2] = {"elaborate", "all"};
+    for (int i = 0; i < PASSES; i++) names[i + 2] = passes[i].name;
+    Diagnostic *d = diag_usage(session->diagnostics, "no pass '%s'", dump.after);
+    const char *near = nearest_name(dump.after, names, PASSES + 2);
+    if (near)
+      diag_help(d, "--after=%s", near);
+    else
+      diag_help(d, "'dlc help passes' lists them");
+    return EXIT_USAGE;
+  }
+  if (dump.diff)
+    dump.before = text_of(&dump, c.module);
+  else if (elaborate_only || dump.all)
+    text_string(&dump.out, text_of(&dump, c.module));
+  if (!elaborate_only && !compile_passes(&c, after_pass, &dump)) return EXIT_INPUT;
+  if (!dump.after && !dump.diff) text_string(&dump.out, text_of(&dump, c.module));
+  if (dump.after && !dump.all && !elaborate_only && !dump.done) {
+    diag_usage(session->diagnostics, "'%s' does not run at -O%d", dump.after, c.passes.level);
+    return EXIT_USAGE;
+  }
+  return output_text(session, &dump.out) ? EXIT_DONE : EXIT_INPUT;
+}

@@ -1,0 +1,148 @@
+#include "driver/compile.h"
+
+#include "driver/weights.h"
+#include "ir/module_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { LARGEST_TEXT = 1 << 30 };
+
+double now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}
+
+static const char *base_name(Arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/');
+  const char *name = slash ? slash + 1 : path;
+  const char *dot = strrchr(name, '.');
+  size_t length = dot && dot != name ? (size_t)(dot - name) : strlen(name);
+  return arena_string(arena, name, length);
+}
+
+static bool ends_with(const char *text, const char *end) {
+  size_t m = strlen(text), n = strlen(end);
+  return m >= n && strcmp(text + m - n, end) == 0;
+}
+
+/* ---- options ---- */
+
+static bool read_dims(Session *session, PassOptions *changed, OptionId id, bool is_bound) {
+  const Options *options = session->options;
+  for (size_t i = 0; i < options->values[id].count; i++) {
+    const char *text = options->values[id].items[i];
+    Assignment a;
+    int64_t value;
+    const char *spelling = is_bound ? "--dim-max" : "--dim";
+    if (!assignment_split(session->arena, text, &a)) {
+      Diagnostic *d =
+          diag_usage(session->diagnostics, "%s is '%s', not NAME=NUMBER", spelling, text);
+      diag_help(d, "%s N=8", spelling);
+      return false;
+    }
+    if (!is_bound && strstr(a.value, "..")) {
+      Diagnostic *d =
+          diag_usage(session->diagnostics, "--dim fixes a dim, '%s' is a range", a.value);
+      diag_help(d, "a bound is --dim-max %s=32", a.name);
+      return false;
+    }
+    const char *what = arena_format(session->arena, "%s %s", spelling, a.name);
+    if (!option_integer(session->diagnostics, what, a.value, 1, (int64_t)1 << 40, &value))
+      return false;
+    DimChange *changes = ARENA_ARRAY(session->arena, (size_t)changed->dim_count + 1, DimChange);
+    if (changed->dim_count)
+      memcpy(changes, changed->dims, (size_t)changed->dim_count * sizeof *changes);
+    changes[changed->dim_count++] = (DimChange){a.name, value, is_bound};
+    changed->dims = changes;
+  }
+  return true;
+}
+
+enum { LARGEST_FOLD = 1 << 20, WIDEST_PANEL = 4 };
+
+bool read_pass_options(Session *session, PassOptions *changed, const Target *target) {
+  *changed = PASS_OPTIONS_DEFAULT;
+  const char *level = option_text(session->options, OPTION_level, "2");
+  int64_t number;
+  if (!option_integer(session->diagnostics, "-O", level, 0, 3, &number)) return false;
+  changed->level = (int)number;
+  changed->vector_lanes = target->lanes;
+  /* tiles of 6 rows x 4 registers with 32 registers, 6 x 2 with 16 */
+  changed->panel_columns = target->lanes * (target->registers >= 32 ? WIDEST_PANEL : 2);
+  if (option_given(session->options, OPTION_threads)) {
+    const char *threads = option_text(session->options, OPTION_threads, "");
+    if (!option_integer(session->diagnostics, "--threads", threads, 1, 1024, &number)) return false;
+    changed->threads = (int)number;
+  }
+  return read_dims(session, changed, OPTION_dim, false) &&
+         read_dims(session, changed, OPTION_dim_max, true);
+}
+
+/* ---- reading ---- */
+
+Module *load_text_ir(Session *session, const char *path) {
+  size_t length;
+  const char *message;
+  char *bytes = source_read(session->arena, path, LARGEST_TEXT, &length, &message);
+  const char *shown = strcmp(path, "-") == 0 ? "stdin" : path;
+  int32_t file = sources_add(session->sources, shown, path, bytes, bytes ? length : 0);
+  if (!bytes) {
+    diag_report(session->diagnostics, E0501, (Span){file, 0, 0}, "%s", message);
+    return NULL;
+  }
+  return module_parse(session->arena, session->diagnostics, file);
+}
+
+static Module *load_dl(Compilation *c) {
+  Session *session = c->session;
+  const Options *options = session->options;
+  ElaborateOptions elaborate_options = {.path = c->path};
+  VEC(ConstOverride) overrides = {0};
+  for (size_t i = 0; i < options->values[OPTION_define].count; i++) {
+    Assignment a;
+    const char *text = options->values[OPTION_define].items[i];
+    if (!assignment_split(session->arena, text, &a)) {
+      Diagnostic *d = diag_usage(session->diagnostics, "-D is '%s', not CONST=VALUE", text);
+      diag_help(d, "-D depth=18");
+      return NULL;
+    }
+    vec_push(session->arena, &overrides, ((ConstOverride){a.name, a.value}));
+  }
+  elaborate_options.overrides = overrides.items;
+  elaborate_options.override_count = (int)overrides.count;
+  if (option_given(options, OPTION_entry)) {
+    elaborate_options.entries = options->values[OPTION_entry].items;
+    elaborate_options.entry_count = (int)options->values[OPTION_entry].count;
+  }
+  double start = now_ms();
+  Module *module = elaborate(session->arena, session->diagnostics, &elaborate_options, &c->extra);
+  c->elaborate_ms = now_ms() - start;
+  return module;
+}
+
+static bool read_target(Compilation *c) {
+  const char *cpu = option_text(c->session->options, OPTION_cpu, "native");
+  return target_find(&c->target, c->session->arena, NULL, cpu, c->session->diagnostics);
+}
+
+bool compile_open(Session *session, Compilation *c, int *code) {
+  *c = (Compilation){.session = session};
+  *code = EXIT_USAGE;
+  c->path = session_file(session);
+  if (!c->path || !read_target(c) || !read_pass_options(session, &c->passes, &c->target))
+    return false;
+  c->name = base_name(session->arena, c->path);
+  c->is_text_ir = ends_with(c->path, ".ir");
+  *code = EXIT_INPUT;
+  c->module = c->is_text_ir ? load_text_ir(session, c->path) : load_dl(c);
+  if (!c->module) return false;
+  const char *weights = option_text(session->options, OPTION_weights, NULL);
+  return !weights || weights_load(session, c->module, weights);
+}
+
+bool compile_passes(Compilation *c, PassCallback *callback, void *user) {
+  return pipeline_run(c->module, &c->passes, c->session->diagnostics, callback, user);
+}

@@ -1,0 +1,35 @@
+/* compile.h - the way from a file to optimised graph IR, as every command goes it. */
+#ifndef DRIVER_COMPILE_H
+#define DRIVER_COMPILE_H
+
+#include "backend/target.h"
+#include "driver/session.h"
+#include "frontend/elaborate.h"
+#include "passes/pass.h"
+
+typedef struct {
+  Session *session;
+  const char *path; /* the input */
+  const char *name; /* the network's: the file's without folder and ending */
+  bool is_text_ir;
+  Module *module;
+  Elaboration extra; /* of a .dl file */
+  Target target;
+  PassOptions passes;
+  double parse_ms, elaborate_ms;
+} Compilation;
+
+/* Reads the options, then the file (.dl or .ir; what it needs, elaborated) and its weights. False
+ * after errors; *code is the exit code for them. */
+bool compile_open(Session *session, Compilation *compilation, int *code);
+/* Runs the default pipeline. */
+bool compile_passes(Compilation *compilation, PassCallback *callback, void *user);
+
+double now_ms(void);
+
+/* Reads graph text and the data beside it (f.safetensors for f.ir). NULL after errors. */
+Module *load_text_ir(Session *session, const char *path);
+/* The same for a file that a command was given, with the options of the passes. */
+bool read_pass_options(Session *session, PassOptions *options, const Target *target);
+
+#endif

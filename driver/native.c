@@ -1,0 +1,102 @@
+#include "driver/native.h"
+
+#include "backend/header.h"
+#include "backend/lower.h"
+#include "support/sha256.h"
+
+#include <string.h>
+
+static const char *hex(Arena *arena, const uint8_t digest[32]) {
+  char *text = arena_alloc(arena, 65);
+  for (int i = 0; i < 32; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+  return text;
+}
+
+/* Of all texts that were read, in their order: the digest of their digests. */
+static const char *hash_sources(Compilation *c) {
+  Session *session = c->session;
+  int32_t count = sources_count(session->sources);
+  uint8_t(*digests)[32] = arena_array(session->arena, (size_t)count + 1, sizeof *digests);
+  size_t used = 0;
+  for (int32_t i = 1; i <= count; i++) {
+    const Source *source = sources_get(session->sources, i);
+    if (source->bytes) sha256(source->bytes, source->length, digests[used++]);
+  }
+  uint8_t digest[32];
+  sha256(digests, used * sizeof *digests, digest);
+  return hex(session->arena, digest);
+}
+
+/* Tells files beside a program apart: fast, since weights may be gigabytes; it is no protection. */
+static uint64_t mix_bytes(const unsigned char *bytes, size_t length) {
+  uint64_t hash = length;
+  for (; length >= 8; bytes += 8, length -= 8) {
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    hash ^= hash >> 32;
+  }
+  for (; length; bytes++, length--) hash = (hash ^ *bytes) * 0x100000001b3u;
+  return hash;
+}
+
+static void list_pieces(Native *n) {
+  Session *session = n->compilation->session;
+  const NativeProgram *p = n->program;
+  n->piece_count = p->constants.count;
+  n->pieces = ARENA_ARRAY(session->arena, n->piece_count + 1, ElfPiece);
+  uint64_t *hashes = ARENA_ARRAY(session->arena, n->piece_count + 1, uint64_t);
+  bool beside = option_given(session->options, OPTION_weights_beside);
+  for (size_t i = 0; i < p->constants.count; i++) {
+    const ProgramConstant *c = &p->constants.items[i];
+    n->pieces[i] = (ElfPiece){c->data->bytes, c->offset, c->bytes};
+    if (beside) hashes[i] = mix_bytes(c->data->bytes, (size_t)c->bytes);
+  }
+  uint8_t digest[32];
+  sha256(hashes, n->piece_count * sizeof *hashes, digest);
+  n->constants_hash = p->constants.count && beside ? hex(session->arena, digest) : "";
+}
+
+Native native_new(Compilation *c) {
+  Arena *arena = c->session->arena;
+  Native n = {.compilation = c};
+  double start = now_ms();
+  n.symbol = c_name(arena, option_text(c->session->options, OPTION_name, c->name));
+  n.program = lower(arena, c->module, &c->target, n.symbol);
+  const char *slash = strrchr(c->path, '/');
+  n.source = slash ? slash + 1 : c->path;
+  n.source_hash = hash_sources(c);
+  list_pieces(&n);
+  n.lower_ms = now_ms() - start;
+  return n;
+}
+
+DescriptorOptions native_descriptor(const Native *n, NativeOptions options) {
+  return (DescriptorOptions){.source = n->source,
+                             .source_hash = n->source_hash,
+                             .constants_hash = n->constants_hash,
+                             .beside = options.beside,
+                             .thread_limit = n->compilation->passes.threads,
+                             .wrappers = options.wrappers,
+                             .main = options.main};
+}
+
+EmitBytes native_emit(Native *n, NativeOptions options) {
+  Compilation *c = n->compilation;
+  double start = now_ms();
+  Emission *e = emission_new(c->session->arena, &c->target,
+                             (EmitOptions){.source = n->source,
+                                           .level = c->passes.level,
+                                           .public_kernels = options.public_kernels});
+  for (size_t i = 0; i < n->program->kernels.count; i++)
+    emit_kernel(e, n->program->kernels.items[i]);
+  emit_descriptor(e, n->program, native_descriptor(n, options));
+  n->llvm_ms += now_ms() - start;
+  start = now_ms();
+  EmitBytes bytes = options.form == NATIVE_ASSEMBLY ? emission_assembly(e)
+                    : options.form == NATIVE_LLVM   ? emission_llvm(e)
+                                                    : emission_object(e);
+  emission_free(e);
+  n->object_ms += now_ms() - start;
+  return bytes;
+}

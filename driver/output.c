@@ -1,0 +1,28 @@
+#include "driver/output.h"
+
+#include "runtime/file.h"
+
+#include <string.h>
+
+bool output_write(Session *session, const char *path, const void *bytes, size_t length) {
+  if (strcmp(path, "-") == 0) {
+    fwrite(bytes, 1, length, stdout);
+    return true;
+  }
+  dlrt_error error = {0};
+  dlrt_output output;
+  dlrt_status status = dlrt_output_open(path, &output, &error);
+  if (!status) {
+    status = dlrt_output_write(&output, bytes, length, &error);
+    status = dlrt_output_close(&output, status, &error);
+  }
+  if (!status) return true;
+  Span span = {sources_add(session->sources, path, path, NULL, 0), 0, 0};
+  diag_report(session->diagnostics, E0603, span, "%s", error.text);
+  return false;
+}
+
+bool output_text(Session *session, const Text *text) {
+  const char *path = option_text(session->options, OPTION_output, "-");
+  return output_write(session, path, text->bytes ? text->bytes : "", text->length);
+}
