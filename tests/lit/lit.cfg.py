@@ -18,10 +18,10 @@ config.test_exec_root = config.build_folder
 config.environment["PATH"] = os.pathsep.join([config.llvm_tools, config.environment["PATH"]])
 config.environment["LC_ALL"] = "C"
 
-compare = "diff %{s:basename}.err -"
+compare = "diff %basename_t.err -"
 if lit_config.params.get("update"):
-    compare = "tee %{s:basename}.err"
-check = "%dlc check --color=never %{s:basename} 2>&1 >/dev/null | " + compare
+    compare = "tee %basename_t.err"
+check = "%dlc check --color=never %basename_t 2>&1 >/dev/null | " + compare
 config.substitutions.append(("%errors", "cd %S && not " + check))
 config.substitutions.append(("%warnings", "cd %S && " + check))
 config.substitutions.append(("%dlc", config.dlc))
