@@ -185,6 +185,13 @@ bool evaluate_windows(Evaluation *e) {
   return true;
 }
 
+static void add_scalar(const RunTensor *x, Scalar *sum, Scalar value) {
+  if (is_real(x))
+    sum->real += value.real;
+  else
+    sum->integer = (int64_t)((uint64_t)sum->integer + (uint64_t)value.integer); /* wraps */
+}
+
 /* Adds every window's elements to where windows took them from; the padding's share is dropped. */
 bool evaluate_overlap_add(Evaluation *e) {
   enum { BLOCK = 256 };
@@ -198,7 +205,7 @@ bool evaluate_overlap_add(Evaluation *e) {
     padded[w.axes[i]] += w.pad[i][0] + w.pad[i][1];
     before[w.axes[i]] = w.pad[i][0];
   }
-  double *sums = scratch_doubles(e, sizes_product(padded, 0, y->rank));
+  Scalar *sums = (Scalar *)scratch_doubles(e, sizes_product(padded, 0, y->rank));
   if (!sums) return false;
   Walk walk = walk_new(x->rank, x->shape, 2);
   strides_dense(x->rank, x->shape, walk.strides[0]);
@@ -207,10 +214,10 @@ bool evaluate_overlap_add(Evaluation *e) {
   for (walk_begin(&walk); walk_more(&walk); walk_next(&walk))
     for (int64_t at = 0; at < walk.length; at += BLOCK) {
       int64_t count = walk.length - at < BLOCK ? walk.length - at : BLOCK;
-      double values[BLOCK];
-      load_reals(e, x, walk.offset[0] + at * walk.step[0], walk.step[0], count, values);
+      Scalar values[BLOCK];
+      load_scalars(e, x, walk.offset[0] + at * walk.step[0], walk.step[0], count, values);
       for (int64_t i = 0; i < count; i++)
-        sums[walk.offset[1] + (at + i) * walk.step[1]] += values[i];
+        add_scalar(x, &sums[walk.offset[1] + (at + i) * walk.step[1]], values[i]);
     }
   Walk crop = walk_new(y->rank, y->shape, 2);
   strides_dense(y->rank, y->shape, crop.strides[0]);
@@ -218,7 +225,7 @@ bool evaluate_overlap_add(Evaluation *e) {
   for (int i = 0; i < y->rank; i++) crop.offset[1] += before[i] * crop.strides[1][i];
   for (walk_begin(&crop); walk_more(&crop); walk_next(&crop))
     for (int64_t i = 0; i < crop.length; i++)
-      store_reals(e, y, crop.offset[0] + i * crop.step[0], 1,
-                  &sums[crop.offset[1] + i * crop.step[1]]);
+      store_scalars(e, y, crop.offset[0] + i * crop.step[0], 1,
+                    &sums[crop.offset[1] + i * crop.step[1]]);
   return true;
 }

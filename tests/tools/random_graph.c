@@ -884,16 +884,19 @@ static bool is_left_out(const RandomGraph *options, Operator kind) {
   return (kind == OP_dot_panel || kind == OP_conv_panel) && !options->panels;
 }
 
+/* The results: what operations made and nothing uses, the last ones first. */
 static void finish(Generator *g) {
+  enum { MOST_RESULTS = 12 };
   Function *f = g->function;
   Arena *arena = g->module->arena;
-  int count = 1 + below(g, 3);
   VEC(Value *) yields = {0};
-  for (size_t i = g->values.count; i > 0 && count > 0; i--) { /* results of operations alone */
+  graph_count_uses(f);
+  for (size_t i = g->values.count; i > 0 && yields.count < MOST_RESULTS; i--) {
     Value *value = g->values.items[i - 1];
-    if (!value->op || value->op->kind == OP_read || value->op->kind == OP_constant) continue;
+    if (!value->op || value->mark || value->op->kind == OP_read || value->op->kind == OP_constant)
+      continue;
+    value->mark = 1; /* once, though it may have been kept twice */
     vec_push(arena, &yields, value);
-    count--;
   }
   for (size_t i = 0; i < yields.count; i++) {
     const char *name = yields.count == 1 ? "out" : arena_format(arena, "out%zu", i);

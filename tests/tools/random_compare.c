@@ -1,0 +1,291 @@
+/* random_compare: random graphs through passes and as machine code, against the interpreter.
+ *
+ *   random_compare [--from SEED] [--count K] [--operations M] [--native] [--cpu CPU] [--verbose]
+ *                  [--print]
+ *
+ * Each graph is interpreted, then after every pass of -O0 and -O2 (or as one kernel after another)
+ * verified and interpreted again; with --native it is run as machine code in the end. A graph that
+ * fails is made with fewer operations as long as it fails, and printed. --print prints them and
+ * does nothing else.
+ *
+ * Tolerance: a second run of the original with all floats in double shows how rounding errors grow
+ * in this very graph; another order of rounding may be some times as far from it, plus a few ulp of
+ * the scale for what that run cannot show.
+ */
+#include "ir/module_text.h"
+#include "passes/pass.h"
+#include "support/bug.h"
+#include "tests/tools/native.h"
+#include "tests/tools/random_graph.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ERROR_FACTOR = 16, ULPS = 64 };
+
+typedef struct {
+  Arena *arena;
+  RandomGraph graph;
+  int level;
+  bool native;
+  const char *cpu;
+  Module *original;
+  int64_t *dims;
+  RunTensor *inputs, *wide_inputs, *narrow, *wide;
+  const char *failure;
+} Case;
+
+static uint64_t current_seed;
+static void say_seed(const char *message) {
+  (void)message;
+  printf("while at seed %llu\n", (unsigned long long)current_seed);
+}
+
+/* ---- running ---- */
+
+static bool zeros(void *user, const Tensor *tensor, RunTensor *value) {
+  if (tensor->data) return false;
+  value->bytes = arena_array(user, (size_t)value->count + 1, 8);
+  return true;
+}
+
+static void native_zeros(const char *name, Element element, void *bytes, int64_t count) {
+  (void)name;
+  memset(bytes, 0, (size_t)count * (size_t)element_infos[element].bytes);
+}
+
+static RunTensor make_input(Case *c, uint64_t *state, const Value *value) {
+  RunTensor t = {.element = value->type.element, .rank = value->type.rank, .count = 1};
+  for (int i = 0; i < t.rank; i++) {
+    if (!dim_evaluate(value->type.dims[i], c->dims, &t.shape[i])) bug("a dim");
+    t.count *= t.shape[i];
+  }
+  t.bytes = arena_array(c->arena, (size_t)t.count + 1, 8);
+  random_fill(state, t.element, t.count, t.bytes);
+  return t;
+}
+
+static RunTensor widened(Case *c, const RunTensor *from) {
+  RunTensor t = *from;
+  if (!element_is_float(t.element)) return t;
+  double *wide = arena_array(c->arena, (size_t)t.count + 1, sizeof *wide);
+  for (int64_t i = 0; i < t.count; i++) wide[i] = element_load(t.element, t.bytes, i);
+  t.bytes = wide;
+  return t;
+}
+
+static RunTensor *run(Case *c, const Module *module, bool wide) {
+  const Function *f = module->functions.items[0];
+  RunTensor *outputs = ARENA_ARRAY(c->arena, f->results.count + 1, RunTensor);
+  InterpretOptions options = {.arena = c->arena,
+                              .wide = wide,
+                              .dims = c->dims,
+                              .seed = 42,
+                              .call = 7,
+                              .tensor = zeros,
+                              .user = c->arena};
+  const char *message = NULL;
+  if (interpret(f, &options, wide ? c->wide_inputs : c->inputs, outputs, &message)) return outputs;
+  c->failure = arena_format(c->arena, "the interpreter: %s", message);
+  return NULL;
+}
+
+/* ---- comparing ---- */
+
+static double epsilon(Element element) {
+  switch (element) {
+  case ELEMENT_f64:
+    return 0x1p-52;
+  case ELEMENT_f16:
+    return 0x1p-10;
+  case ELEMENT_bf16:
+    return 0x1p-7;
+  default:
+    return 0x1p-23;
+  }
+}
+
+static double load(const RunTensor *t, bool wide, int64_t i) {
+  if (wide && element_is_float(t->element)) return ((const double *)t->bytes)[i];
+  return element_load(t->element, t->bytes, i);
+}
+
+static bool agree(Case *c, const char *what, int result, const RunTensor *got) {
+  const RunTensor *want = &c->narrow[result], *wide = &c->wide[result];
+  bool real = element_is_float(want->element);
+  double scale = 0, error = 0;
+  for (int64_t i = 0; real && i < want->count; i++) {
+    double x = load(want, false, i), y = load(wide, true, i);
+    if (isfinite(x)) scale = fmax(scale, fabs(x));
+    if (isfinite(x) && isfinite(y)) error = fmax(error, fabs(x - y));
+  }
+  double allowed = ERROR_FACTOR * error + ULPS * epsilon(want->element) * scale;
+  for (int64_t i = 0; i < want->count; i++) {
+    double x = load(want, false, i), y = load(got, false, i);
+    if (x == y || (isnan(x) && isnan(y)) || (real && fabs(x - y) <= allowed)) continue;
+    c->failure = arena_format(c->arena, "%s: result %d at %lld is %.9g, not %.9g (allowed %.2g)",
+                              what, result, (long long)i, y, x, real ? allowed : 0);
+    return false;
+  }
+  return true;
+}
+
+static bool compare_all(Case *c, const char *what, const RunTensor *got) {
+  for (size_t i = 0; i < c->original->functions.items[0]->results.count; i++)
+    if (!agree(c, what, (int)i, &got[i])) return false;
+  return true;
+}
+
+static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, Module *module) {
+  Case *c = user;
+  (void)effect;
+  const Op *where = NULL;
+  const char *fault = module_verify(c->arena, module, &where);
+  if (fault) {
+    Text text = text_new(c->arena);
+    if (where) op_print(&text, where, (PrintOptions){0});
+    c->failure = arena_format(c->arena, "after %s: %s: %s", pass->name, fault, text_get(&text));
+    return false;
+  }
+  const RunTensor *got = run(c, module, false);
+  return got && compare_all(c, arena_format(c->arena, "after %s", pass->name), got);
+}
+
+static bool compare_native(Case *c, const Module *module, const Target *target) {
+  for (int parts = 1; parts <= 3; parts += 2) {
+    RunTensor *got =
+        ARENA_ARRAY(c->arena, c->original->functions.items[0]->results.count + 1, RunTensor);
+    NativeRun native = {.arena = c->arena,
+                        .dims = c->dims,
+                        .parts = parts,
+                        .inputs = c->inputs,
+                        .outputs = got,
+                        .tensor = native_zeros};
+    if (!native_run(module, module->functions.items[0], target, c->level, &native)) {
+      c->failure = arena_format(c->arena, "native: %s", native.message ? native.message : "?");
+      return false;
+    }
+    if (!compare_all(c, arena_format(c->arena, "native in %d parts", parts), got)) return false;
+  }
+  return true;
+}
+
+/* ---- one graph ---- */
+
+static bool prepare(Case *c) {
+  c->original = random_graph(c->arena, &c->graph);
+  const Function *f = c->original->functions.items[0];
+  int symbols = dim_symbol_count(c->original->dims);
+  c->dims = ARENA_ARRAY(c->arena, (size_t)symbols + 2, int64_t);
+  uint64_t state = c->graph.seed + 1;
+  for (int i = 0; i < symbols; i++)
+    c->dims[i] =
+        1 + (int64_t)random_below(&state, (uint64_t)dim_symbol_at(c->original->dims, i)->max);
+  c->dims[symbols] = 42;
+  c->dims[symbols + 1] = 7;
+  size_t count = (size_t)f->body->argument_count;
+  c->inputs = ARENA_ARRAY(c->arena, count + 1, RunTensor);
+  c->wide_inputs = ARENA_ARRAY(c->arena, count + 1, RunTensor);
+  for (size_t i = 0; i < count; i++) {
+    c->inputs[i] = make_input(c, &state, f->body->arguments[i]);
+    c->wide_inputs[i] = widened(c, &c->inputs[i]);
+  }
+  return (c->narrow = run(c, c->original, false)) && (c->wide = run(c, c->original, true));
+}
+
+static bool holds(Case *c) {
+  if (!prepare(c)) return false;
+  Diagnostics *diagnostics = diagnostics_new(c->arena, sources_new(c->arena));
+  Target target;
+  PassOptions options = PASS_OPTIONS_DEFAULT;
+  options.level = c->level;
+  if (c->native) {
+    if (!target_find(&target, c->arena, NULL, c->cpu, diagnostics))
+      bug("no CPU is named %s", c->cpu);
+    options.vector_lanes = target.lanes;
+    options.panel_columns = target.lanes * (target.registers >= 32 ? 4 : 2);
+  }
+  Module *module = module_copy(c->arena, c->original);
+  bool fine = pipeline_run(module, &options, diagnostics, after_pass, c);
+  if (!fine && !c->failure) {
+    c->failure = "a pass reported errors";
+    diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
+  }
+  return !c->failure && (!c->native || compare_native(c, module, &target));
+}
+
+static const char *failure_of(Arena *arena, const Case *as, int operations) {
+  Arena *own = arena_new();
+  Case c = {
+      .arena = own, .graph = as->graph, .level = as->level, .native = as->native, .cpu = as->cpu};
+  c.graph.operations = operations;
+  const char *failure = holds(&c) ? NULL : arena_format(arena, "%s", c.failure);
+  arena_free(own);
+  return failure;
+}
+
+static void report(Arena *arena, const Case *failed) {
+  RandomGraph graph = failed->graph;
+  for (graph.operations = 1; graph.operations < failed->graph.operations; graph.operations++) {
+    const char *failure = failure_of(arena, failed, graph.operations);
+    if (!failure) continue;
+    printf("  with %d operations: %s\n", graph.operations, failure);
+    break;
+  }
+  Text text = text_new(arena);
+  module_print(&text, random_graph(arena, &graph), (PrintOptions){0});
+  printf("%s\n", text_get(&text));
+}
+
+int main(int argc, char **argv) {
+  long from = 1, count = 50, operations = 30;
+  Case model = {.cpu = "x86-64-v3"};
+  bool verbose = false, print = false;
+  for (int i = 1; i < argc; i++) {
+    const char *value = i + 1 < argc ? argv[i + 1] : "";
+    if (strcmp(argv[i], "--native") == 0) {
+      model.native = true;
+    } else if (strcmp(argv[i], "--verbose") == 0) {
+      verbose = true;
+    } else if (strcmp(argv[i], "--print") == 0) {
+      print = true;
+    } else {
+      if (strcmp(argv[i], "--from") == 0) from = atol(value);
+      if (strcmp(argv[i], "--count") == 0) count = atol(value);
+      if (strcmp(argv[i], "--operations") == 0) operations = atol(value);
+      if (strcmp(argv[i], "--cpu") == 0) model.cpu = value;
+      i++;
+    }
+  }
+  bug_hook = say_seed;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  int failures = 0;
+  for (long seed = from; seed < from + count && failures < 5; seed++) {
+    for (int level = 0; level <= 2; level += 2) {
+      Arena *arena = arena_new();
+      current_seed = (uint64_t)seed;
+      model.level = level;
+      model.graph = (RandomGraph){.seed = (uint64_t)seed,
+                                  .operations = (int)operations,
+                                  .dynamic = seed % 2,
+                                  .halves = seed % 4 == 0,
+                                  .panels = true};
+      if (verbose) printf("seed %ld -O%d\n", seed, level);
+      Text text = text_new(arena);
+      if (print && level == 0)
+        module_print(&text, random_graph(arena, &model.graph), (PrintOptions){0});
+      printf("%s", text_get(&text));
+      const char *failure = print ? NULL : failure_of(arena, &model, (int)operations);
+      if (failure) {
+        failures++;
+        printf("seed %ld -O%d: %s\n", seed, level, failure);
+        report(arena, &model);
+      }
+      arena_free(arena);
+    }
+  }
+  printf("%ld graphs, %d failed\n", count, failures);
+  return failures > 0;
+}
