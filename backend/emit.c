@@ -13,9 +13,10 @@
  * pays where dims are dynamic and addresses long. */
 static const char *const pipelines[] = {
     "function(sroa)",
-    "function(sroa,early-cse,instcombine)",
-    "function(sroa,early-cse,instcombine,loop-mssa(licm),simplifycfg)",
-    "function(sroa,early-cse<memssa>,instcombine,simplifycfg,loop-mssa(licm),gvn,instcombine)",
+    "function(sroa,early-cse,instcombine<no-verify-fixpoint>)",
+    "function(sroa,early-cse,instcombine<no-verify-fixpoint>,loop-mssa(licm),simplifycfg)",
+    "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),"
+    "gvn,instcombine<no-verify-fixpoint>)",
 };
 static const LLVMCodeGenOptLevel code_levels[] = {LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault,
                                                   LLVMCodeGenLevelDefault,
