@@ -21,9 +21,7 @@ Frame *frame_new(Elaborator *e, FrameKind kind, const Definition *definition,
 }
 
 static const char *callee_name(const Object *callee) {
-  return callee->definition ? callee->definition->name.name
-         : callee->builtin  ? callee->builtin->name
-                            : "this";
+  return callee->kind == OBJECT_BUILTIN ? callee->builtin->name : callee->definition->name.name;
 }
 
 /* ---- parameters ---- */
@@ -37,8 +35,8 @@ static size_t find_parameter(const ParameterList *parameters, const char *name) 
 static bool unknown_argument(const CallSite *site, const ParameterList *parameters,
                              const char *callee, const Actual *argument) {
   Elaborator *e = site->e;
-  Diagnostic *d =
-      report(e, site->frame, E0220, argument->span, "'%s' takes no '%s'", callee, argument->name);
+  Diagnostic *d = report(e, site->frame, E0220, argument->name_span, "'%s' takes no '%s'", callee,
+                         argument->name);
   const char **names = ARENA_ARRAY(e->arena, parameters->count + 1, const char *);
   for (size_t i = 0; i < parameters->count; i++) names[i] = parameters->items[i].name.name;
   const char *near = nearest_name(argument->name, names, parameters->count);
@@ -70,7 +68,11 @@ bool bind_parameters(const CallSite *site, Frame *body, const ParameterList *par
       Diagnostic *d =
           report(e, site->frame, E0222, arguments[i].span, "'%s' takes %zu argument%s, not %zu",
                  callee, parameters->count, parameters->count == 1 ? "" : "s", count);
-      diag_help(d, "%s%s", callee, signature_text(e, parameters));
+      if (site->is_piped && body->kind == FRAME_FUNCTION)
+        diag_help(d, "if '%s' returns a layer, bind it first: f = %s(..), then x |> f", callee,
+                  callee);
+      else
+        diag_help(d, "%s%s", callee, signature_text(e, parameters));
       return false;
     }
     if (values[at]) {
@@ -148,7 +150,7 @@ static Object *call_list(const CallSite *site, Object *list, Actual *arguments, 
   }
   Object *x = arguments[0].value;
   for (size_t i = 0; i < list->count && !is_error(x); i++) {
-    Actual next = {NULL, x, arguments[0].span};
+    Actual next = {NULL, x, arguments[0].span, SPAN_NONE};
     x = call_object(site, list->items[i], &next, 1);
   }
   return x;
@@ -162,12 +164,12 @@ static Object *call_partial(const CallSite *site, Object *partial, Actual *argum
            "a function with '_' is called with the argument for it");
     return error_object;
   }
-  size_t total = partial->count + count - 1;
+  size_t total = partial->argument_count + count - 1;
   Actual *all = ARENA_ARRAY(e->arena, total, Actual);
-  for (size_t i = 0; i < partial->count; i++) all[i] = partial->arguments[i];
+  for (size_t i = 0; i < partial->argument_count; i++) all[i] = partial->arguments[i];
   all[partial->hole].value = arguments[0].value;
   all[partial->hole].span = arguments[0].span;
-  for (size_t i = 1; i < count; i++) all[partial->count + i - 1] = arguments[i];
+  for (size_t i = 1; i < count; i++) all[partial->argument_count + i - 1] = arguments[i];
   return call_object(site, partial->callee, all, total);
 }
 
@@ -251,7 +253,7 @@ static void end_record(const CallSite *site, size_t index, const Object *callee,
 
 Object *call_object(const CallSite *site, Object *callee, Actual *arguments, size_t count) {
   Elaborator *e = site->e;
-  if (!take_step(e, site->frame, site->span, 1)) return error_object;
+  if (!take_step(e, site->frame, site->span, CALL_STEPS)) return error_object;
   if (!is_recorded(e, site, callee)) return dispatch(site, callee, arguments, count);
   size_t index = start_record(site, callee);
   Object *result = dispatch(site, callee, arguments, count);
@@ -269,6 +271,7 @@ static bool evaluate_arguments(Elaborator *e, Frame *frame, const ArgumentList *
     const Argument *argument = &list->items[i];
     actuals[i].name = argument->name.name;
     actuals[i].span = argument->value->span;
+    actuals[i].name_span = argument->name.span;
     if (argument->value->kind == EXPR_HOLE) {
       if (*hole < list->count) {
         report(e, frame, E0009, argument->value->span, "a call has one '_' at most");
@@ -289,7 +292,7 @@ static Object *make_partial(Elaborator *e, Object *callee, Actual *actuals, size
   Object *partial = object_new(e, OBJECT_PARTIAL);
   partial->callee = callee;
   partial->arguments = actuals;
-  partial->count = count;
+  partial->argument_count = count;
   partial->hole = hole;
   return partial;
 }
@@ -322,7 +325,7 @@ static bool wants_declared_type(const Frame *frame, const Object *callee, const 
 static Object *call_with_type(const CallSite *site, Object *callee, Actual *actuals, size_t count) {
   Elaborator *e = site->e;
   Actual *all = ARENA_ARRAY(e->arena, count + 1, Actual);
-  all[0] = (Actual){NULL, object_type(e, *site->frame->declared, false), site->span};
+  all[0] = (Actual){NULL, object_type(e, *site->frame->declared, false), site->span, SPAN_NONE};
   for (size_t i = 0; i < count; i++) all[i + 1] = actuals[i];
   return call_object(site, callee, all, count + 1);
 }
@@ -337,7 +340,7 @@ Object *evaluate_call(Elaborator *e, Frame *frame, const Expr *expr) {
   frame->declared = declared;
   if (!fine || is_error(callee)) return error_object;
   if (hole < count) return make_partial(e, callee, actuals, count, hole);
-  CallSite site = {e, frame, expr, expr->span};
+  CallSite site = {e, frame, expr, expr->span, false};
   if (wants_declared_type(frame, callee, actuals, count))
     return call_with_type(&site, callee, actuals, count);
   return call_object(&site, callee, actuals, count);
@@ -346,8 +349,8 @@ Object *evaluate_call(Elaborator *e, Frame *frame, const Expr *expr) {
 Object *evaluate_pipe(Elaborator *e, Frame *frame, const Expr *expr) {
   Object *x = evaluate(e, frame, expr->left);
   const Expr *right = expr->right;
-  CallSite site = {e, frame, right, right->span};
-  Actual first = {NULL, x, expr->left->span};
+  CallSite site = {e, frame, right, right->span, true};
+  Actual first = {NULL, x, expr->left->span, SPAN_NONE};
   if (right->kind != EXPR_CALL) {
     Object *callee = e->stopped ? error_object : evaluate(e, frame, right);
     if (is_error(x) || is_error(callee)) return error_object;

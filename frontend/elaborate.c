@@ -78,6 +78,8 @@ static void run_file(Elaborator *e) {
   const AstFile *file = e->program->main->ast;
   StmtList one = {.count = 1};
   for (size_t i = 0; i < file->count && !e->stopped; i++) {
+    if (file->items[i]->kind == DECLARATION_CONST)
+      declared_object(e, file->items[i], e->program->main);
     if (file->items[i]->kind != DECLARATION_STMT) continue;
     one.items = &file->items[i]->statement;
     execute(e, e->file_frame, &one);

@@ -53,7 +53,7 @@ typedef enum {
   OBJECT_ENTRY,     /* definition, home */
   OBJECT_OPTIMIZER, /* definition, home */
   OBJECT_INSTANCE,  /* instance */
-  OBJECT_PARTIAL,   /* a call with a hole: callee, arguments, count, hole */
+  OBJECT_PARTIAL,   /* a call with a hole: callee, arguments, argument_count, hole */
   OBJECT_PATH,      /* members: what lies under a dotted path */
   OBJECT_NAMESPACE, /* integer: 0 std, 1 op */
 } ObjectKind;
@@ -61,7 +61,8 @@ typedef enum {
 typedef struct {
   const char *name; /* NULL: by position */
   Object *value;
-  Span span;
+  Span span;      /* of the value */
+  Span name_span; /* of the name, if there is one */
 } Actual;
 
 typedef struct {
@@ -81,24 +82,34 @@ struct Object {
   ObjectKind kind;
   bool is_bare;     /* TYPE: without brackets */
   bool is_quotient; /* INTEGER: of two literals that did not divide evenly */
-  int64_t integer;
-  double real;
-  const char *text;
-  const Dim *dim;
-  Object **keys, **items;
-  size_t count;
-  Type type;
-  Value *tensor;
-  NamedParameter *parameter;
-  const Definition *definition;
-  const ProgramFile *home;
-  Frame *frame;
-  const Builtin *builtin;
-  Instance *instance;
-  Object *callee;
-  Actual *arguments;
-  size_t hole;
-  PointerTable *members;
+  union {
+    int64_t integer;
+    double real;
+    const char *text;
+    const Dim *dim;
+    const Type *type;
+    const Builtin *builtin;
+    Instance *instance;
+    PointerTable *members;
+    struct {
+      Object **items, **keys;
+      size_t count;
+    };
+    struct {
+      Value *tensor;
+      NamedParameter *parameter;
+    };
+    struct {
+      const Definition *definition;
+      const ProgramFile *home;
+      Frame *frame;
+    };
+    struct {
+      Object *callee;
+      Actual *arguments;
+      size_t argument_count, hole;
+    };
+  };
 };
 
 /* A layer with its hyperparameters. Two that are bound to one path are one: `same` leads to the
@@ -117,6 +128,7 @@ struct Instance {
   PointerTable *members; /* what its body named: instances, lists of them, parameters */
   VEC(Object *) order;   /* its parameters and inner instances, in text order */
   bool is_applied;
+  bool is_broken; /* its name was refused: what uses it stays silent */
 };
 
 struct Scope {
@@ -185,8 +197,8 @@ struct Elaborator {
 };
 
 /* ---- limits of elaboration ---- */
-enum { MOST_CALLS = MOST_NESTING, MOST_EVALUATIONS = 60000, MOST_TEXT = 65536 };
-#define MOST_STEPS ((int64_t)40 * 1000 * 1000)
+enum { MOST_CALLS = MOST_NESTING, MOST_EVALUATIONS = 60000, MOST_TEXT = 65536, CALL_STEPS = 16 };
+#define MOST_STEPS ((int64_t)10 * 1000 * 1000)
 
 /* values.c */
 extern Object *const error_object, *const none_object;
@@ -295,6 +307,7 @@ typedef struct {
   Frame *frame;
   const Expr *expr; /* the call, or the right side of a pipe */
   Span span;
+  bool is_piped;
 } CallSite;
 Object *evaluate_call(Elaborator *e, Frame *frame, const Expr *expr);
 Object *evaluate_pipe(Elaborator *e, Frame *frame, const Expr *expr);

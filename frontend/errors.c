@@ -68,7 +68,7 @@ bool take_step(Elaborator *e, const Frame *frame, Span span, int64_t steps) {
   if (e->steps <= MOST_STEPS) return true;
   Diagnostic *d = report(e, frame, E0306, span, "compiling '%s' takes too many steps",
                          e->entry ? e->entry : "the file");
-  diag_help(d, "loops and calls that run while compiling make at most 40,000,000 steps in all");
+  diag_help(d, "loops and calls that run while compiling make at most 10,000,000 steps in all");
   stop(e);
   return false;
 }

@@ -9,8 +9,8 @@ static Value *initial_value(const Site *site, const NamedParameter *parameter, O
     return number ? broadcast_to(site, number, type->dims, type->rank) : NULL;
   }
   if (is_callable(object) && object->kind != OBJECT_LIST) {
-    CallSite call = {e, site->frame, parameter->declared->init, site->span};
-    Actual argument = {NULL, object_type(e, *type, false), site->span};
+    CallSite call = {e, site->frame, parameter->declared->init, site->span, false};
+    Actual argument = {NULL, object_type(e, *type, false), site->span, SPAN_NONE};
     object = call_object(&call, object, &argument, 1);
   }
   return is_error(object) ? NULL : to_tensor(site, object, &type->element);

@@ -115,7 +115,8 @@ static void name_object(Elaborator *e, Frame *frame, const char *path, Object *o
   if (e->stopped || depth > MOST_CALLS) return;
   if (object->kind == OBJECT_INSTANCE) {
     Instance *instance = instance_of(object);
-    if (!instance->path) assign_path(e, frame, full_path(e, frame, path), instance, span);
+    if (!instance->path && !assign_path(e, frame, full_path(e, frame, path), instance, span))
+      instance->is_broken = true;
   } else if (object->kind == OBJECT_LIST) {
     for (size_t i = 0; i < object->count; i++)
       if (object->items[i]->kind == OBJECT_INSTANCE || object->items[i]->kind == OBJECT_LIST)
@@ -212,6 +213,7 @@ static void keep_dims(Elaborator *e, Instance *instance, const Frame *body) {
 Object *apply_instance(const CallSite *site, Object *object, Actual *arguments, size_t count) {
   Elaborator *e = site->e;
   Instance *instance = instance_of(object);
+  if (instance->is_broken) return error_object;
   if (!instance->path && !name_unnamed(site, instance)) return error_object;
   instance = instance_of(object);
   const Definition *definition = instance->layer->definition;
@@ -376,7 +378,7 @@ static void declare_without_input(Elaborator *e, Frame *frame, Instance *instanc
       add_type_names(type->items.items[k], names);
     pointer_set(names, definition->parameters.items[i].name.name, names);
   }
-  CallSite site = {e, frame, NULL, span};
+  CallSite site = {e, frame, NULL, span, false};
   Frame *body = layer_frame(&site, instance);
   for (size_t i = 0; i < definition->body.count; i++) {
     const Stmt *stmt = definition->body.items[i];
@@ -392,6 +394,7 @@ static void declare_without_input(Elaborator *e, Frame *frame, Instance *instanc
 
 static bool make_ready(Elaborator *e, Frame *frame, Instance *instance, Span span) {
   if (instance->is_applied) return true;
+  if (instance->is_broken) return false;
   if (!instance->path) {
     report(e, frame, E0115, span, "an instance without a name has no parameters");
     return false;

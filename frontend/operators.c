@@ -70,7 +70,7 @@ static bool place_arguments(const CallSite *site, const Builtin *builtin, Actual
     if (at >= builtin->parameter_count) {
       const char *name = arguments[i].name;
       Diagnostic *d =
-          name ? report(e, site->frame, E0220, arguments[i].span, "'%s' takes no '%s'",
+          name ? report(e, site->frame, E0220, arguments[i].name_span, "'%s' takes no '%s'",
                         builtin->name, name)
                : report(e, site->frame, E0222, arguments[i].span,
                         "'%s' takes %d argument%s, not %zu", builtin->name,
@@ -178,7 +178,7 @@ bool number_argument(const BuiltinCall *call, int i, Number *value) {
 bool type_argument(const BuiltinCall *call, int i, Type *type) {
   const Object *o = call->values[i];
   if (o->kind == OBJECT_TYPE)
-    *type = o->type;
+    *type = *o->type;
   else if (is_tensor(o))
     *type = *object_tensor_type(o);
   else
@@ -261,7 +261,8 @@ Attribute integer_attribute(Elaborator *e, AttributeName name, int64_t value) {
 /* ---- elementwise ---- */
 
 static Object *real_result(const BuiltinCall *call, double value) {
-  if (!isnan(value) || isnan(call->values[0]->real)) return object_real(call->site.e, value);
+  if (!isnan(value) || (call->values[0]->kind == OBJECT_REAL && isnan(call->values[0]->real)))
+    return object_real(call->site.e, value);
   report(call->site.e, call->site.frame, E0301, call->site.span, "'%s' of %s is not a number",
          call->builtin->name, object_text(call->site.e, call->values[0]));
   return error_object;

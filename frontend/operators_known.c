@@ -10,7 +10,7 @@ static bool shape_of(const BuiltinCall *call, int i, Type *type) {
     return true;
   }
   if (o->kind == OBJECT_TYPE) {
-    *type = o->type;
+    *type = *o->type;
     return true;
   }
   if (is_number(o) || o->kind == OBJECT_DIM || o->kind == OBJECT_BOOL) {

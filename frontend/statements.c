@@ -54,25 +54,31 @@ static void execute_return(Elaborator *e, Frame *frame, const Stmt *stmt) {
   frame->is_done = true;
 }
 
+/* The condition with its values in it: "512 % 7 == 0". */
+static const char *condition_text(Elaborator *e, Frame *frame, const Expr *c) {
+  if (c->kind == EXPR_BINARY && c->op == AST_AND) {
+    bool left = evaluate_condition(e, frame, c->left) == 1;
+    return condition_text(e, frame, left ? c->right : c->left);
+  }
+  if (c->kind != EXPR_BINARY || c->op == AST_OR) return source_text(e, c->span, 60);
+  const char *sides[2];
+  for (int i = 0; i < 2; i++) {
+    const Expr *side = i ? c->right : c->left;
+    if (side->kind == EXPR_BINARY && side->op == AST_REMAINDER)
+      sides[i] = condition_text(e, frame, side);
+    else
+      sides[i] = object_text(e, evaluate(e, frame, side));
+  }
+  return arena_format(e->arena, "%s %s %s", sides[0], ast_operator_text(c->op), sides[1]);
+}
+
 static void execute_assert(Elaborator *e, Frame *frame, const Stmt *stmt) {
   int holds = evaluate_condition(e, frame, stmt->condition);
   if (holds) return;
   Object *why = stmt->message ? evaluate(e, frame, stmt->message) : none_object;
   Diagnostic *d = report(e, frame, E0304, stmt->span, "%s",
                          why->kind == OBJECT_STRING ? why->text : "an assertion does not hold");
-  const Expr *c = stmt->condition;
-  const char *text = source_text(e, c->span, 60);
-  if (c->kind == EXPR_BINARY && c->left->kind == EXPR_BINARY) {
-    Object *x = evaluate(e, frame, c->left->left), *y = evaluate(e, frame, c->left->right);
-    if (is_number(x) && is_number(y)) {
-      diag_label(d, "%s does not hold: it is about %s and %s", text, object_text(e, x),
-                 object_text(e, y));
-      frame->is_done = true;
-      frame->result = error_object;
-      return;
-    }
-  }
-  diag_label(d, "%s does not hold", text);
+  diag_label(d, "%s does not hold", condition_text(e, frame, stmt->condition));
   frame->is_done = true;
   frame->result = error_object;
 }

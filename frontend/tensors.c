@@ -297,14 +297,24 @@ static Attribute list_attribute(Elaborator *e, AttributeName name, const int *x,
   return (Attribute){name, value};
 }
 
-static Object *inner_differs(const Site *site, const Value *x, const Value *y, const Dim *a,
-                             const Dim *b) {
+static Object *inner_differs(const Site *site, const Object *right, const Value *x, const Value *y,
+                             const Dim *a, const Dim *b) {
   Elaborator *e = site->e;
   Diagnostic *d = report(e, site->frame, E0204, site->span, "the inner dimensions of '@' differ");
   diag_label(d, "%s @ %s: %s is not %s", type_text(e->arena, &x->type),
              type_text(e->arena, &y->type), dim_text(e, a), dim_text(e, b));
   if (y->type.rank >= 2 && y->type.dims[y->type.rank - 1] == a)
     diag_help(d, "it fits the other way round: x @ transpose(w)");
+  const NamedParameter *parameter = is_tensor(right) ? right->parameter : NULL;
+  if (!parameter) return error_object;
+  const char *name = parameter->declared->name.name;
+  diag_note(d, parameter->declared->name.span, "'%s' is declared here", name);
+  if (y->type.rank != 2 || y->type.dims[1] == a) return error_object;
+  Type wanted = y->type;
+  wanted.dims[0] = a;
+  diag_help(d, "declare '%s' as %s, or leave its size to the input: %s[in, %s]", name,
+            type_text(e->arena, &wanted), element_infos[wanted.element].name,
+            dim_text(e, wanted.dims[1]));
   return error_object;
 }
 
@@ -342,8 +352,10 @@ Object *matmul(const Site *site, Object *left, Object *right) {
   }
   int x_inner = x->type.rank - 1, y_inner = y->type.rank >= 2 ? y->type.rank - 2 : 0;
   const Dim *a = x->type.dims[x_inner], *b = y->type.dims[y_inner];
-  if (a != b && dim_equal(e->module->dims, a, b) == NEVER) return inner_differs(site, x, y, a, b);
-  if (a != b && !same_dim(e, site->frame, site->span, a, b)) return inner_differs(site, x, y, a, b);
+  if (a != b && dim_equal(e->module->dims, a, b) == NEVER)
+    return inner_differs(site, right, x, y, a, b);
+  if (a != b && !same_dim(e, site->frame, site->span, a, b))
+    return inner_differs(site, right, x, y, a, b);
   int batch_axes[MOST_AXES], batch_count = 0;
   if (y->type.rank > 2 && x->type.rank >= 2) {
     Type batch;

@@ -92,7 +92,7 @@ Object *object_list(Elaborator *e, size_t count) {
 
 Object *object_type(Elaborator *e, Type type, bool is_bare) {
   Object *object = object_new(e, OBJECT_TYPE);
-  object->type = type;
+  object->type = arena_copy(e->arena, &type, sizeof type);
   object->is_bare = is_bare;
   return object;
 }
@@ -126,9 +126,10 @@ static bool lists_equal(const Object *a, const Object *b) {
 }
 
 static bool partials_equal(const Object *a, const Object *b) {
-  if (a->count != b->count || a->hole != b->hole || !object_equal(a->callee, b->callee))
+  if (a->argument_count != b->argument_count || a->hole != b->hole ||
+      !object_equal(a->callee, b->callee))
     return false;
-  for (size_t i = 0; i < a->count; i++) {
+  for (size_t i = 0; i < a->argument_count; i++) {
     if (a->arguments[i].name != b->arguments[i].name) return false;
     if (i != a->hole && !object_equal(a->arguments[i].value, b->arguments[i].value)) return false;
   }
@@ -159,7 +160,7 @@ bool object_equal(const Object *a, const Object *b) {
   case OBJECT_MAP:
     return lists_equal(a, b);
   case OBJECT_TYPE:
-    return type_equal(&a->type, &b->type);
+    return type_equal(a->type, b->type);
   case OBJECT_TENSOR:
     return a->tensor == b->tensor || (a->parameter && a->parameter == b->parameter);
   case OBJECT_PARAMETER:
@@ -214,7 +215,7 @@ const char *object_text(Elaborator *e, const Object *o) {
   case OBJECT_MAP:
     return arena_format(e->arena, "a table of %zu", o->count);
   case OBJECT_TYPE:
-    return arena_format(e->arena, "the type %s", type_text(e->arena, &o->type));
+    return arena_format(e->arena, "the type %s", type_text(e->arena, o->type));
   case OBJECT_TENSOR:
   case OBJECT_PARAMETER:
     return type_text(e->arena, object_tensor_type(o));
