@@ -26,10 +26,10 @@ static const char graph[] = "module net\n"
                             "func model @net(%x: f32[N,5]) -> f32[N,3] {\n"
                             "  check N < 8 at 4:2\n"
                             "  %0 = read @w : f32[3,5]\n"
-                            "  %1 = dot %x, %0 {contract=[[1],[1]]} : f32[N,3]\n"
+                            "  %1 = dot %x, %0 {contract=[[1],[1]]} : f32[N,3] at 6:8\n"
                             "  %2 = read @b : f32[3]\n"
                             "  %3 = add %1, %2 : f32[N,3]\n"
-                            "  %4 = tanh %3 : f32[N,3]\n"
+                            "  %4 = tanh %3 : f32[N,3] at 7:8\n"
                             "  return %4\n"
                             "}\n"
                             "func model @twice(%x: f32[N,3], %bool: f32[3]) -> f32[N,3] {\n"
@@ -258,8 +258,35 @@ static void test_libraries(void **state) {
   link_folder_remove(folder);
 }
 
+static void test_executable(void **state) {
+  (void)state;
+  const char *folder = link_folder(net.arena, net.diagnostics);
+  CHECKED(folder != NULL);
+  DescriptorOptions options = net.options;
+  options.wrappers = false;
+  options.main = true;
+  EmitBytes object = object_of(options, false);
+  const char *objects[2] = {arena_format(net.arena, "%s/model.o", folder),
+                            arena_format(net.arena, "%s/constants.o", folder)};
+  write_text(folder, "model.o", object.bytes, object.length);
+  const char *bytes = constants();
+  ElfPiece piece = {bytes, 0, net.program->constants_bytes};
+  CHECKED(elf_write(objects[1], "net_constants", piece.length, &piece, 1, net.diagnostics));
+  const char *path = arena_format(net.arena, "%s/net", folder);
+  LinkRequest request = {LINK_EXECUTABLE, path, objects, 2, NULL, 0};
+  CHECKED(link_program(net.arena, &request, folder, net.diagnostics));
+  assert_int_equal(system(arena_format(net.arena, "%s info > /dev/null 2>&1", path)), 0);
+  /* the symbol and the line of each kernel are there for debuggers and profilers */
+  for (size_t i = 0; i < net.program->kernels.count; i++)
+    assert_int_equal(system(arena_format(net.arena, "nm %s | grep -qi ' t %s$'", path,
+                                         net.program->kernels.items[i]->name)),
+                     0);
+  if (!getenv("KEEP")) link_folder_remove(folder);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory),
+                                     cmocka_unit_test(test_executable),
                                      cmocka_unit_test(test_libraries)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
