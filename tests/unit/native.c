@@ -203,11 +203,11 @@ static void write_text(const char *folder, const char *name, const char *text, s
 }
 
 static void run_client(const char *folder, const char *libraries) {
-  const char *command =
-      arena_format(net.arena,
-                   "cd %s && cc -std=c11 -Wall -Wextra -Wpedantic -Werror client.c %s -o client && "
-                   "LD_LIBRARY_PATH=. ./client",
-                   folder, libraries);
+  const char *command = arena_format(
+      net.arena,
+      "cd %s && ${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror client.c %s -o client && "
+      "LD_LIBRARY_PATH=. ./client",
+      folder, libraries);
   assert_int_equal(system(command), 0);
 }
 
@@ -242,12 +242,17 @@ static void test_libraries(void **state) {
     unlink(path);
   }
   /* what does not work */
+  const char *compiler = getenv("CC");
+  if (compiler) compiler = arena_format(net.arena, "%s", compiler);
   setenv("CC", "no-such-compiler", 1);
   const char *path = arena_format(net.arena, "%s/out.so", folder);
   LinkRequest request = {LINK_SHARED, path, objects, 2, symbols, symbol_count};
   Diagnostics *quiet = diagnostics_new(net.arena, sources_new(net.arena));
   assert_false(link_program(net.arena, &request, folder, quiet));
-  unsetenv("CC");
+  if (compiler)
+    setenv("CC", compiler, 1);
+  else
+    unsetenv("CC");
   request.objects = (const char *[]){"/no/such.o"};
   request.object_count = 1;
   assert_false(link_program(net.arena, &request, folder, quiet));
