@@ -169,8 +169,7 @@ static void put_closer(Matcher *m, const char *found, bool report) {
   }
   if (open->block && last_kind(m) != NEWLINE && last_kind(m) != ';' && last_kind(m) != '{')
     vec_push(m->arena, &m->out, ((Token){.kind = NEWLINE, .from = before.to, .to = before.to}));
-  close_with(m,
-             (Token){.kind = closer(open->kind), .made = true, .from = before.to, .to = before.to});
+  close_with(m, (Token){.kind = closer(open->kind), .from = before.to, .to = before.to});
 }
 
 /* Closes down to `depth` open ones: one mistake for those in parentheses, one for each block. */

@@ -64,12 +64,29 @@ static void read_gap(Gap *gap, uint32_t from, uint32_t to, int column, bool behi
   }
 }
 
-static bool spans_lines(const Page *page, const Token *open, const Token *close) {
-  return memchr(page->bytes + open->from, '\n', close->from - open->from) != NULL;
+/* For each token that opens a block: whether the block gets lines of its own, which all blocks of
+ * an `if` with its `else`s do as soon as one of them has a newline in it. */
+static const bool *find_open_blocks(const Page *page, const TokenList *tokens) {
+  bool *open = ARENA_ARRAY(page->arena, tokens->count, bool);
+  size_t *head = ARENA_ARRAY(page->arena, tokens->count, size_t);
+  for (size_t t = 0; t < tokens->count; t++) {
+    const Token *token = &tokens->items[t];
+    if (token->kind != '{' || !token->block) continue;
+    if (!head[t]) head[t] = t;
+    const Token *close = &tokens->items[token->match];
+    if (memchr(page->bytes + token->from, '\n', close->from - token->from)) open[head[t]] = true;
+    size_t next = token->match + 1;
+    if (tokens->items[next].kind != ELSE) continue;
+    while (tokens->items[next].kind != '{' || !tokens->items[next].block) next++;
+    head[next] = head[t];
+  }
+  for (size_t t = 0; t < tokens->count; t++) open[t] = open[head[t]];
+  return open;
 }
 
 void format_read(Page *page, const TokenList *tokens) {
   Gap gap = {.page = page};
+  const bool *open = find_open_blocks(page, tokens);
   uint32_t end = 0;
   int column = 0;
   bool newline = true, force = false;
@@ -90,8 +107,7 @@ void format_read(Page *page, const TokenList *tokens) {
     piece.source_gap = characters(page->bytes, line_start, from);
     piece.source = (line ? 0 : column) + piece.source_gap;
     piece.width = characters(page->bytes, token->from, token->to);
-    bool closes = token->kind == '}' && token->block &&
-                  spans_lines(page, &tokens->items[token->match], token);
+    bool closes = token->kind == '}' && token->block && open[token->match];
     piece.starts = newline || force || closes;
     piece.breaks = token->first || force || closes || token->kind == END;
     const Piece *before = page->pieces.count ? &vec_last(&page->pieces) : NULL;
@@ -101,8 +117,7 @@ void format_read(Page *page, const TokenList *tokens) {
       piece.loose = true;
       piece.source_gap = 1;
     }
-    force = token->kind == '{' && token->block &&
-            spans_lines(page, token, &tokens->items[token->match]);
+    force = token->kind == '{' && token->block && open[t];
     if (!before || (before->token.kind == '{' && before->token.block)) {
       if (piece.comments)
         page->comments.items[piece.above].blank = false;

@@ -19,7 +19,6 @@ typedef DLPARSE_STYPE TokenValue;
 typedef struct Token {
   int kind;   /* parser.tab.h's, or the sign itself */
   bool first; /* of its line */
-  bool made;  /* a missing bracket that was put in */
   bool block; /* of a brace: around statements, not a map */
   uint32_t from, to;
   uint32_t match; /* of a bracket: the index of the other one */

@@ -253,7 +253,7 @@ stmts
   ;
 
 stmt
-  : exprs[targets] '=' exprs[values] { $$ = parser_bind(parser, $targets, $values, @2, @$); }
+  : exprs[targets] '=' exprs[values] { $$ = parser_bind(parser, $targets, $values, @$); }
   | exprs[targets] '=' scan_head block {
       $$ = parser_scan(parser, $targets, $scan_head, $block, @$);
     }

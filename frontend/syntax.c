@@ -131,8 +131,7 @@ static void check_targets(Parser *parser, ExprVec targets, bool written) {
   }
 }
 
-Stmt *parser_bind(Parser *parser, ExprVec targets, ExprVec values, Span sign, Span span) {
-  (void)sign;
+Stmt *parser_bind(Parser *parser, ExprVec targets, ExprVec values, Span span) {
   check_targets(parser, targets, false);
   Stmt *stmt = parser_stmt(parser, STMT_BIND, span);
   stmt->targets = LIST(ExprList, targets);

@@ -22,8 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Diagnostics *diagnostics = diagnostics_new(arena, sources);
   int32_t file =
       sources_add(sources, "fuzz.dl", NULL, arena_string(arena, (const char *)data, size), size);
-  Program *program = program_load_text(arena, interner, diagnostics, file);
+  parse_file(arena, interner, diagnostics, file);
   if (!diagnostics_errors(diagnostics)) {
+    Program *program = program_load_text(arena, interner, diagnostics, file);
     resolve_program(arena, interner, diagnostics, program);
     size_t length, again_length;
     const char *once = ast_format(arena, interner, diagnostics, file, &length);

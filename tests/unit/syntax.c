@@ -116,7 +116,7 @@ static void form(void **state) {
   check_form("\n\n#c\nx  =f ( a ,b= 3 )\n\n\n\ny=- 1  # d", "# c\nx = f(a, b=3)\n\ny = -1  # d\n");
   check_form("fn f(x:f32[ N ],y = 2){\n return x[ 1: ,::-1 ]\n}",
              "fn f(x: f32[N], y = 2) {\n  return x[1:, ::-1]\n}\n");
-  check_form("if a{x=1\n}\nelse{x=2}\n", "if a {\n  x = 1\n} else { x = 2 }\n");
+  check_form("if a{x=1\n}\nelse{x=2}\n", "if a {\n  x = 1\n} else {\n  x = 2\n}\n");
   check_form("x = a\n|> f\n# tail\n", "x = a\n  |> f\n# tail\n");
   check_form("x = f(a,\n b,\n c)\n", "x = f(a,\n      b,\n      c)\n");
   check_form("x = [\na,\n]\n", "x = [\n  a,\n]\n");
