@@ -105,7 +105,7 @@ dlrt_status dlrt_step_run(dlrt_context *context, int64_t index, int64_t number,
   if (parts > context->threads) parts = context->threads;
   if (parts > 1)
     context->model->threading->run(&context->pool, (int)parts, step->kernel, context->operands,
-                                   context->dims, trips);
+                                   context->dims, trips, step->grain);
   else
     step->kernel(context->operands, context->dims, 0, trips, &context->slots[0].worker);
   return entry->fault_count ? look_at_faults(context, entry) : DLRT_OK;

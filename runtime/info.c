@@ -25,6 +25,17 @@ static int64_t count_of(const dlrt_tensor *tensor) {
   return count;
 }
 
+/* Of a call with every dim at its least. */
+static double flop_of_row(const dlrt_model *model, const dlrt_entry *entry) {
+  int64_t *dims = malloc(((size_t)model->dim_count + 1) * sizeof *dims);
+  double flop = 0, bytes;
+  for (int64_t d = 0; dims && d < model->dim_count; d++) dims[d] = model->dims[d].min;
+  for (int64_t i = 0; dims && i < entry->step_count; i++)
+    flop += dlrt_step_work(&entry->steps[i], dims, model->dim_count, &bytes);
+  free(dims);
+  return flop;
+}
+
 static void print_text(const dlrt_program *program, int64_t numbers, int64_t bytes, int64_t tensors,
                        int64_t states, const char *libraries) {
   const dlrt_model *model = program->model;
@@ -33,8 +44,8 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
     if (entry->kind != DLRT_MODEL_ENTRY) continue;
     printf("model    %s   ", entry->name);
     dlrt_signature(entry, stdout);
-    if (entry->flop) {
-      double flop = (double)entry->flop;
+    double flop = flop_of_row(model, entry);
+    if (flop > 0) {
       bool rows = entry->dim_count > 0;
       if (flop >= 1e9)
         printf("   %.3f GFLOP%s", flop / 1e9, rows ? " a row" : "");
@@ -92,7 +103,7 @@ static void print_json(const dlrt_program *program, int64_t numbers, int64_t byt
     const dlrt_entry *entry = &model->entries[e];
     if (entry->kind != DLRT_MODEL_ENTRY) continue;
     printf("%s{\"name\":\"%s\",\"flop\":%lld,", shown++ ? "," : "", entry->name,
-           (long long)entry->flop);
+           (long long)flop_of_row(model, entry));
     print_json_ports("inputs", entry->inputs, entry->input_count);
     putchar(',');
     print_json_ports("outputs", entry->outputs, entry->output_count);

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <time.h>
 
-enum { PARTS_BITS = 11 };
+/* A ticket is a count of jobs and the parts of this one; `left` is that count and the pieces of a
+ * range that nobody has taken, at most MOST_PIECES. */
+enum { PARTS_BITS = 11, PIECE_BITS = 4, PIECE_MASK = 15, MOST_PIECES = 4 };
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -20,10 +22,44 @@ static int64_t now(void) {
   return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static void run_part(const dlrt_pool_state *pool, int parts, int part) {
-  int64_t begin = pool->trips / parts * part + pool->trips % parts * part / parts;
-  int64_t end = pool->trips / parts * (part + 1) + pool->trips % parts * (part + 1) / parts;
-  if (begin < end) pool->kernel(pool->operands, pool->dims, begin, end, &pool->slots[part].worker);
+/* Where piece number `piece` of all begins, without overflow. */
+static int64_t piece_begin(int64_t trips, int64_t pieces, int64_t piece) {
+  return trips / pieces * piece + trips % pieces * piece / pieces;
+}
+
+static void piece_done(dlrt_pool_state *pool) {
+  if (atomic_fetch_sub(&pool->remaining, 1) != 1 || !atomic_load(&pool->waiting)) return;
+  pthread_mutex_lock(&pool->mutex);
+  pthread_cond_signal(&pool->done);
+  pthread_mutex_unlock(&pool->mutex);
+}
+
+/* Takes pieces of the range of `part`, for the thread of `worker`, until there are none. */
+static void run_range(dlrt_pool_state *pool, uint_fast64_t ticket, int parts, int part,
+                      dlrt_worker *worker) {
+  atomic_uint_fast64_t *left = &pool->slots[part].left;
+  uint_fast64_t at = atomic_load_explicit(left, memory_order_acquire);
+  while (at >> PIECE_BITS == ticket && at & PIECE_MASK) {
+    dlrt_kernel *kernel = atomic_load_explicit(&pool->kernel, memory_order_relaxed);
+    void *const *operands = atomic_load_explicit(&pool->operands, memory_order_relaxed);
+    const int64_t *dims = atomic_load_explicit(&pool->dims, memory_order_relaxed);
+    int64_t trips = atomic_load_explicit(&pool->trips, memory_order_relaxed);
+    int64_t pieces = atomic_load_explicit(&pool->pieces, memory_order_relaxed);
+    if (!atomic_compare_exchange_weak_explicit(left, &at, at - 1, memory_order_acq_rel,
+                                               memory_order_acquire))
+      continue;
+    int64_t piece = part * pieces + pieces - (int64_t)(at & PIECE_MASK);
+    int64_t begin = piece_begin(trips, parts * pieces, piece);
+    int64_t end = piece_begin(trips, parts * pieces, piece + 1);
+    if (begin < end) kernel(operands, dims, begin, end, worker);
+    piece_done(pool);
+    at = atomic_load_explicit(left, memory_order_acquire);
+  }
+}
+
+static void run_job(dlrt_pool_state *pool, uint_fast64_t ticket, int parts, int part) {
+  for (int i = 0; i < parts; i++)
+    run_range(pool, ticket >> PARTS_BITS, parts, (part + i) % parts, &pool->slots[part].worker);
 }
 
 /* The next ticket after `seen`, or `seen` itself if it is time to quit. */
@@ -66,31 +102,33 @@ static void *work(void *argument) {
     if (ticket == seen) return NULL;
     seen = ticket;
     int parts = (int)(ticket & ((1 << PARTS_BITS) - 1));
-    if (part >= parts) continue;
-    run_part(pool, parts, part);
-    if (atomic_fetch_sub(&pool->remaining, 1) == 1 && atomic_load(&pool->waiting)) {
-      pthread_mutex_lock(&pool->mutex);
-      pthread_cond_signal(&pool->done);
-      pthread_mutex_unlock(&pool->mutex);
-    }
+    if (part < parts) run_job(pool, ticket, parts, part);
   }
 }
 
 void dlrt_pool_run(dlrt_pool_state *pool, int parts, dlrt_kernel *kernel, void *const *operands,
-                   const int64_t *dims, int64_t trips) {
-  pool->kernel = kernel;
-  pool->operands = operands;
-  pool->dims = dims;
-  pool->trips = trips;
-  atomic_store_explicit(&pool->remaining, (uint_fast64_t)parts - 1, memory_order_relaxed);
+                   const int64_t *dims, int64_t trips, int64_t grain) {
+  int64_t pieces = trips / parts / (grain > 0 ? grain : 1);
+  pieces = pieces < 1 ? 1 : pieces > MOST_PIECES ? MOST_PIECES : pieces;
+  atomic_store_explicit(&pool->kernel, kernel, memory_order_relaxed);
+  atomic_store_explicit(&pool->operands, operands, memory_order_relaxed);
+  atomic_store_explicit(&pool->dims, dims, memory_order_relaxed);
+  atomic_store_explicit(&pool->trips, trips, memory_order_relaxed);
+  atomic_store_explicit(&pool->pieces, pieces, memory_order_relaxed);
+  atomic_store_explicit(&pool->remaining, (uint_fast64_t)(parts * pieces), memory_order_relaxed);
   uint_fast64_t last = atomic_load_explicit(&pool->ticket, memory_order_relaxed);
-  atomic_store(&pool->ticket, ((last >> PARTS_BITS) + 1) << PARTS_BITS | (uint_fast64_t)parts);
+  uint_fast64_t count = (last >> PARTS_BITS) + 1;
+  for (int i = 0; i < parts; i++)
+    atomic_store_explicit(&pool->slots[i].left, count << PIECE_BITS | (uint_fast64_t)pieces,
+                          memory_order_release);
+  uint_fast64_t ticket = count << PARTS_BITS | (uint_fast64_t)parts;
+  atomic_store(&pool->ticket, ticket);
   if (atomic_load(&pool->sleeping)) {
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->mutex);
   }
-  run_part(pool, parts, 0);
+  run_job(pool, ticket, parts, 0);
   int64_t since = 0;
   for (unsigned spins = 1; atomic_load_explicit(&pool->remaining, memory_order_acquire); spins++) {
     relax();
@@ -117,6 +155,7 @@ void dlrt_pool_calling(dlrt_pool_state *pool, int calling) {
 int dlrt_pool_start(dlrt_pool_state *pool, dlrt_slot *slots, int threads) {
   pool->slots = slots;
   pool->threads = 1;
+  atomic_init(&slots[0].left, 0);
   atomic_init(&pool->ticket, 0);
   atomic_init(&pool->remaining, 0);
   atomic_init(&pool->sleeping, 0);
@@ -140,6 +179,7 @@ int dlrt_pool_start(dlrt_pool_state *pool, dlrt_slot *slots, int threads) {
   for (; pool->threads < threads && pool->threads < DLRT_THREADS; pool->threads++) {
     dlrt_slot *slot = &slots[pool->threads];
     slot->pool = pool;
+    atomic_init(&slot->left, 0);
     if (pthread_create(&slot->thread, NULL, work, slot)) break;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);

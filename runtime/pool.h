@@ -1,13 +1,15 @@
 /* pool.h - threads that split a step's trips among them.
  *
  * Fork and join must cost less than the smallest step worth splitting, so a thread spins for its
- * next job during a call and a while after (DLRT_SPIN_NANOSECONDS), and only then sleeps. Each job
- * is a contiguous range for each of `parts` threads, decided by arithmetic alone; the caller's
- * thread is part 0.
+ * next job during a call and a while after (DLRT_SPIN_NANOSECONDS), and only then sleeps. A job's
+ * trips are cut into `parts` contiguous ranges, and each of those into a few pieces. A thread takes
+ * the pieces of its own range (the same rows as in the step before, which its cache still has) and
+ * then what is left of the others': a thread that the system has put aside holds up no more than
+ * the piece it is at. The caller's thread is part 0 and takes pieces like all.
  *
- * A job's fields are written before `ticket` is stored and read after a thread has seen it there.
- * The ticket counts jobs and holds the number of parts in its low bits, so that threads beyond them
- * need not read the job (which may change under them): the caller waits for its parts alone.
+ * Who takes a piece moves `left` of its range from (ticket, n pieces) to (ticket, n - 1). That
+ * succeeds only while the job with that ticket has pieces left, and so proves that the job's
+ * fields, read just before, are of that job: the caller writes new ones when all pieces are done.
  */
 #ifndef DLRT_POOL_H
 #define DLRT_POOL_H
@@ -25,17 +27,18 @@ typedef struct dlrt_pool_state dlrt_pool_state;
 /* What one thread has, in cache lines of its own. */
 typedef struct {
   alignas(64) dlrt_worker worker;
-  alignas(64) pthread_t thread;
+  alignas(64) atomic_uint_fast64_t left; /* of its range: the job's count, and pieces */
+  pthread_t thread;
   dlrt_pool_state *pool;
 } dlrt_slot;
 
 struct dlrt_pool_state {
-  alignas(64) atomic_uint_fast64_t ticket;
-  alignas(64) atomic_uint_fast64_t remaining; /* parts that are not done */
-  alignas(64) dlrt_kernel *kernel;
-  void *const *operands;
-  const int64_t *dims;
-  int64_t trips;
+  alignas(64) atomic_uint_fast64_t ticket;    /* counts jobs, in the high bits; low: parts */
+  alignas(64) atomic_uint_fast64_t remaining; /* pieces that are not done */
+  alignas(64) dlrt_kernel *_Atomic kernel;
+  void *const *_Atomic operands;
+  const int64_t *_Atomic dims;
+  _Atomic int64_t trips, pieces;    /* of each range */
   alignas(64) atomic_uint sleeping; /* threads on `wake` */
   atomic_uint waiting;              /* the caller is on `done` */
   atomic_uint calling;              /* a call is being made: spin on */
@@ -51,16 +54,18 @@ struct dlrt_pool_state {
 int dlrt_pool_start(dlrt_pool_state *pool, dlrt_slot *slots, int threads);
 void dlrt_pool_stop(dlrt_pool_state *pool);
 void dlrt_pool_calling(dlrt_pool_state *pool, int calling);
-/* 2 <= parts <= threads. Returns when all trips are done. */
+/* 2 <= parts <= threads; no piece is to have fewer than `grain` trips, unless a part has. Returns
+ * when all trips are done. */
 void dlrt_pool_run(dlrt_pool_state *pool, int parts, dlrt_kernel *kernel, void *const *operands,
-                   const int64_t *dims, int64_t trips);
+                   const int64_t *dims, int64_t trips, int64_t grain);
 
 /* The same functions, so that what is not for threads does not link them (dlrt_model.threading). */
 struct dlrt_threading {
   int (*start)(dlrt_pool_state *, dlrt_slot *, int);
   void (*stop)(dlrt_pool_state *);
   void (*calling)(dlrt_pool_state *, int);
-  void (*run)(dlrt_pool_state *, int, dlrt_kernel *, void *const *, const int64_t *, int64_t);
+  void (*run)(dlrt_pool_state *, int, dlrt_kernel *, void *const *, const int64_t *, int64_t,
+              int64_t);
 };
 
 #endif

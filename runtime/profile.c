@@ -86,6 +86,8 @@ static int64_t make_rows(const dlrt_entry *entry, const dlrt_measure *m, const d
 /* "24:69" of "resnet.dl:24:69" if that is the program's own file. */
 static const char *line_of(const dlrt_model *model, const char *place) {
   size_t length = strlen(model->source);
+  const char *slash = strrchr(place, '/');
+  if (slash) place = slash + 1;
   return strncmp(place, model->source, length) == 0 && place[length] == ':' ? place + length + 1
                                                                             : place;
 }

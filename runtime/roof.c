@@ -74,7 +74,8 @@ static void read_memory(void *const *operands, const int64_t *dims, int64_t begi
 
 static void run(dlrt_context *context, dlrt_kernel *kernel, void *const *operands, int64_t trips) {
   if (context->threads > 1)
-    context->model->threading->run(&context->pool, context->threads, kernel, operands, NULL, trips);
+    context->model->threading->run(&context->pool, context->threads, kernel, operands, NULL, trips,
+                                   trips);
   else
     kernel(operands, NULL, 0, trips, &context->slots[0].worker);
 }

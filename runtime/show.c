@@ -70,8 +70,10 @@ static double shade(const picture *p, int64_t channel, int64_t y, int64_t x, dou
   return !(value > 0) ? 0 : value > 1 ? 1 : value;
 }
 
-static void draw_line(const picture *p, int64_t line, int64_t columns, bool colour, FILE *to) {
+static void draw_line(const picture *p, int64_t line, int64_t columns, bool colour, bool followed,
+                      FILE *to) {
   static const char greys[] = " .:-=+*#%@";
+  char text[WIDEST + 1] = "";
   double least, most;
   range(p, &least, &most);
   for (int64_t x = 0; x < columns; x++) {
@@ -92,10 +94,12 @@ static void draw_line(const picture *p, int64_t line, int64_t columns, bool colo
       double mean = 0;
       for (int c = 0; c < 3; c++) mean += (upper[c] + lower[c]) / 6;
       int grey = (int)(mean * 10);
-      fputc(greys[grey > 9 ? 9 : grey], to);
+      text[x] = greys[grey > 9 ? 9 : grey];
     }
   }
-  if (colour) fputs("\x1b[0m", to);
+  /* No blanks at the end of a line. */
+  for (int64_t x = columns; !followed && x > 0 && text[x - 1] == ' '; x--) text[x - 1] = 0;
+  fputs(colour ? "\x1b[0m" : text, to);
 }
 
 typedef struct {
@@ -171,7 +175,7 @@ int dlrt_show(dlrt_program *program, const dlrt_binding *binding, const dlrt_res
     fputc('\n', to);
     for (int64_t line = 0; line < lines; line++) {
       fputs("  ", to);
-      draw_line(&p, line, columns, colour, to);
+      draw_line(&p, line, columns, colour, line < g.count, to);
       if (line < g.count)
         print_guess(&g, line, &names, to);
       else
