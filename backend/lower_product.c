@@ -268,5 +268,8 @@ void lower_product(Lowering *l) {
   Region region = region_open(l->kernel, l->op, l->target, l->dims);
   region.next_fault = l->first_fault;
   const Op *product = find_product(&region);
-  if (!product_panel(l, &region, product)) plain_product(l, &region, product);
+  if (product_panel(l, &region, product) || product_dot(l, &region, product) ||
+      product_depthwise(l, &region, product))
+    return;
+  plain_product(l, &region, product);
 }

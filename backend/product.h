@@ -12,8 +12,13 @@
  * region->mask as they are) and stores the result. */
 void product_finish(Region *region, const Op *product, const Index *index, LoopExpr *sum);
 
-/* dot_panel and conv_panel: register tiles over packed panels (product_panel.c). False if the shape
- * is not one of theirs; nothing is built then. */
+/* Each gives false if the shape is not one of its; nothing is built then.
+ *
+ * product_panel      dot_panel and conv_panel: register tiles over packed panels
+ * product_dot        dot whose right side is no weight: attention
+ * product_depthwise  a convolution of each channel alone, in nhwc */
+bool product_dot(Lowering *lowering, Region *region, const Op *product);
+bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_panel(Lowering *lowering, Region *region, const Op *product);
 
 #endif

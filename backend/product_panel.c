@@ -31,7 +31,8 @@ typedef struct {
 
 static int most_rows(const Target *target, int64_t columns) {
   int vectors = (int)((columns + target->lanes - 1) / target->lanes);
-  int rows = (target->registers - vectors - 1) / vectors;
+  int spare = target->registers / 8; /* of x, and for loads ahead: without, accumulators spill */
+  int rows = (target->registers - vectors - spare) / vectors;
   return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 

@@ -88,6 +88,16 @@ typedef struct {
 static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window) {
   int64_t out = dim_value(w->type.dims[0]), groups = window->groups;
   int64_t channels = dim_value(x->type.dims[3]);
+  s->choices++;
+  if (groups > 1 && groups == channels && out == channels) {
+    Attribute own[] = {{ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
+                       {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
+                       {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
+                       {ATTRIBUTE_layout, attribute_word("nhwc")},
+                       {ATTRIBUTE_pad, attribute_pairs(s->module, window->pad, 2)}};
+    w = build_transpose(b, w, (int[]){2, 3, 1, 0});
+    return build(b, OP_conv, (Value *[]){x, w}, 2, own, 5);
+  }
   x = pad_before_after(s, b, x, (int64_t[]){0, window->pad[0][0], window->pad[1][0], 0},
                        (int64_t[]){0, window->pad[0][1], window->pad[1][1], 0}, NULL);
   Attribute attributes[] = {
@@ -95,12 +105,6 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
       {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
       {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
       {ATTRIBUTE_size, attribute_integer(s->module, out)}};
-  s->choices++;
-  if (groups > 1 && groups == channels && out == channels) {
-    attributes[3] = (Attribute){ATTRIBUTE_layout, attribute_word("nhwc")};
-    w = build_transpose(b, w, (int[]){2, 3, 1, 0});
-    return build(b, OP_conv, (Value *[]){x, w}, 2, attributes, 4);
-  }
   bool is_dot = groups == 1 && dim_is(w->type.dims[2], 1) && dim_is(w->type.dims[3], 1) &&
                 window->stride[0] == 1 && window->stride[1] == 1;
   if (is_dot) {

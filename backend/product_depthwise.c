@@ -1,0 +1,152 @@
+/* product_depthwise.c - convolutions of each channel alone: conv {layout=nhwc}, x [N, H, W, C],
+ * w [KH, KW, 1, C].
+ *
+ * Lanes are channels. A trip is a row of the result; a tile is R neighbouring pixels of it, whose
+ * windows overlap, so that a number of x is loaded once for each kernel row:
+ *
+ *   acc[R] += x[n, line, ow + 0:R + kw, c] * w[kh, kw, c]
+ *
+ * Kernel rows that lie in the padding are left out by the loop's bounds. Pixels whose windows reach
+ * over the left or right edge are done one by one.
+ */
+#include "backend/product.h"
+
+#include <string.h>
+
+typedef struct {
+  Lowering *l;
+  Region *r;
+  const Op *product;
+  LoopExpr *n, *oh;
+  LoopExpr *kh_from, *kh_to; /* kernel rows inside of x */
+  const Dim *width;          /* of x */
+  int64_t kw, stride, dilation, before;
+} Depthwise;
+
+static LoopExpr *ceil_divide(LoopKernel *k, LoopExpr *a, int64_t by) {
+  return by == 1 ? a : loop_div(k, loop_add(k, a, loop_int(k, by - 1)), loop_int(k, by));
+}
+
+/* Kernel places from..to for which first + place * dilation is in 0..size. */
+static void clip(LoopKernel *k, LoopExpr *first, const Dim *size, int64_t dilation, int64_t count,
+                 LoopExpr **from, LoopExpr **to) {
+  LoopExpr *end = loop_sub(k, dim_expr(k, size), first);
+  *from = loop_max(k, loop_int(k, 0), ceil_divide(k, loop_neg(k, first), dilation));
+  *to = loop_min(k, loop_int(k, count), ceil_divide(k, end, dilation));
+  *from = loop_let(k, "from", *from);
+  *to = loop_let(k, "to", *to);
+}
+
+/* `count` pixels from `ow` on, whose windows have columns from..to inside. */
+static void tile(Depthwise *d, LoopExpr *ow, LoopExpr *count, int rows, LoopExpr *from,
+                 LoopExpr *to) {
+  LoopKernel *k = d->l->kernel;
+  const Op *op = d->product;
+  int lanes = d->r->lanes;
+  LoopExpr *zero = loop_int(k, 0), *end = dim_expr(k, op->results[0]->type.dims[3]);
+  LoopExpr *channel = loop_for_lanes(k, "c", zero, end, lanes);
+  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, rows, lanes, loop_number(k, 0));
+  LoopExpr *y = loop_for(k, "kh", d->kh_from, d->kh_to);
+  LoopExpr *line = loop_mul(k, d->oh, loop_int(k, op_list_integer(op, ATTRIBUTE_stride, 0)));
+  line = loop_add(k, line, loop_mul(k, y, loop_int(k, op_list_integer(op, ATTRIBUTE_dilation, 0))));
+  line = loop_sub(k, line, loop_int(k, op_pair_integer(op, ATTRIBUTE_pad, 0, 0)));
+  line = loop_let(k, "line", line);
+  LoopExpr *z = from ? loop_for(k, "kw", from, to) : loop_each(k, "kw", zero, loop_int(k, d->kw));
+  LoopExpr *w = loop_let(
+      k, "w", loop_lanes(k, region_buffer(d->r, op->operands[1]), lanes, y, z, zero, channel));
+  LoopExpr *row = loop_each(k, "r", zero, count);
+  LoopExpr *at = loop_mul(k, loop_add(k, ow, row), loop_int(k, d->stride));
+  at = loop_add(k, at, loop_mul(k, z, loop_int(k, d->dilation)));
+  at = loop_sub(k, at, loop_int(k, d->before));
+  LoopExpr *x = loop_lanes(k, region_buffer(d->r, op->operands[0]), lanes, d->n, line, at, channel);
+  LoopExpr *a = loop_row(k, acc, row);
+  loop_set(k, a, loop_fma(k, x, w, a));
+  for (int i = 0; i < 3; i++) loop_end(k);
+  row = loop_each(k, "r", zero, count);
+  Index index[] = {index_scalar(d->n), index_scalar(d->oh), index_scalar(loop_add(k, ow, row)),
+                   index_lanes(channel)};
+  product_finish(d->r, op, index, loop_row(k, acc, row));
+  loop_end(k);
+  loop_end(k);
+}
+
+/* Pixels that can reach over an edge. */
+static void edge(Depthwise *d, LoopExpr *begin, LoopExpr *end) {
+  LoopKernel *k = d->l->kernel;
+  LoopExpr *ow = loop_for(k, "ow", begin, end), *from, *to;
+  LoopExpr *first = loop_mul(k, ow, loop_int(k, d->stride));
+  first = loop_let(k, "first", loop_sub(k, first, loop_int(k, d->before)));
+  clip(k, first, d->width, d->dilation, d->kw, &from, &to);
+  tile(d, ow, loop_int(k, 1), 1, from, to);
+  loop_end(k);
+}
+
+static void row_of_pixels(Depthwise *d, int rows) {
+  LoopKernel *k = d->l->kernel;
+  DimTable *dims = d->l->dims;
+  const Op *op = d->product;
+  const Dim *all = op->results[0]->type.dims[2];
+  int64_t left = (d->before + d->stride - 1) / d->stride;
+  bool padded = d->before || op_pair_integer(op, ATTRIBUTE_pad, 1, 1);
+  LoopExpr *begin = loop_int(k, 0), *end = dim_expr(k, all), *last = end;
+  if (padded) {
+    /* windows that start before `room` end inside */
+    int64_t room = d->before - (d->kw - 1) * d->dilation;
+    const Dim *inside = dim_add(dims, d->width, dim_constant(dims, room));
+    if (dim_is_constant(inside) && dim_is_constant(all)) {
+      int64_t value = dim_value(inside), size = dim_value(all);
+      int64_t stop = value > 0 ? (value - 1) / d->stride + 1 : 0;
+      left = left < size ? left : size;
+      stop = stop < left ? left : stop < size ? stop : size;
+      begin = loop_int(k, left), last = loop_int(k, stop);
+    } else {
+      begin = loop_let(k, "left", loop_min(k, loop_int(k, left), end));
+      last = ceil_divide(k, dim_expr(k, inside), d->stride);
+      last = loop_let(k, "right", loop_max(k, begin, loop_min(k, last, end)));
+    }
+    edge(d, loop_int(k, 0), begin);
+  }
+  LoopExpr *count;
+  LoopExpr *ow = loop_for_tail(k, "ow", begin, last, rows, &count);
+  tile(d, ow, count, rows, NULL, NULL);
+  loop_end(k);
+  if (padded) edge(d, last, end);
+}
+
+bool product_depthwise(Lowering *l, Region *r, const Op *product) {
+  if (product->kind != OP_conv || op_word(product, ATTRIBUTE_layout)[1] != 'h') return false;
+  const Value *x = product->operands[0], *w = product->operands[1];
+  const Type *out = &product->results[0]->type;
+  if (x->type.rank != 4 || x->type.element != ELEMENT_f32 || w->type.element != ELEMENT_f32)
+    return false;
+  const Dim *channels = x->type.dims[3];
+  if (!dim_is_constant(channels) || !dim_is(channels, op_integer(product, ATTRIBUTE_groups)) ||
+      !dim_is(w->type.dims[2], 1) || w->type.dims[3] != channels)
+    return false;
+  if (!dim_is_constant(w->type.dims[0]) || !dim_is_constant(w->type.dims[1])) return false;
+  LoopKernel *k = l->kernel;
+  Depthwise d = {.l = l, .r = r, .product = product, .width = x->type.dims[2]};
+  d.kw = dim_value(w->type.dims[1]);
+  if (d.kw > 16) return false;
+  d.stride = op_list_integer(product, ATTRIBUTE_stride, 1);
+  d.dilation = op_list_integer(product, ATTRIBUTE_dilation, 1);
+  d.before = op_pair_integer(product, ATTRIBUTE_pad, 1, 0);
+  l->algorithm = "depthwise";
+  l->grain = 1;
+  l->trips = dim_mul(l->dims, out->dims[0], out->dims[1]);
+  r->lanes = l->target->lanes;
+  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[2];
+  index_split(k, trip, out->dims, 2, at);
+  d.n = at[0], d.oh = at[1];
+  LoopExpr *first = loop_mul(k, d.oh, loop_int(k, op_list_integer(product, ATTRIBUTE_stride, 0)));
+  int64_t kh = dim_value(w->type.dims[0]), above = op_pair_integer(product, ATTRIBUTE_pad, 0, 0);
+  d.kh_from = loop_int(k, 0), d.kh_to = loop_int(k, kh);
+  if (above || op_pair_integer(product, ATTRIBUTE_pad, 0, 1)) {
+    first = loop_let(k, "first", loop_sub(k, first, loop_int(k, above)));
+    clip(k, first, x->type.dims[1], op_list_integer(product, ATTRIBUTE_dilation, 0), kh, &d.kh_from,
+         &d.kh_to);
+  }
+  row_of_pixels(&d, l->target->registers / 4);
+  loop_end(k);
+  return true;
+}

@@ -1,0 +1,167 @@
+/* product_dot.c - dot of two values that are made in the call: attention, and products with weights
+ * that are not packed.
+ *
+ * x is [batch.., M, K] and y [batch.., K, N] or [batch.., N, K]. A trip is a panel of B columns of
+ * one batch; all rows go through it in register tiles, as in product_panel.c:
+ *
+ *   acc[MR][B] += x[batch, row, k] * y[batch, k, column 0:B]     for all k, in order
+ *
+ * If y's last axis is K, a trip first turns its panel around, into scratch.
+ */
+#include "backend/product.h"
+
+enum {
+  UNROLL = 4,
+  MOST_ROWS = 8,
+  MOST_SCRATCH = 1 << 21 /* bytes of a panel */
+};
+
+/* The axes of a dot in the form that `select` makes. */
+typedef struct {
+  const Value *x, *y;
+  int batch;     /* leading axes */
+  bool y_last_k; /* y is [batch.., N, K] */
+} Form;
+
+static bool is_one(DimList list, int64_t axis) {
+  return list.count == 1 && dim_is(list.items[0], axis);
+}
+
+static bool are_leading(DimList list) {
+  for (int i = 0; i < list.count; i++)
+    if (!dim_is(list.items[i], i)) return false;
+  return true;
+}
+
+static bool find_form(const Op *op, Form *form) {
+  if (op->kind != OP_dot) return false;
+  *form = (Form){.x = op->operands[0], .y = op->operands[1]};
+  const AttributeValue *contract = op_attribute(op, ATTRIBUTE_contract);
+  const AttributeValue *batch = op_attribute(op, ATTRIBUTE_batch);
+  if (!are_leading(batch->lists.items[0]) || !are_leading(batch->lists.items[1])) return false;
+  form->batch = batch->lists.items[0].count;
+  int rank = form->batch + 2;
+  if (form->x->type.rank != rank || form->y->type.rank != rank) return false;
+  if (form->x->type.element != ELEMENT_f32 || form->y->type.element != ELEMENT_f32) return false;
+  if (!is_one(contract->lists.items[0], rank - 1)) return false;
+  form->y_last_k = is_one(contract->lists.items[1], rank - 1);
+  return form->y_last_k || is_one(contract->lists.items[1], rank - 2);
+}
+
+/* Columns of a panel: no more registers than N fills. */
+static int panel_columns(const Target *target, const Dim *n) {
+  int most = target->registers >= 32 ? 4 : 2, vectors = 1;
+  while (vectors < most && dim_max(n) > vectors * target->lanes) vectors++;
+  return vectors * target->lanes;
+}
+
+static int tile_rows(const Target *target, int columns, const Dim *m) {
+  int vectors = columns / target->lanes, spare = target->registers / 8;
+  int64_t rows = (target->registers - vectors - spare) / vectors;
+  if (rows > MOST_ROWS) rows = MOST_ROWS;
+  if (rows > dim_max(m)) rows = dim_max(m);
+  if (!dim_is_constant(m)) return (int)rows;
+  int64_t tiles = (dim_value(m) + rows - 1) / rows;
+  return (int)((dim_value(m) + tiles - 1) / tiles);
+}
+
+typedef struct {
+  Lowering *l;
+  Region *r;
+  const Op *product;
+  Form form;
+  LoopExpr *at[MOST_AXES]; /* the batch */
+  int columns, rows;
+  LoopBuffer *panel; /* [K, B] in scratch, or NULL: y itself */
+} Dot;
+
+static LoopExpr *element_at(Dot *d, const Value *value, LoopExpr *row, LoopExpr *column) {
+  LoopExpr *index[MOST_AXES];
+  for (int i = 0; i < d->form.batch; i++) index[i] = d->at[i];
+  index[d->form.batch] = row;
+  index[d->form.batch + 1] = column;
+  return loop_element_of(d->l->kernel, region_buffer(d->r, value), index);
+}
+
+static LoopExpr *lanes_at(Dot *d, const Value *value, LoopExpr *row, LoopExpr *column) {
+  LoopExpr *index[MOST_AXES];
+  for (int i = 0; i < d->form.batch; i++) index[i] = d->at[i];
+  index[d->form.batch] = row;
+  index[d->form.batch + 1] = column;
+  return loop_lanes_of(d->l->kernel, region_buffer(d->r, value), d->columns, index);
+}
+
+/* Columns from `column` on of [N, K], as rows of the panel. */
+static void pack(Dot *d, LoopExpr *depth, LoopExpr *column) {
+  LoopKernel *k = d->l->kernel;
+  LoopExpr *zero = loop_int(k, 0);
+  LoopExpr *i = loop_for_unroll(k, "k", zero, depth, UNROLL);
+  LoopExpr *from = loop_along(lanes_at(d, d->form.y, column, i), d->form.batch, 1);
+  loop_store(k, loop_lanes(k, d->panel, d->columns, i, zero), from);
+  loop_end(k);
+}
+
+static void multiply(Dot *d, LoopExpr *rows, LoopExpr *depth, LoopExpr *column) {
+  LoopKernel *k = d->l->kernel;
+  LoopExpr *zero = loop_int(k, 0), *count;
+  LoopExpr *first = loop_for_tail(k, "i", zero, rows, d->rows, &count);
+  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, d->rows, d->columns, loop_number(k, 0));
+  LoopExpr *i = loop_for_unroll(k, "k", zero, depth, UNROLL);
+  LoopExpr *y =
+      d->panel ? loop_lanes(k, d->panel, d->columns, i, zero) : lanes_at(d, d->form.y, i, column);
+  LoopExpr *v = loop_let(k, "v", y);
+  LoopExpr *row = loop_each(k, "r", zero, count);
+  LoopExpr *a = loop_row(k, acc, row);
+  loop_set(k, a, loop_fma(k, element_at(d, d->form.x, loop_add(k, first, row), i), v, a));
+  loop_end(k);
+  loop_end(k);
+  row = loop_each(k, "r", zero, count);
+  Index index[MOST_AXES];
+  for (int b = 0; b < d->form.batch; b++) index[b] = index_scalar(d->at[b]);
+  index[d->form.batch] = index_scalar(loop_add(k, first, row));
+  index[d->form.batch + 1] = index_lanes(column);
+  product_finish(d->r, d->product, index, loop_row(k, acc, row));
+  loop_end(k);
+  loop_end(k);
+}
+
+bool product_dot(Lowering *l, Region *r, const Op *product) {
+  Dot d = {.l = l, .r = r, .product = product};
+  if (!find_form(product, &d.form)) return false;
+  LoopKernel *k = l->kernel;
+  DimTable *dims = l->dims;
+  const Value *x = d.form.x;
+  int batch = d.form.batch;
+  const Dim *m = x->type.dims[batch], *depth = x->type.dims[batch + 1];
+  const Dim *n = d.form.y->type.dims[d.form.y_last_k ? batch : batch + 1];
+  d.columns = panel_columns(l->target, n);
+  d.rows = tile_rows(l->target, d.columns, m);
+  if (d.form.y_last_k) {
+    if (dim_max(depth) > MOST_SCRATCH / (4 * d.columns)) return false;
+    d.panel =
+        loop_scratch(k, "panel", LOOP_F32, 2, loop_int(k, dim_max(depth)), loop_int(k, d.columns));
+  }
+  const Dim *split[MOST_AXES];
+  for (int i = 0; i < batch; i++) split[i] = x->type.dims[i];
+  const Dim *more = dim_add(dims, n, dim_constant(dims, d.columns - 1));
+  split[batch] = dim_floor(dims, more, d.columns);
+  l->trips = dim_constant(dims, 1);
+  for (int i = 0; i <= batch; i++) l->trips = dim_mul(dims, l->trips, split[i]);
+  l->grain = 1;
+  l->algorithm = "dot";
+  r->lanes = d.columns;
+  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *columns = dim_expr(k, n);
+  index_split(k, trip, split, batch + 1, d.at);
+  LoopExpr *begin = loop_mul(k, d.at[batch], loop_int(k, d.columns));
+  LoopExpr *end = loop_add(k, begin, loop_int(k, d.columns)), *column;
+  if (dim_is_constant(n) && dim_value(n) % d.columns == 0)
+    column = loop_for_step(k, "column", begin, end, d.columns);
+  else
+    column = loop_for_lanes(k, "column", begin, loop_min(k, end, columns), d.columns);
+  LoopExpr *size = dim_expr(k, depth);
+  if (d.panel) pack(&d, size, column);
+  multiply(&d, dim_expr(k, m), size, column);
+  loop_end(k);
+  loop_end(k);
+  return true;
+}
