@@ -119,7 +119,8 @@ static json_t *entry_json(Checking *k, const Function *f) {
 
 static json_t *report_json(Checking *k) {
   Module *module = k->c.module;
-  json_t *report = json_object(), *dims = json_array(), *parameters = json_array();
+  json_t *report = json_object(), *dims = json_array(), *parameters = json_array(),
+         *states = json_array();
   json_t *entries = json_array();
   json_object_set_new(report, "dlc", json_string(DLC_VERSION));
   json_object_set_new(report, "file", json_string(module->files.items[0]));
@@ -131,15 +132,15 @@ static json_t *report_json(Checking *k) {
   for (size_t i = 0; i < module->tensors.count; i++) {
     const Tensor *t = module->tensors.items[i];
     json_t *row = port_json(k->session->arena, t->name, &t->type);
-    json_object_set_new(row, "kind", json_string(t->kind == TENSOR_PARAM ? "param" : "state"));
     json_object_set_new(row, "line", json_integer(t->at ? t->at->line : 0));
-    json_array_append_new(parameters, row);
+    json_array_append_new(t->kind == TENSOR_PARAM ? parameters : states, row);
   }
   for (size_t i = 0; i < module->functions.count; i++)
     if (module->functions.items[i]->kind == FUNCTION_MODEL)
       json_array_append_new(entries, entry_json(k, module->functions.items[i]));
   json_object_set_new(report, "dims", dims);
   json_object_set_new(report, "parameters", parameters);
+  json_object_set_new(report, "states", states);
   json_object_set_new(report, "entries", entries);
   return report;
 }
