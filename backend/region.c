@@ -476,7 +476,8 @@ static LoopExpr *gather_value(Region *r, const Op *op, const Index *index) {
   Index inner[MOST_AXES], which[MOST_AXES];
   for (int a = 0; a < batch; a++) which[a] = index[a];
   for (int a = batch; a < i->type.rank; a++) which[a] = index[axis + a - batch];
-  for (int a = 0; a < x->type.rank; a++) inner[a] = index[a < axis ? a : a + middle - 1];
+  for (int a = 0; a < x->type.rank; a++)
+    if (a != axis) inner[a] = index[a < axis ? a : a + middle - 1];
   LoopExpr *place = loop_cast(k, region_value(r, i, which), LOOP_I64);
   /* bare loads are masked at a row's end and give 0, which is inside */
   place = loop_checked(k, place, dim_expr(k, x->type.dims[axis]), r->next_fault);
@@ -670,6 +671,8 @@ static bool only_changes_index(Operator kind) {
 }
 
 LoopExpr *region_value(Region *r, const Value *value, const Index *index) {
+  static const Index none[1]; /* of a single number */
+  if (!index) index = none;
   LoopExpr *known = recall(r, value, index);
   if (known) return known;
   LoopBuffer *buffer = region_buffer(r, value);

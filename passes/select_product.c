@@ -413,20 +413,28 @@ static Value *masked(Builder *b, Value *mask, Value *scores) {
   return build(b, OP_where, (Value *[]){mask, scores, lowest}, 3, NULL, 0);
 }
 
+/* The scale that is given, or 1/sqrt of the keys' width, which the call may have to compute. */
+static Value *attention_scale(Builder *b, const Op *op, const Value *q) {
+  Number given = op_attribute(op, ATTRIBUTE_scale)->number;
+  double scale = given.is_integer ? (double)given.integer : given.real;
+  const Dim *width = q->type.dims[q->type.rank - 1];
+  Element element = q->type.element;
+  if (scale != 0) return build_number(b, element, scale);
+  if (dim_is_constant(width)) return build_number(b, element, 1 / sqrt((double)dim_value(width)));
+  Attribute value = {ATTRIBUTE_value, attribute_dim(width)};
+  Value *number = build_typed(b, OP_dim_value, type_scalar(ELEMENT_i64), NULL, &value, 1);
+  Attribute to = {ATTRIBUTE_to, attribute_element(element)};
+  return build_unary(b, OP_rsqrt, build(b, OP_cast, &number, 1, &to, 1));
+}
+
 bool select_attention(Select *s, Op *op) {
   Builder b = builder_before(op);
   Value *q = original_order(s, &b, op->operands[0]), *k = original_order(s, &b, op->operands[1]);
   Value *v = original_order(s, &b, op->operands[2]);
   int rank = q->type.rank;
-  Number given = op_attribute(op, ATTRIBUTE_scale)->number;
-  double scale = given.is_integer ? (double)given.integer : given.real;
-  if (scale == 0) {
-    if (!dim_is_constant(q->type.dims[rank - 1])) return false;
-    scale = 1 / sqrt((double)dim_value(q->type.dims[rank - 1]));
-  }
   Value *scores = batched_dot(s, &b, q, k, rank - 1);
   if (!scores) return false; /* batch axes that are broadcast */
-  scores = build_binary(&b, OP_mul, scores, build_number(&b, q->type.element, scale));
+  scores = build_binary(&b, OP_mul, scores, attention_scale(&b, op, q));
   if (op_flag(op, ATTRIBUTE_causal))
     scores = masked(&b, causal_mask(s, &b, q->type.dims[rank - 2], k->type.dims[rank - 2]), scores);
   if (op->operand_count == 4) scores = masked(&b, original_order(s, &b, op->operands[3]), scores);

@@ -204,6 +204,10 @@ static bool holds(Case *c) {
   if (c->native) {
     if (!target_find(&target, c->arena, NULL, c->cpu, diagnostics))
       bug("no CPU is named %s", c->cpu);
+    if (!target_runs_here(&target)) {
+      printf("not run: this machine has no %s\n", c->cpu);
+      exit(0);
+    }
     options.vector_lanes = target.lanes;
     options.panel_columns = target.lanes * (target.registers >= 32 ? 4 : 2);
   }
