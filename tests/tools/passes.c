@@ -7,10 +7,12 @@
  * vectors of 16 and of 8 lanes. A file's dims are run at their bound and at 1. The tolerance is
  * that of f32 sums whose order and rounding passes may change: here at most a few hundred terms.
  * With
- * --print the graph after that pass, at -O2 with constants, goes to stdout.
+ * --print the graph after that pass, at -O2 with constants, goes to stdout; --print memory: the
+ * memory reports.
  */
 #include "ir/interpret.h"
 #include "ir/module_text.h"
+#include "passes/memory_report.h"
 #include "passes/pass.h"
 
 #include <math.h>
@@ -119,6 +121,14 @@ static bool check(void *user, const Pass *pass, const PassEffect *effect, Module
     printf("%s", text_get(&text));
     return true;
   }
+  if (print_after && strcmp(print_after, "memory") == 0 && strcmp(pass->name, "plan") == 0)
+    for (size_t i = 0; i < module->functions.count; i++) {
+      MemorySum naive = memory_naive(r->original->functions.items[i]);
+      MemoryReport report = memory_report(r->arena, module->functions.items[i], naive);
+      Text text = text_new(r->arena);
+      memory_report_text(&text, &report);
+      printf("%s", text_get(&text));
+    }
   const Op *where = NULL;
   const char *fault = module_verify(r->arena, module, &where);
   if (fault) {
