@@ -28,6 +28,36 @@ static PointerTable *pointer_table_new(Elaborator *e) {
   return map;
 }
 
+static bool add_value(Elaborator *e, Text *text, const Object *value, int depth) {
+  bool plain = is_number(value) || value->kind == OBJECT_BOOL || value->kind == OBJECT_STRING ||
+               value->kind == OBJECT_DIM;
+  if (plain) text_string(text, object_text(e, value));
+  if (plain || value->kind != OBJECT_LIST || depth > 2 || value->count > 4) return plain;
+  text_char(text, '[');
+  for (size_t i = 0; i < value->count; i++) {
+    if (i) text_string(text, ", ");
+    if (!add_value(e, text, value->items[i], depth + 1)) return false;
+  }
+  text_char(text, ']');
+  return true;
+}
+
+/* "Conv2d(64, kernel=3)": as written, names of numbers replaced by the numbers. */
+static const char *call_text(Elaborator *e, const Object *layer, const Actual *arguments,
+                             size_t count) {
+  Text text = text_new(e->arena);
+  text_format(&text, "%s(", layer->definition->name.name);
+  for (size_t i = 0; i < count; i++) {
+    Text value = text_new(e->arena);
+    bool known = add_value(e, &value, arguments[i].value, 0);
+    text_format(&text, "%s%s%s%s", i ? ", " : "", arguments[i].name ? arguments[i].name : "",
+                arguments[i].name ? "=" : "",
+                known ? text_get(&value) : source_text(e, arguments[i].span, 40));
+  }
+  text_char(&text, ')');
+  return text_get(&text);
+}
+
 Object *make_instance(const CallSite *site, const Object *layer, Actual *arguments, size_t count) {
   Elaborator *e = site->e;
   const Definition *definition = layer->definition;
@@ -41,7 +71,7 @@ Object *make_instance(const CallSite *site, const Object *layer, Actual *argumen
   instance->made_by = site->expr;
   instance->made_in = site->frame;
   instance->suffix = loop_suffix(e, site->frame);
-  instance->call = source_text(e, site->expr->span, 80);
+  instance->call = call_text(e, layer, arguments, count);
   instance->dims = pointer_table_new(e);
   instance->members = pointer_table_new(e);
   Object *object = object_new(e, OBJECT_INSTANCE);
