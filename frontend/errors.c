@@ -27,6 +27,18 @@ static bool told_before(Elaborator *e, DiagnosticCode code, Span span, Span show
   return false;
 }
 
+/* Where it is in the library, and what the user called to get there. */
+static void note_inner(Elaborator *e, Diagnostic *d, const Frame *frame, const Frame *outer,
+                       Span span) {
+  const Frame *called = frame;
+  while (called->caller != outer) called = called->caller;
+  if (called == frame)
+    diag_note(d, span, "here, in '%s'", frame_title(e, frame));
+  else
+    diag_note(d, span, "here, in '%s' called by '%s'", frame_title(e, frame),
+              frame_title(e, called));
+}
+
 Diagnostic *report(Elaborator *e, const Frame *frame, DiagnosticCode code, Span span,
                    const char *format, ...) {
   va_list args;
@@ -43,7 +55,7 @@ Diagnostic *report(Elaborator *e, const Frame *frame, DiagnosticCode code, Span 
   if (told_before(e, code, span, shown)) return diag_report(e->hidden, code, shown, "%s", message);
   Diagnostic *d = diag_report(e->diagnostics, code, shown, "%s", message);
   if (outer != frame)
-    diag_note(d, span, "here, in '%s'", frame_title(e, frame));
+    note_inner(e, d, frame, outer, span);
   else if (frame && frame->caller && frame->caller->caller &&
            (frame->kind == FRAME_LAYER || frame->kind == FRAME_FUNCTION))
     diag_note(d, frame->call,

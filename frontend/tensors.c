@@ -388,17 +388,18 @@ void add_check(Elaborator *e, Frame *frame, Span span, CheckKind kind, const Dim
   vec_push(e->module->arena, checks, ((Check){kind, left, right, location_at(e, frame, span)}));
 }
 
+static bool is_one_name(const Dim *dim) {
+  const DimTerm *terms;
+  return dim_terms(dim, &terms) == 1 && terms[0].coefficient == 1 && terms[0].factor_count == 1 &&
+         terms[0].factors[0].symbol;
+}
+
 /* Two different names are a mistake; a relation that some sizes fulfil is checked at the call. */
 bool same_dim(Elaborator *e, Frame *frame, Span span, const Dim *a, const Dim *b) {
   if (a == b) return true;
   Truth truth = dim_equal(e->module->dims, a, b);
   if (truth != SOMETIMES) return truth == ALWAYS;
-  const DimTerm *terms;
-  bool a_name =
-      dim_terms(a, &terms) == 1 && terms[0].factor_count == 1 && terms[0].factors[0].symbol;
-  bool b_name =
-      dim_terms(b, &terms) == 1 && terms[0].factor_count == 1 && terms[0].factors[0].symbol;
-  if (a_name && b_name) return false;
+  if (is_one_name(a) && is_one_name(b)) return false;
   add_check(e, frame, span, CHECK_EQUAL, a, b);
   return true;
 }
