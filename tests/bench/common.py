@@ -25,7 +25,7 @@ def example(name, build):
 
 
 def measure(words, **extra):
-    """Seconds, peak memory in bytes, and stdout of a process that must succeed."""
+    """Seconds, seconds of processors, peak memory in bytes, and stdout of a process that must succeed."""
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as error:
         process = subprocess.Popen([str(w) for w in words], stdout=subprocess.PIPE, stderr=error, text=True, **extra)
@@ -35,7 +35,7 @@ def measure(words, **extra):
         if process.returncode:
             error.seek(0)
             raise runner.Failed("%s: exit %d\n%s" % (" ".join(str(w) for w in words), process.returncode, error.read()))
-    return time.perf_counter() - start, usage.ru_maxrss * 1024, out
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, out
 
 
 def arguments(description, names):

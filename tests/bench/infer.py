@@ -40,13 +40,11 @@ def onnx_of(name):
 
 def peer_time(python, name, threads, seconds):
     words = [python, common.ROOT / "tests" / "bench" / "peer_run.py", onnx_of(name), threads, seconds]
-    return json.loads(common.measure(words)[2])["ms"]
+    return json.loads(common.measure(words)[3])["ms"]
 
 
 def dlc_time(program, threads):
-    report = json.loads(common.measure([program, "bench", "--threads", threads, "--batch", 1, "--json"])[2])
-    entry = report["entries"][0] if "entries" in report else report
-    return entry["ms"]
+    return json.loads(common.measure([program, "bench", "--threads", threads, "--json"])[3])["seconds"]["median"] * 1e3
 
 
 def main():
