@@ -16,7 +16,8 @@ int command_opt(Session *session) {
   Module *module = load_text_ir(session, path);
   if (!module) return EXIT_INPUT;
   const char *weights = option_text(session->options, OPTION_weights, NULL);
-  if (weights && !weights_load(session, module, weights)) return EXIT_INPUT;
+  WeightsNotes notes;
+  if (weights && !weights_load(session, module, weights, &notes)) return EXIT_INPUT;
   bool verify = option_given(session->options, OPTION_verify);
   PassCallback *callback = verify ? verify_after : NULL;
   Text names = text_new(session->arena);

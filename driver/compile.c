@@ -1,6 +1,5 @@
 #include "driver/compile.h"
 
-#include "driver/weights.h"
 #include "ir/module_text.h"
 
 #include <stdlib.h>
@@ -140,7 +139,7 @@ bool compile_open(Session *session, Compilation *c, int *code) {
   c->module = c->is_text_ir ? load_text_ir(session, c->path) : load_dl(c);
   if (!c->module) return false;
   const char *weights = option_text(session->options, OPTION_weights, NULL);
-  return !weights || weights_load(session, c->module, weights);
+  return !weights || weights_load(session, c->module, weights, &c->notes);
 }
 
 bool compile_passes(Compilation *c, PassCallback *callback, void *user) {

@@ -3,7 +3,7 @@
 #define DRIVER_COMPILE_H
 
 #include "backend/target.h"
-#include "driver/session.h"
+#include "driver/weights.h"
 #include "frontend/elaborate.h"
 #include "passes/pass.h"
 
@@ -13,6 +13,7 @@ typedef struct {
   const char *name; /* the network's: the file's without folder and ending */
   bool is_text_ir;
   Module *module;
+  WeightsNotes notes;
   Elaboration extra; /* of a .dl file */
   Target target;
   PassOptions passes;

@@ -78,7 +78,9 @@ DescriptorOptions native_descriptor(const Native *n, NativeOptions options) {
                              .beside = options.beside,
                              .thread_limit = n->compilation->passes.threads,
                              .wrappers = options.wrappers,
-                             .main = options.main};
+                             .main = options.main,
+                             .inputs = n->compilation->notes.inputs,
+                             .classes = n->compilation->notes.classes};
 }
 
 EmitBytes native_emit(Native *n, NativeOptions options) {

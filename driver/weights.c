@@ -249,7 +249,7 @@ static void report_unused(Loader *l) {
               count, count == 1 ? "" : "s", first, count == 1 ? "" : " ..");
 }
 
-bool weights_load(Session *session, Module *module, const char *path) {
+bool weights_load(Session *session, Module *module, const char *path, WeightsNotes *notes) {
   Loader l = {.session = session, .arena = module->arena, .module = module, .path = path};
   l.span = (Span){sources_add(session->sources, path, path, NULL, 0), 0, 0};
   dlrt_safetensors *file = ARENA_NEW(module->arena, dlrt_safetensors); /* stays mapped */
@@ -268,5 +268,7 @@ bool weights_load(Session *session, Module *module, const char *path) {
     return false;
   }
   report_unused(&l);
+  *notes = (WeightsNotes){dlrt_safetensors_metadata(file, "dlc.inputs"),
+                          dlrt_safetensors_metadata(file, "dlc.classes")};
   return true;
 }

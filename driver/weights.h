@@ -5,9 +5,15 @@
 #include "driver/session.h"
 #include "ir/graph.h"
 
+/* What the file says of the data that its parameters were trained on (metadata dlc.inputs,
+ * dlc.classes); NULL: nothing. */
+typedef struct {
+  const char *inputs, *classes;
+} WeightsNotes;
+
 /* Gives each parameter and state of the module its data from the file (mapped until the end of the
  * process where its type is stored as such; f16, bf16 and f64 are converted). `--rename` is
  * honoured. Names that are missing, or of another shape, are errors with the nearest names. */
-bool weights_load(Session *session, Module *module, const char *path);
+bool weights_load(Session *session, Module *module, const char *path, WeightsNotes *notes);
 
 #endif

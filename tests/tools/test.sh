@@ -10,6 +10,11 @@ tests/tools/include_rule.sh
 label=(-LE slow)
 [ $all = 1 ] && label=()
 ctest --test-dir build/release -j "$(nproc)" --output-on-failure "${label[@]}"
+# Every example: reduced, in all ways of compiling; at full size once (--all: the slowest too).
+tests/reference/run.py --all-ways small
+full=(full)
+[ $all = 1 ] && full+=(slow)
+tests/reference/run.py "${full[@]}"
 [ -f build/asan/build.ninja ] || cmake --preset asan >/dev/null
 cmake --build --preset asan -j "$(nproc)" >build/asan.log 2>&1 || { tail -40 build/asan.log; exit 1; }
 ctest --test-dir build/asan -j "$(nproc)" --output-on-failure -LE 'slow|figures'
