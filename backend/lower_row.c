@@ -109,12 +109,14 @@ static bool made_of_row_values(const Row *row, const Op *op) {
 
 /* ---- loops over a row ---- */
 
-/* Opens loops over the reduced axes; the number of them. Lanes run along the last axis. */
-static int open_row(Row *row, int lanes) {
+/* Opens loops over the reduced axes; the number of them. Lanes run along the last axis. `part`, if
+ * not NULL, becomes a variable made before the innermost loop, where it begins as its old value. */
+static int open_row(Row *row, int lanes, LoopElement e, LoopExpr **part) {
   LoopKernel *k = row->l->kernel;
   int blocks = 0;
   for (int i = 0; i < row->shape->rank; i++) {
     if (!row->reduced[i]) continue;
+    if (part && i == row->last) *part = loop_var(k, "part", e, lanes, *part);
     LoopExpr *end = dim_expr(k, row->shape->dims[i]), *begin = loop_int(k, 0);
     bool along = i == row->shape->rank - 1;
     row->index[i] = along ? index_lanes(loop_for_lanes(k, "j", begin, end, lanes))
@@ -196,10 +198,20 @@ static LoopExpr *reduce(Row *row, const char *name, Operator kind, Element eleme
   LoopExpr *sum = loop_var(k, name, e, lanes, neutral);
   size_t scope = region_push(&row->region);
   int outer_lanes = row->region.lanes;
-  int blocks = open_row(row, lanes);
+  /* A sum over several axes is a sum of sums over the last one: over a million pixels, adding one
+   * after the other would lose three of seven digits. */
+  bool in_parts = is_sum && row->first != row->last;
+  LoopExpr *part = neutral;
+  int blocks = open_row(row, lanes, e, in_parts ? &part : NULL);
   remember_softmax(row);
   LoopExpr *value = only_inside(row, step(row, user), neutral);
-  loop_set(k, sum, is_sum ? loop_add(k, sum, value) : loop_max(k, sum, value));
+  LoopExpr *into = in_parts ? part : sum;
+  loop_set(k, into, is_sum ? loop_add(k, into, value) : loop_max(k, into, value));
+  if (in_parts) {
+    close_blocks(row, 1);
+    loop_set(k, sum, loop_add(k, sum, part));
+    blocks--;
+  }
   close_blocks(row, blocks);
   region_pop(&row->region, scope);
   row->region.lanes = outer_lanes;
@@ -302,7 +314,7 @@ static void body(Row *row) {
   }
   if (!whole) return;
   size_t scope = region_push(r);
-  int blocks = open_row(row, row->lanes_stay ? r->lanes : row_lanes(row));
+  int blocks = open_row(row, row->lanes_stay ? r->lanes : row_lanes(row), LOOP_F32, NULL);
   remember_softmax(row);
   LoopExpr *results[64];
   for (int i = 0; i < region_result_count(r); i++) {
