@@ -59,17 +59,24 @@ static void elaborate_named(Elaborator *e) {
 
 static void elaborate_models(Elaborator *e) {
   const AstFile *file = e->program->main->ast;
+  const Declaration *train = NULL;
   bool any = false;
   for (size_t i = 0; i < file->count && !e->stopped; i++) {
     const Declaration *d = file->items[i];
     if (!is_entry(d)) continue;
-    any = true;
-    if (d->definition->kind == DEFINITION_MODEL)
+    if (d->definition->kind == DEFINITION_MODEL) {
+      any = true;
       elaborate_entry(e, d);
-    else if (e->extra)
-      vec_push(e->arena, &e->extra->skipped, d->name.name);
+    } else {
+      if (!train) train = d;
+      if (e->extra) vec_push(e->arena, &e->extra->skipped, d->name.name);
+    }
   }
-  if (any) return;
+  if (any || e->stopped) return;
+  if (train) { /* nothing is left to compile, and it says why */
+    elaborate_entry(e, train);
+    return;
+  }
   Diagnostic *d = diag_report(e->diagnostics, E0118, file_start(e), "the file has no entry");
   diag_help(d, "an entry is what can be called: model net(x: f32[N, 3]) -> f32[N, 3] { return x }");
 }
