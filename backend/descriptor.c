@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { ABI = 3 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 4 }; /* DLRT_ABI of the layout that is written here */
 
 typedef struct {
   Emission *e;
@@ -316,7 +316,7 @@ static LLVMValueRef model(Writer *w) {
       string(w, o->constants_hash), number(w, o->thread_limit),
       number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
-      string(w, o->classes));
+      string(w, o->classes), number(w, p->draws));
   LLVMValueRef global =
       LLVMAddGlobal(w->e->module, LLVMTypeOf(row), arena_format(w->arena, "%s_model", p->name));
   LLVMSetInitializer(global, row);

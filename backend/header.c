@@ -24,9 +24,10 @@ static int64_t aligned(int64_t bytes) {
 }
 
 void context_size(const NativeProgram *p, int64_t *fixed, int64_t *each) {
-  *fixed = CONTROL_BYTES + aligned(8 * (int64_t)dim_symbol_count(p->module->dims)) +
-           aligned(8 * (int64_t)p->most_operands) + aligned(p->parameter_bytes) +
-           aligned(p->arena_bytes);
+  int64_t slots = dim_symbol_count(p->module->dims);
+  if (p->draws) slots += 2 + (int64_t)p->entries.count;
+  *fixed = CONTROL_BYTES + aligned(8 * slots) + aligned(8 * (int64_t)p->most_operands) +
+           aligned(p->parameter_bytes) + aligned(p->arena_bytes);
   *each = SLOT_BYTES + aligned(p->scratch_bytes);
 }
 
@@ -323,6 +324,11 @@ static void print_functions(Writer *w) {
                 "/* Maps %s.weights and checks that it is of this build. */\n"
                 "%s_status %s_load(%s_context *net, const char *path);\n",
                 n, n, n, n);
+  if (has(w, "seed"))
+    text_format(w->text,
+                "/* Random numbers begin anew; 0 after open. */\n"
+                "void %s_seed(%s_context *net, uint64_t seed);\n",
+                n, n);
   text_format(w->text,
               "/* Tensors in place, by number (parameters, then states, in text order) or by name. "
               "*/\nint %s_count(void);\n"

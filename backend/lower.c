@@ -277,10 +277,17 @@ static bool has_no_step(const Op *op) {
   return op->result_count == 1 && op->results[0]->place.kind == PLACE_VIEW;
 }
 
+static bool draws(const Op *op) {
+  return op->kind == OP_random;
+}
+
 static void lower_function(Lowerer *lw, const Function *function) {
   ProgramEntry entry = {.function = function, .place = place_text(lw, function->at)};
   for (const Op *op = function->body->first; op; op = op->next)
-    if (!has_no_step(op)) lower_op(lw, &entry, op);
+    if (!has_no_step(op)) {
+      lower_op(lw, &entry, op);
+      lw->program->draws |= holds(op, draws);
+    }
   if (function->arena_bytes > lw->program->arena_bytes)
     lw->program->arena_bytes = function->arena_bytes;
   vec_push(lw->arena, &lw->program->entries, entry);

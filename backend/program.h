@@ -59,6 +59,7 @@ typedef struct {
   VEC(ProgramConstant) constants;
   int64_t constants_bytes, parameter_bytes, arena_bytes, scratch_bytes;
   int most_operands;
+  bool draws; /* random numbers: kernels read the seed and the call's number after the dims */
 } NativeProgram;
 
 #endif

@@ -651,6 +651,10 @@ static LoopExpr *compute(Region *r, const Op *op, const Index *index) {
     return iota_value(r, op, index);
   case OP_update:
     return update_value(r, op, index);
+  case OP_random: {
+    LoopExpr *element = element_number(r, &op->results[0]->type, index);
+    return region_random(r, op, loop_let(r->k, "element", element));
+  }
   case OP_constant:
     return constant_value(r, op);
   case OP_full:

@@ -6,18 +6,18 @@
 
 #include <string.h>
 
-/* A type letter a parameter, the first for the result: p pointer, i int, m the model's table (given
- * to dlrt alone), v nothing. `when`: A always, L if there is something to load, P with parameters
- * at run time. */
+/* A type letter a parameter, the first for the result: p pointer, i int, l uint64_t, m the model's
+ * table (given to dlrt alone), v nothing. `when`: A always, L if there is something to load, P with
+ * parameters at run time, S with states that are written, R if random numbers are drawn. */
 typedef struct {
   const char *name, *signature;
   char when;
 } Wrapper;
 
 static const Wrapper wrappers[] = {
-    {"open", "imppi", 'A'}, {"close", "vp", 'A'},  {"load", "ipp", 'L'}, {"save", "ipp", 'P'},
-    {"reset", "ip", 'S'},   {"count", "im", 'A'},  {"at", "ipip", 'A'},  {"find", "ippp", 'A'},
-    {"text", "pi", 'A'},    {"detail", "pp", 'A'},
+    {"open", "imppi", 'A'}, {"close", "vp", 'A'}, {"load", "ipp", 'L'},  {"save", "ipp", 'P'},
+    {"reset", "ip", 'S'},   {"count", "im", 'A'}, {"at", "ipip", 'A'},   {"find", "ippp", 'A'},
+    {"seed", "vpl", 'R'},   {"text", "pi", 'A'},  {"detail", "pp", 'A'},
 };
 
 static LLVMTypeRef type_of(Emission *e, char letter) {
@@ -26,6 +26,8 @@ static LLVMTypeRef type_of(Emission *e, char letter) {
     return LLVMVoidTypeInContext(e->context);
   case 'i':
     return e->i32;
+  case 'l':
+    return e->i64;
   default:
     return e->pointer;
   }
@@ -110,6 +112,8 @@ bool wrapper_is_made(const NativeProgram *p, DescriptorOptions options, const ch
       return program_has_variables(p) || (options.beside && p->constants_bytes > 0);
     case 'P':
       return program_has_variables(p);
+    case 'R':
+      return p->draws;
     case 'S':
       return false; /* states are not written yet */
     default:

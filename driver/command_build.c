@@ -73,7 +73,7 @@ static const char *output_path(const Build *b, Kind kind) {
   Arena *arena = b->session->arena;
   const char *given = option_text(b->session->options, OPTION_output, NULL);
   if (given && b->kind_count == 1) return given;
-  if (!given && b->kind_count == 1 && kind_infos[kind].is_text && kind != KIND_header) return "-";
+  if (!given && b->kind_count == 1 && kind_infos[kind].is_text) return "-";
   const char *name = given ? given : b->compilation.name;
   const char *slash = strrchr(name, '/');
   int folder = slash ? (int)(slash + 1 - name) : 0;

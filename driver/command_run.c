@@ -25,7 +25,13 @@ static bool call(Run *r, const dlrt_model *model, int64_t entry) {
       !option_integer(session->diagnostics, "--threads",
                       option_text(session->options, OPTION_threads, ""), 1, 1024, &threads))
     return false;
+  int64_t seed = 0;
+  if (option_given(session->options, OPTION_seed) &&
+      !option_integer(session->diagnostics, "--seed",
+                      option_text(session->options, OPTION_seed, ""), 0, INT64_MAX, &seed))
+    return false;
   dlrt_status status = dlrt_open(model, &context, NULL, (int)threads);
+  if (!status) dlrt_seed(context, (uint64_t)seed);
   const NativeProgram *p = r->native->program;
   for (size_t i = 0; !status && i < p->tensors.count; i++) { /* none were given: invented ones */
     dlrt_tensor_view view;

@@ -43,6 +43,10 @@ dlrt_status dlrt_begin(dlrt_context *context, int64_t index, const int64_t *dims
   for (int64_t i = 0; !status && i < entry->output_count; i++)
     status = check_port(context, &entry->outputs[i], outputs[i]);
   if (status) return status;
+  if (model->draws) {
+    int64_t *slots = context->dims + model->dim_count, *calls = slots + 2;
+    slots[1] = calls[index]++;
+  }
   if (model->constants_bytes && !context->constants)
     return dlrt_fail(&context->error, DLRT_BAD_ARGUMENT,
                      "the parameters of '%s' lie beside it and are not loaded", model->name);

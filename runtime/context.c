@@ -11,7 +11,8 @@ enum { HUGE_PAGE = 2 << 20 };
 /* Parameters and arena are bounded (2^47 bytes each) by the compiler, so the sum cannot overflow.
  */
 static size_t fixed_size(const dlrt_model *model) {
-  return (size_t)DLRT_CONTEXT_BYTES(model->parameter_bytes, model->arena_bytes, model->dim_count,
+  int64_t slots = DLRT_SLOTS(model->dim_count, model->entry_count, model->draws);
+  return (size_t)DLRT_CONTEXT_BYTES(model->parameter_bytes, model->arena_bytes, slots,
                                     model->max_operands);
 }
 
@@ -40,7 +41,9 @@ static void lay_out(dlrt_context *context, char *memory, int threads) {
   const dlrt_model *model = context->model;
   char *at = memory + DLRT_CONTROL_BYTES;
   context->dims = (int64_t *)at;
-  at += DLRT_ROUND(8 * model->dim_count);
+  int64_t slots = DLRT_SLOTS(model->dim_count, model->entry_count, model->draws);
+  memset(context->dims, 0, (size_t)(8 * slots));
+  at += DLRT_ROUND(8 * slots);
   context->operands = (void **)at;
   at += DLRT_ROUND(8 * model->max_operands);
   context->parameters = at;
@@ -91,6 +94,14 @@ void dlrt_close(dlrt_context *context) {
                       context->mapped ? DLRT_MAPPED : DLRT_BORROWED};
   dlrt_file_close(&mapped);
   free(context->allocated);
+}
+
+void dlrt_seed(dlrt_context *context, uint64_t seed) {
+  const dlrt_model *model = context->model;
+  if (!model->draws) return;
+  int64_t *slots = context->dims + model->dim_count;
+  slots[0] = (int64_t)seed;
+  memset(slots + 1, 0, (size_t)(8 * (1 + model->entry_count)));
 }
 
 int dlrt_threads(const dlrt_context *context) {

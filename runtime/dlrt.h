@@ -58,6 +58,8 @@ size_t dlrt_context_size(const dlrt_model *model, int threads);
 dlrt_status dlrt_open(const dlrt_model *model, dlrt_context **context, void *memory, int threads);
 void dlrt_close(dlrt_context *context);
 int dlrt_threads(const dlrt_context *context);
+/* Random numbers begin anew from this seed (0 after open); nothing for models that draw none. */
+void dlrt_seed(dlrt_context *context, uint64_t seed);
 
 /* One call of entry number `entry`: `dims`, `inputs` and `outputs` in the entry's order. BAD_DIM,
  * BAD_ARGUMENT: nothing was written. BAD_INDEX: results are to be thrown away. */

@@ -68,6 +68,7 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
             d == 0 ? "; files of any length go through in batches of rows" : "");
   fputs("\n  all but info\n", to);
   dlrt_options_print(to, CALLS);
+  if (model->draws) dlrt_options_print(to, CALLS | COMMAND_DRAWS);
   fputs("  predict\n", to);
   dlrt_options_print(to, COMMAND_PREDICT);
   fputs("  profile\n", to);

@@ -135,6 +135,7 @@ int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context
     return dlrt_complain(program, EXIT_USAGE, "the parameters are inside, --weights is for others");
   dlrt_status status = dlrt_open(model, context, NULL, (int)program->threads);
   if (status) return dlrt_complain(program, EXIT_INPUT, "%s", dlrt_text(status));
+  dlrt_seed(*context, (uint64_t)program->seed);
   char *own = beside && !program->weights ? weights_beside() : NULL;
   const char *path = program->weights ? program->weights : own;
   if (path) status = dlrt_load(*context, path);

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 3
+#define DLRT_ABI 4
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -166,15 +166,22 @@ typedef struct {
   /* What the parameters inside were made with, as their file's metadata says; "": nothing. */
   const char *inputs;  /* dlc.inputs: "image=u8 /255 mean 0.286 std 0.353", parted by ';' */
   const char *classes; /* dlc.classes: names parted by ',' */
+  /* 1: kernels draw random numbers and find after the dims the seed and the number of the entry's
+   * call. */
+  int64_t draws;
 } dlrt_model;
+
+/* Numbers that a context keeps with the dims: for models that draw also the seed, the number of the
+ * running call, and how many calls each entry has had. */
+#define DLRT_SLOTS(dim_count, entry_count, draws) ((dim_count) + ((draws) ? 2 + (entry_count) : 0))
 
 /* What a context needs, for the header's NAME_CONTEXT_SIZE(T): DLRT_CONTEXT_BYTES + T *
  * DLRT_THREAD_BYTES. Both are multiples of 64, as the memory's address must be. */
 #define DLRT_ALIGN         64
 #define DLRT_ROUND(bytes)  (((bytes) + 63) / 64 * 64)
 #define DLRT_CONTROL_BYTES 2048
-#define DLRT_CONTEXT_BYTES(parameter_bytes, arena_bytes, dim_count, max_operands)                  \
-  (DLRT_CONTROL_BYTES + DLRT_ROUND(8 * (dim_count)) + DLRT_ROUND(8 * (max_operands)) +             \
+#define DLRT_CONTEXT_BYTES(parameter_bytes, arena_bytes, slots, max_operands)                      \
+  (DLRT_CONTROL_BYTES + DLRT_ROUND(8 * (slots)) + DLRT_ROUND(8 * (max_operands)) +                 \
    DLRT_ROUND(parameter_bytes) + DLRT_ROUND(arena_bytes))
 #define DLRT_THREAD_BYTES(scratch_bytes) (128 + DLRT_ROUND(scratch_bytes))
 

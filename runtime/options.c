@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { TEXT, COUNT, NUMBER, FLAG, PAIRS } kind;
+typedef enum { TEXT, COUNT, SEED, NUMBER, FLAG, PAIRS } kind;
 
 enum { ALL = COMMAND_PREDICT | COMMAND_INFO | COMMAND_BENCH | COMMAND_PROFILE };
 enum { CALLS = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE };
@@ -25,6 +25,7 @@ static const struct option {
      AT(batch)},
     {"--dim", "N=K", "the value of a dim that no input tells; may be repeated", CALLS, PAIRS,
      AT(dims)},
+    {"--seed", "S", "of random numbers; default: 0", CALLS | COMMAND_DRAWS, SEED, AT(seed)},
     {"--norm", "NAME=M,S", "(x - M) / S for the input NAME, after the division by 255",
      COMMAND_PREDICT, PAIRS, AT(norms)},
     {"--expect", "FILE", "what should come out: labels of classes, or values", COMMAND_PREDICT,
@@ -145,6 +146,12 @@ static bool set(dlrt_program *program, const struct option *option, const char *
     memcpy(field, &wide, sizeof wide);
     return !*end && end != value && count > 0 && count < INT32_MAX;
   }
+  case SEED: {
+    unsigned long long seed = strtoull(value, &end, 10);
+    uint64_t wide = seed;
+    memcpy(field, &wide, sizeof wide);
+    return !*end && end != value && *value != '-';
+  }
   case NUMBER: {
     double number = strtod(value, &end);
     memcpy(field, &number, sizeof number);
@@ -157,9 +164,10 @@ static bool set(dlrt_program *program, const struct option *option, const char *
 }
 
 /* The option that `text` begins with, and its value if that is in the same word. */
-static const struct option *find(const char *text, const char **value) {
+static const struct option *find(const dlrt_model *model, const char *text, const char **value) {
   for (int i = 0; i < OPTIONS; i++) {
     size_t length = strlen(options[i].name);
+    if (options[i].commands & COMMAND_DRAWS && !model->draws) continue;
     if (strncmp(text, options[i].name, length)) continue;
     bool is_long = options[i].name[1] == '-';
     if (text[length] == 0)
@@ -177,7 +185,7 @@ static const struct option *find(const char *text, const char **value) {
 
 static int read_option(dlrt_program *program, int argc, char **argv, int *at) {
   const char *value;
-  const struct option *option = find(argv[*at], &value);
+  const struct option *option = find(program->model, argv[*at], &value);
   if (!option) return unknown_option(program, argv[*at]);
   if (!option->value && value)
     return dlrt_complain(program, EXIT_USAGE, "'%s' takes no value", option->name);
@@ -197,7 +205,8 @@ static int read_option(dlrt_program *program, int argc, char **argv, int *at) {
 static int check_commands(const dlrt_program *program, int argc, char **argv) {
   for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
     const char *value;
-    const struct option *option = argv[i][0] == '-' && argv[i][1] ? find(argv[i], &value) : NULL;
+    const struct option *option =
+        argv[i][0] == '-' && argv[i][1] ? find(program->model, argv[i], &value) : NULL;
     if (!option) continue;
     if (!(option->commands & (unsigned)program->command))
       for (int c = 0; c < COMMANDS; c++)

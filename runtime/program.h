@@ -13,6 +13,7 @@ enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_INTERRUPT = 130 };
 
 /* Commands are bits, so that an option can say which it belongs to. */
 enum { COMMAND_PREDICT = 1, COMMAND_INFO = 2, COMMAND_BENCH = 4, COMMAND_PROFILE = 8 };
+enum { COMMAND_DRAWS = 16 }; /* of options: for models that draw random numbers alone */
 
 typedef struct {
   dlrt_setting *items;
@@ -29,7 +30,7 @@ typedef struct {
   const char *output, *expect, *classes, *weights, *entry_name;
   char *kept_inputs, *kept_classes; /* what the parameters were made with, or NULL */
   double tolerance;
-  int64_t threads, batch, show;
+  int64_t threads, batch, show, seed;
   int json, quiet, all, help;
   FILE *report;     /* where the report goes: stdout, or stderr if results go there */
   bool colour, bar; /* of the report; a progress bar on stderr */
