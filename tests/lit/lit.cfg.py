@@ -5,7 +5,6 @@
 # Line numbers of std.dl are masked (mask.awk).
 # After an intended change:  lit -D update=1 ...  writes the .err files anew; review the diff.
 import os
-import subprocess
 
 import lit.formats
 
@@ -28,5 +27,3 @@ config.substitutions.append(("%errors", "cd %S && not " + check))
 config.substitutions.append(("%warnings", "cd %S && " + check))
 config.substitutions.append(("%dlc", config.dlc))
 config.recursiveExpansionLimit = 3
-
-config.unsupported = subprocess.run([config.dlc, "--version"], capture_output=True).returncode != 0
