@@ -78,6 +78,7 @@ struct Emission {
   RegisterState *registers;
   BufferState *buffers;
   LaneMask *masks;
+  int expanded; /* functions of vecmath.h, in place */
 };
 
 /* ---- values (emit_expr.c) ---- */
@@ -121,6 +122,7 @@ LLVMValueRef emit_alloca(Emission *e, LLVMTypeRef type, const char *name);
 LLVMBasicBlockRef emit_block(Emission *e, const char *name);
 /* Functions get the target's attributes. */
 LLVMValueRef emit_function(Emission *e, const char *name, LLVMTypeRef type, bool is_public);
+void emit_attribute(Emission *e, LLVMValueRef function, const char *name, uint64_t value);
 
 /* result name(const int64_t *dims, int64_t *out): out[i] = stored[i]; without `out` if count is 0.
  * Internal to the module. The expressions are i64, of literals and dims. */

@@ -26,9 +26,17 @@ static void fatal(const char *reason) {
   bug("LLVM: %s", reason);
 }
 
+/* LLVM keeps these as options of the process. Loop strength reduction is half of the time of code
+ * generation for unrolled tiles and gains nothing: their addresses are base + index + constant. */
+static const char *const llvm_arguments[] = {"dlc", "--disable-lsr", "--x86-asm-syntax=intel"};
+
 static void initialise(const Target *target) {
   static bool done;
-  if (!done) LLVMInstallFatalErrorHandler(fatal);
+  if (!done) {
+    LLVMInstallFatalErrorHandler(fatal);
+    LLVMParseCommandLineOptions(sizeof llvm_arguments / sizeof llvm_arguments[0], llvm_arguments,
+                                NULL);
+  }
   done = true;
   if (target->level) {
     LLVMInitializeX86TargetInfo();
@@ -116,7 +124,7 @@ static void attribute(Emission *e, LLVMValueRef function, const char *key, const
   LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex, made);
 }
 
-static void enum_attribute(Emission *e, LLVMValueRef function, const char *name, uint64_t value) {
+void emit_attribute(Emission *e, LLVMValueRef function, const char *name, uint64_t value) {
   unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
   LLVMAddAttributeAtIndex(function, LLVMAttributeFunctionIndex,
                           LLVMCreateEnumAttribute(e->context, kind, value));
@@ -129,8 +137,8 @@ LLVMValueRef emit_function(Emission *e, const char *name, LLVMTypeRef type, bool
   attribute(e, function, "target-cpu", e->target.cpu);
   attribute(e, function, "target-features", e->target.features);
   if (e->target.lanes == 16) attribute(e, function, "prefer-vector-width", "512");
-  enum_attribute(e, function, "nounwind", 0);
-  enum_attribute(e, function, "uwtable", 2);
+  emit_attribute(e, function, "nounwind", 0);
+  emit_attribute(e, function, "uwtable", 2);
   return function;
 }
 
@@ -173,12 +181,6 @@ static EmitBytes compile(Emission *e, LLVMCodeGenFileType form) {
 }
 
 EmitBytes emission_assembly(Emission *e) {
-  static bool chosen; /* the dialect is an option of the process */
-  if (!chosen && e->target.level) {
-    const char *arguments[] = {"dlc", "--x86-asm-syntax=intel"};
-    LLVMParseCommandLineOptions(2, arguments, NULL);
-    chosen = true;
-  }
   return compile(e, LLVMAssemblyFile);
 }
 

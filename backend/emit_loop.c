@@ -145,20 +145,14 @@ static void emit_by_tail(Emission *e, const LoopStatement *s, LLVMValueRef begin
     if (known > 0) emit_body(e, s, at, 1);
     return;
   }
-  int64_t rows = 1;
-  while (rows * 2 < s->step) rows *= 2;
-  for (; rows >= 1; rows /= 2) {
-    left = LLVMBuildSub(e->builder, end, at, "");
-    Guard guard = guard_open(e, LLVMBuildICmp(e->builder, LLVMIntSGE, left, constant(e, rows), ""));
-    *count = (Affine){NULL, rows};
-    emit_body(e, s, at, 1);
-    LLVMValueRef next = LLVMBuildAdd(e->builder, at, constant(e, rows), "");
-    LLVMBasicBlockRef last = guard_close(e, guard);
-    LLVMValueRef merged = LLVMBuildPhi(e->builder, e->i64, "");
-    LLVMAddIncoming(merged, (LLVMValueRef[]){at, next}, (LLVMBasicBlockRef[]){guard.before, last},
-                    2);
-    at = merged;
+  /* A third of the step, then one by one: two bodies more, and few trips of a single row. */
+  int64_t third = (s->step + 1) / 3;
+  if (third > 1) {
+    *count = (Affine){NULL, third};
+    at = emit_trips(e, s, at, end, third, 1);
   }
+  *count = (Affine){NULL, 1};
+  emit_trips(e, s, at, end, 1, 1);
 }
 
 static void emit_by_unroll(Emission *e, const LoopStatement *s, LLVMValueRef begin,
@@ -409,6 +403,7 @@ void emit_kernel(Emission *e, const LoopKernel *k) {
   e->registers = ARENA_ARRAY(e->arena, k->registers.count + 1, RegisterState);
   e->buffers = ARENA_ARRAY(e->arena, k->buffers.count + 1, BufferState);
   e->masks = NULL;
+  e->expanded = 0;
   start_function(e, k->name, type, k->place);
   e->operands = LLVMGetParam(e->function, 0);
   e->dims = LLVMGetParam(e->function, 1);

@@ -180,36 +180,84 @@ static LLVMValueRef library(Vm *m, const char *name, LLVMValueRef *args, unsigne
   return result;
 }
 
-LLVMValueRef vecmath_unary(Emission *e, LoopOp op, LLVMValueRef x) {
-  static const char *const names[LOOP_OPS] = {
-      [LOOP_EXP] = "exp",   [LOOP_EXPM1] = "expm1", [LOOP_LOG] = "log", [LOOP_LOG1P] = "log1p",
-      [LOOP_TANH] = "tanh", [LOOP_ERF] = "erf",     [LOOP_SIN] = "sin", [LOOP_COS] = "cos"};
-  Vm m = vm_of(e, x);
-  if (!names[op]) bug("loop: operator %d is no function", (int)op);
-  if (m.scalar_f == e->f64) return library(&m, names[op], &x, 1);
+static LLVMValueRef expand(Emission *e, LoopOp op, LLVMValueRef *args) {
+  Vm m = vm_of(e, args[0]);
   switch (op) {
   case LOOP_EXP:
-    return vm_exp(&m, x);
+    return vm_exp(&m, args[0]);
   case LOOP_EXPM1:
-    return vm_expm1(&m, x);
+    return vm_expm1(&m, args[0]);
   case LOOP_LOG:
-    return vm_log(&m, x);
+    return vm_log(&m, args[0]);
   case LOOP_LOG1P:
-    return vm_log1p(&m, x);
+    return vm_log1p(&m, args[0]);
   case LOOP_TANH:
-    return vm_tanh(&m, x);
+    return vm_tanh(&m, args[0]);
   case LOOP_ERF:
-    return vm_erf(&m, x);
+    return vm_erf(&m, args[0]);
+  case LOOP_POW:
+    return vm_pow(&m, args[0], args[1]);
   default:
-    return vm_sincos(&m, x, op == LOOP_COS);
+    return vm_sincos(&m, args[0], op == LOOP_COS);
   }
 }
 
+static const char *const names[LOOP_OPS] = {
+    [LOOP_EXP] = "exp",     [LOOP_EXPM1] = "expm1", [LOOP_LOG] = "log",
+    [LOOP_LOG1P] = "log1p", [LOOP_TANH] = "tanh",   [LOOP_ERF] = "erf",
+    [LOOP_SIN] = "sin",     [LOOP_COS] = "cos",     [LOOP_POW] = "pow"};
+
+/* The function on its own, internal to the module: "dlc_tanh_16". */
+static LLVMValueRef outlined(Emission *e, LoopOp op, const Vm *m, unsigned count,
+                             LLVMTypeRef *type) {
+  LLVMTypeRef parameters[] = {m->f, m->f};
+  *type = LLVMFunctionType(m->f, parameters, count, false);
+  const char *name = arena_format(e->arena, "dlc_%s_%d", names[op], m->size);
+  LLVMValueRef function = LLVMGetNamedFunction(e->module, name);
+  if (function) return function;
+  LLVMValueRef outer = e->function, outer_end = e->entry_end;
+  LLVMBasicBlockRef here = LLVMGetInsertBlock(e->builder);
+  LLVMMetadataRef place = LLVMGetCurrentDebugLocation2(e->builder);
+  LLVMSetCurrentDebugLocation2(e->builder, NULL);
+  function = emit_function(e, name, *type, true);
+  LLVMSetLinkage(function, LLVMInternalLinkage);
+  emit_attribute(e, function, "memory", 0); /* none that a caller sees */
+  emit_attribute(e, function, "willreturn", 0);
+  e->function = function;
+  LLVMBasicBlockRef entry = emit_block(e, "entry"), body = emit_block(e, "body");
+  LLVMPositionBuilderAtEnd(e->builder, entry);
+  e->entry_end = LLVMBuildBr(e->builder, body);
+  LLVMPositionBuilderAtEnd(e->builder, body);
+  LLVMValueRef args[] = {LLVMGetParam(function, 0), count > 1 ? LLVMGetParam(function, 1) : NULL};
+  LLVMBuildRet(e->builder, expand(e, op, args));
+  e->function = outer;
+  e->entry_end = outer_end;
+  LLVMPositionBuilderAtEnd(e->builder, here);
+  LLVMSetCurrentDebugLocation2(e->builder, place);
+  return function;
+}
+
+/* A kernel's first uses are expanded in place, further ones (rows of a register tile) call: they
+ * would be most of the code and of the time that it takes to compile. */
+enum { MOST_EXPANDED = 4 };
+
+static LLVMValueRef function_value(Emission *e, LoopOp op, LLVMValueRef *args, unsigned count) {
+  Vm m = vm_of(e, args[0]);
+  if (!names[op]) bug("loop: operator %d is no function", (int)op);
+  if (m.scalar_f == e->f64) return library(&m, names[op], args, count);
+  if (m.scalar_f != e->f32) bug("loop: '%s' of integers", names[op]);
+  if (e->expanded++ < MOST_EXPANDED) return expand(e, op, args);
+  LLVMTypeRef type;
+  LLVMValueRef function = outlined(e, op, &m, count, &type);
+  return LLVMBuildCall2(e->builder, type, function, args, count, "");
+}
+
+LLVMValueRef vecmath_unary(Emission *e, LoopOp op, LLVMValueRef x) {
+  return function_value(e, op, &x, 1);
+}
+
 LLVMValueRef vecmath_pow(Emission *e, LLVMValueRef x, LLVMValueRef y) {
-  Vm m = vm_of(e, x);
-  if (m.scalar_f == e->f64) return library(&m, "pow", (LLVMValueRef[]){x, y}, 2);
-  if (m.scalar_f != e->f32) bug("loop: 'pow' of integers");
-  return vm_pow(&m, x, y);
+  return function_value(e, LOOP_POW, (LLVMValueRef[]){x, y}, 2);
 }
 
 LLVMValueRef vecmath_mod(Emission *e, LLVMValueRef x, LLVMValueRef y) {

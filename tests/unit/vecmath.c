@@ -23,6 +23,8 @@ enum { CPUS = sizeof cpus / sizeof cpus[0] };
 static uint32_t stride = 1021; /* a prime: 4.2 million floats */
 
 static Arena *arena;
+static Jit *jits[256]; /* all that were made, for the end */
+static int jit_count;
 
 /* y = op(x), or pow(x, z); `lanes` at a time. */
 static Kernel *compile(LoopOp op, const char *cpu, int lanes) {
@@ -47,6 +49,8 @@ static Kernel *compile(LoopOp op, const char *cpu, int lanes) {
   Jit *jit = jit_new(arena, emission_object(e), NULL, 0, &error);
   emission_free(e);
   if (!jit) fail_msg("%s", error);
+  assert_true(jit_count < 256);
+  jits[jit_count++] = jit;
   Kernel *function = NULL;
   *(void **)&function = jit_find(jit, "function");
   return function;
@@ -265,6 +269,7 @@ int main(int argc, char **argv) {
   tests[FUNCTIONS] = (struct CMUnitTest)cmocka_unit_test(test_pow);
   arena = arena_new();
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  for (int i = 0; i < jit_count; i++) jit_free(jits[i]);
   arena_free(arena);
   return failed;
 }
