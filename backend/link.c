@@ -171,7 +171,7 @@ static bool link_executable(Linker *l, const char *runtime, const char *to) {
   ADD(l, &args, "-o", to);
   add_all(l, &args, l->request->objects, l->request->object_count);
   ADD(l, &args, runtime, "-lm", "-lpthread", "-Wl,--gc-sections", "-Wl,--as-needed",
-      "-Wl,--build-id=none", "-Wl,-z,noseparate-code");
+      "-Wl,--build-id=none", "-Wl,-z,noseparate-code", "-Wl,-x");
   return run(l, &args);
 }
 

@@ -353,6 +353,7 @@ struct LoopKernel {
   int64_t scratch_bytes;
   LoopExpr *trips; /* of the parallel loop */
   bool exact;      /* no contraction of a * b + c; default false */
+  bool calls;      /* functions (exp ..) are called, not expanded in place: less code */
   LoopBlock body;
   LoopPlace current;
   /* While it is built: open blocks, and the names that are seen in them. */

@@ -53,6 +53,46 @@ static void accumulate(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *w,
   loop_end(k);
 }
 
+/* Does the epilogue compute a function? Written out for each row it would be most of the code. */
+static bool is_costly(const Op *op) {
+  if (!op->region) return false;
+  for (const Op *o = op->region->first; o; o = o->next) switch (o->kind) {
+    case OP_exp:
+    case OP_expm1:
+    case OP_log:
+    case OP_log1p:
+    case OP_tanh:
+    case OP_erf:
+    case OP_sin:
+    case OP_cos:
+    case OP_pow:
+      return true;
+    default:
+      break;
+    }
+  return false;
+}
+
+/* The tile's rows one after the other, in the registers or (`*sum` is set) by way of memory. */
+static LoopExpr *each_row(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr **sum) {
+  LoopKernel *k = t->l->kernel;
+  LoopExpr *zero = loop_int(k, 0);
+  if (t->rows == 1 || !is_costly(t->l->op)) {
+    LoopExpr *row = loop_each(k, "r", zero, count);
+    *sum = loop_row(k, acc, row);
+    return row;
+  }
+  int columns = (int)t->columns;
+  k->calls = true;
+  LoopBuffer *tile = loop_stack(k, "tile", LOOP_F32, 2, loop_int(k, t->rows), loop_int(k, columns));
+  LoopExpr *row = loop_each(k, "r", zero, count);
+  loop_store(k, loop_lanes(k, tile, columns, row, zero), loop_row(k, acc, row));
+  loop_end(k);
+  row = loop_for(k, "r", zero, count);
+  *sum = loop_let(k, "sum", loop_lanes(k, tile, columns, row, zero));
+  return row;
+}
+
 /* The tile's sums at rows index_of(row), columns from `column` on. */
 static void finish(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column,
                    void (*index_of)(void *user, LoopExpr *row, Index *index), void *user) {
@@ -64,11 +104,11 @@ static void finish(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column,
     LoopExpr *places = loop_iota(k, column, (int)t->columns);
     r->mask = loop_let(k, "inside", loop_lt(k, places, loop_int(k, t->size)));
   }
-  LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count);
+  LoopExpr *sum, *row = each_row(t, acc, count, &sum);
   Index index[MOST_AXES];
   index_of(user, row, index);
   index[rank - 1] = index_lanes(column);
-  product_finish(r, t->product, index, loop_row(k, acc, row));
+  product_finish(r, t->product, index, sum);
   loop_end(k);
   r->mask = outer;
 }

@@ -246,7 +246,8 @@ static LLVMValueRef function_value(Emission *e, LoopOp op, LLVMValueRef *args, u
   if (!names[op]) bug("loop: operator %d is no function", (int)op);
   if (m.scalar_f == e->f64) return library(&m, names[op], args, count);
   if (m.scalar_f != e->f32) bug("loop: '%s' of integers", names[op]);
-  if (e->expanded++ < MOST_EXPANDED) return expand(e, op, args);
+  bool calls = e->kernel && e->kernel->calls;
+  if (!calls && e->expanded++ < MOST_EXPANDED) return expand(e, op, args);
   LLVMTypeRef type;
   LLVMValueRef function = outlined(e, op, &m, count, &type);
   return LLVMBuildCall2(e->builder, type, function, args, count, "");
