@@ -684,8 +684,8 @@ LoopExpr *region_value(Region *r, const Value *value, const Index *index) {
   if (!value->op) bug("%%%d is not bound in its kernel", value->number);
   LoopExpr *result = compute(r, value->op, index);
   if (only_changes_index(value->op->kind)) return result;
-  const char *name = arena_format(r->arena, "v%d", value->number);
-  return keep(r, value, index, loop_let(r->k, name, result));
+  /* no number of the value's: kernels alike in all but it are one */
+  return keep(r, value, index, loop_let(r->k, operator_infos[value->op->kind].name, result));
 }
 
 LoopExpr *region_scalar(Region *r, const Value *value) {
