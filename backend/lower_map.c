@@ -32,7 +32,10 @@ typedef struct {
   const Type *shape;       /* of the results */
   int tags[64][MOST_AXES]; /* of each operand: the result's axis, or -1 */
   bool seen[64];
+  int visits; /* values are visited once for each use */
 } Flat;
+
+enum { MOST_VISITS = 4096 };
 
 static bool trace(Flat *flat, const Value *value, const int *tags);
 
@@ -57,6 +60,7 @@ static bool trace_reshape(Flat *flat, const Op *op, const int *tags) {
 }
 
 static bool trace(Flat *flat, const Value *value, const int *tags) {
+  if (flat->visits++ > MOST_VISITS) return false;
   const Region *region = flat->region;
   for (int i = 0; i < region->op->operand_count; i++) {
     if (region->buffers.items[i].value != value) continue;
@@ -200,49 +204,152 @@ static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
 
 /* ---- the general form ---- */
 
+/* Looks for the result's axis along which the largest operand lies side by side in memory.
+ * `tags`: for each of the value's axes the result's that it is; -1: none. */
+typedef struct {
+  const Region *region;
+  int axis; /* -1: none found */
+  int visits;
+  double elements;
+} Along;
+
+static void find_along(Along *along, const Value *value, const int *tags);
+
+static void note_operand(Along *along, const Value *value, const int *tags) {
+  double elements = 1;
+  int last = value->type.rank - 1;
+  for (int i = 0; i <= last; i++) elements *= (double)dim_max(value->type.dims[i]);
+  while (last > 0 && dim_is(value->type.dims[last], 1)) last--;
+  if (last < 0 || tags[last] < 0 || elements <= along->elements) return;
+  along->axis = tags[last];
+  along->elements = elements;
+}
+
+static void find_along(Along *along, const Value *value, const int *tags) {
+  if (region_buffer(along->region, value)) {
+    note_operand(along, value, tags);
+    return;
+  }
+  const Op *op = value->op;
+  if (!op || along->visits++ > MOST_VISITS) return;
+  int inner[MOST_AXES];
+  for (int o = 0; o < op->operand_count; o++) {
+    const Type *from = &op->operands[o]->type, *to = &value->type;
+    bool aligned = operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_broadcast;
+    bool same = op->kind == OP_pad || op->kind == OP_slice || op->kind == OP_concat;
+    int j = 0;
+    for (int i = 0; i < from->rank; i++) {
+      inner[i] = -1;
+      if (dim_is(from->dims[i], 1)) continue;
+      if (aligned)
+        inner[i] = tags[i + to->rank - from->rank];
+      else if (same)
+        inner[i] = tags[i];
+      else if (op->kind == OP_reshape) { /* unit axes come and go */
+        while (j < to->rank && dim_is(to->dims[j], 1)) j++;
+        if (j < to->rank && to->dims[j] == from->dims[i]) inner[i] = tags[j++];
+      }
+    }
+    if (op->kind == OP_transpose)
+      for (int i = 0; i < to->rank; i++) inner[op_list_integer(op, ATTRIBUTE_perm, i)] = tags[i];
+    find_along(along, op->operands[o], inner);
+  }
+}
+
+static int operand_axis(const Region *region, const Type *shape) {
+  Along along = {.region = region, .axis = -1};
+  int tags[MOST_AXES];
+  for (int i = 0; i < shape->rank; i++) tags[i] = dim_is(shape->dims[i], 1) ? -1 : i;
+  find_along(&along, region_result(region, 0), tags);
+  return along.axis;
+}
+
+/* Where the loops over a shape go, from the outside in: `outer` axes and blocks of the `across`
+ * axis, of which the first are trips; the lanes' axis; the rest. */
+typedef struct {
+  int lanes, across; /* -1: none */
+  int outer[MOST_AXES], outer_count;
+  int inner[MOST_AXES], inner_count;
+} Order;
+
+enum { ACROSS = 16 }; /* a cache line of f32 */
+
+/* Lanes run along the last axis; if it is short along a long one, with strided stores. Where an
+ * operand is transposed its lines are used whole: by turns of the axis along which they run. */
+static Order find_order(const Region *region, const Type *shape) {
+  Order order = {.lanes = shape->rank - 1, .across = operand_axis(region, shape)};
+  while (order.lanes > 0 && dim_is(shape->dims[order.lanes], 1)) order.lanes--;
+  const int last = order.lanes;
+  if (dim_max(shape->dims[last]) * 2 < region->natural) {
+    for (int i = last - 1; i >= 0 && order.lanes == last; i--)
+      if (dim_max(shape->dims[i]) >= region->natural) order.lanes = i;
+  }
+  if (order.across == order.lanes || order.across == last) order.across = -1;
+  for (int i = 0; i <= last; i++) {
+    if (i == order.lanes || i == order.across || dim_is(shape->dims[i], 1)) continue;
+    if (i < order.lanes)
+      order.outer[order.outer_count++] = i;
+    else
+      order.inner[order.inner_count++] = i;
+  }
+  if (order.across >= 0) order.outer[order.outer_count++] = order.across;
+  return order;
+}
+
 static void general_kernel(Lowering *l, Region *region, const Type *shape) {
   LoopKernel *k = l->kernel;
   DimTable *t = l->dims;
-  int lane_axis = shape->rank - 1;
-  while (lane_axis > 0 && dim_is(shape->dims[lane_axis], 1)) lane_axis--;
-  int leading = 0;
-  int64_t trips = 1, inner = 1;
-  while (leading < lane_axis && trips < ENOUGH_TRIPS) {
-    int64_t least = dim_min(shape->dims[leading++]);
+  Order order = find_order(region, shape);
+  const Dim *dims[MOST_AXES];
+  int leading = 0, blocks = 1;
+  int64_t trips = 1, work = 1;
+  for (int i = 0; i < order.outer_count; i++) {
+    dims[i] = shape->dims[order.outer[i]];
+    if (order.outer[i] == order.across)
+      dims[i] = dim_floor(t, dim_add(t, dims[i], dim_constant(t, ACROSS - 1)), ACROSS);
+  }
+  while (leading < order.outer_count && trips < ENOUGH_TRIPS) {
+    int64_t least = dim_min(dims[leading++]);
     trips = least > ENOUGH_TRIPS ? ENOUGH_TRIPS : trips * least;
   }
-  Index index[MOST_AXES];
-  LoopExpr *at[MOST_AXES];
-  int blocks = 1;
-  for (int i = 0; i < shape->rank; i++) index[i] = index_scalar(loop_int(k, 0));
   l->trips = dim_constant(t, 1);
-  for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, shape->dims[i]);
-  for (int i = leading; i <= lane_axis; i++) {
+  for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, dims[i]);
+  for (int i = 0; i < shape->rank; i++) {
     int64_t most = dim_max(shape->dims[i]);
-    inner = inner > INT32_MAX ? inner : inner * (most < INT32_MAX ? most : INT32_MAX);
+    work = work > INT32_MAX ? work : work * (most < INT32_MAX ? most : INT32_MAX);
   }
-  l->grain = grain_for(inner, true);
+  int64_t all = dim_max(l->trips);
+  l->grain = grain_for(all > 0 ? work / all : work, true);
+
+  Index index[MOST_AXES];
+  LoopExpr *at[MOST_AXES], *zero = loop_int(k, 0), *lanes;
+  for (int i = 0; i < shape->rank; i++) index[i] = index_scalar(zero);
+  const Dim *lane_size = shape->dims[order.lanes];
   if (leading == 0) {
-    open_flat(l, k, (LoopExpr *[]){dim_expr(k, shape->dims[lane_axis])}, &shape->dims[lane_axis], 1,
-              region->lanes, &at[lane_axis]);
+    open_flat(l, k, (LoopExpr *[]){dim_expr(k, lane_size)}, &lane_size, 1, region->lanes, &lanes);
     blocks = 2;
   } else {
     LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
-    index_split(k, trip, shape->dims, leading, at);
-    for (int i = leading; i < lane_axis; i++) {
-      if (dim_is(shape->dims[i], 1)) {
-        at[i] = loop_int(k, 0);
-        continue;
-      }
-      at[i] = loop_for(k, "i", loop_int(k, 0), dim_expr(k, shape->dims[i]));
-      blocks++;
-    }
-    at[lane_axis] =
-        loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, shape->dims[lane_axis]), region->lanes);
+    index_split(k, trip, dims, leading, at);
+    for (int i = leading; i < order.outer_count; i++, blocks++)
+      at[i] = loop_for(k, "i", zero, dim_expr(k, dims[i]));
+    for (int i = 0; i < order.outer_count; i++) index[order.outer[i]] = index_scalar(at[i]);
+    lanes = loop_for_lanes(k, "j", zero, dim_expr(k, lane_size), region->lanes);
     blocks++;
   }
-  for (int i = 0; i < lane_axis; i++) index[i] = index_scalar(at[i]);
-  index[lane_axis] = index_lanes(at[lane_axis]);
+  index[order.lanes] = index_lanes(lanes);
+  for (int i = 0; i < order.inner_count; i++, blocks++)
+    index[order.inner[i]] =
+        index_scalar(loop_for(k, "i", zero, dim_expr(k, shape->dims[order.inner[i]])));
+  if (order.across >= 0) {
+    LoopExpr *begin = loop_mul(k, index[order.across].at, loop_int(k, ACROSS));
+    LoopExpr *end = loop_add(k, begin, loop_int(k, ACROSS));
+    const Dim *size = shape->dims[order.across];
+    if (!dim_is_constant(size) || dim_value(size) % ACROSS)
+      end = loop_min(k, end, dim_expr(k, size));
+    index[order.across] = index_scalar(loop_for(k, "across", begin, end));
+    blocks++;
+  }
   LoopExpr *results[64];
   int count = region_result_count(region);
   for (int i = 0; i < count; i++)
