@@ -1,8 +1,5 @@
-/* The sum of gzip, zip and PNG (polynomial 0xedb88320), under zlib's names: inflate calls it, and
- * zlib's own brings 13 KiB of tables along. Here they are made on the stack, in a few microseconds,
- * when there is enough to sum. */
-#include <stdint.h>
-#include <zlib.h>
+/* The tables are made on the stack, in a few microseconds, when there is enough to sum. */
+#include "runtime/inflate.h"
 
 enum { WORTH_TABLES = 1024 };
 
@@ -10,9 +7,9 @@ static uint32_t step(uint32_t crc) {
   return crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
 }
 
-uLong crc32_z(uLong before, const Bytef *data, z_size_t size) {
-  uint32_t crc = ~(uint32_t)before;
-  if (!data) return 0;
+uint32_t dlrt_crc32(uint32_t before, const void *from, size_t size) {
+  const unsigned char *data = from;
+  uint32_t crc = ~before;
   if (size >= WORTH_TABLES) {
     uint32_t table[4][256];
     for (uint32_t i = 0; i < 256; i++) {
@@ -34,9 +31,5 @@ uLong crc32_z(uLong before, const Bytef *data, z_size_t size) {
     crc ^= *data++;
     for (int bit = 0; bit < 8; bit++) crc = step(crc);
   }
-  return ~crc & 0xffffffff;
-}
-
-uLong crc32(uLong before, const Bytef *data, uInt size) {
-  return crc32_z(before, data, size);
+  return ~crc;
 }

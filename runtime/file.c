@@ -1,4 +1,5 @@
 #include "runtime/file.h"
+#include "runtime/inflate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +56,25 @@ dlrt_status dlrt_file_open(const char *path, dlrt_file *file, dlrt_error *error)
   }
   close(handle);
   return status;
+}
+
+dlrt_status dlrt_file_gunzip(const char *path, dlrt_file *file, dlrt_error *error) {
+  if (file->size < 2 || file->data[0] != 0x1f || file->data[1] != 0x8b) return DLRT_OK;
+  unsigned char *data = NULL;
+  size_t size = 0;
+  switch (dlrt_gunzip(file->data, file->size, &data, &size)) {
+  case DLRT_INFLATE_DONE:
+    break;
+  case DLRT_INFLATE_SHORT:
+    return dlrt_fail(error, DLRT_BAD_FILE, "%.300s: the gzip data ends too soon", path);
+  case DLRT_INFLATE_BAD:
+    return dlrt_fail(error, DLRT_BAD_FILE, "%.300s: the gzip data is damaged", path);
+  case DLRT_INFLATE_NO_MEMORY:
+    return dlrt_fail(error, DLRT_NO_MEMORY, "%.300s: no memory to unpack it", path);
+  }
+  dlrt_file_close(file);
+  *file = (dlrt_file){data, size, DLRT_ALLOCATED};
+  return DLRT_OK;
 }
 
 void dlrt_file_close(dlrt_file *file) {

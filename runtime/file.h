@@ -27,9 +27,6 @@ void dlrt_file_close(dlrt_file *file);
 
 /* If the file is gzip, replaces it by its content. */
 dlrt_status dlrt_file_gunzip(const char *path, dlrt_file *file, dlrt_error *error);
-/* Inflates raw deflate data (of a zip member) or zlib data (of a PNG) into exactly `size` bytes:
- * false if it is damaged, or shorter or longer. */
-bool dlrt_inflate(const void *from, size_t from_size, void *to, size_t size, bool zlib_head);
 
 typedef struct {
   int file;

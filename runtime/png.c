@@ -1,10 +1,10 @@
 /* PNG: grey, RGB, palette, with or without alpha (which is dropped), 1 to 16 bits, not interlaced.
  */
 #include "runtime/array.h"
+#include "runtime/inflate.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum { GREY = 0, RGB = 2, PALETTE = 3, GREY_ALPHA = 4, RGB_ALPHA = 6, LONGEST_SIDE = 1 << 20 };
 
@@ -57,7 +57,8 @@ static dlrt_status read_chunks(const char *path, const dlrt_file *file, picture 
     const unsigned char *chunk = file->data + at;
     size_t length = word(chunk);
     if (length > file->size - at - 12) return damaged(path, error);
-    if (crc32_z(0, chunk + 4, length + 4) != word(chunk + 8 + length)) return damaged(path, error);
+    if (dlrt_crc32(0, chunk + 4, length + 4) != word(chunk + 8 + length))
+      return damaged(path, error);
     bool first = at == 8;
     if (first != (memcmp(chunk + 4, "IHDR", 4) == 0)) return damaged(path, error);
     if (first) {

@@ -1,10 +1,10 @@
 #include "runtime/array.h"
 #include "runtime/element.h"
+#include "runtime/inflate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 /* Everything that is written passes through here, so that a zip's sums can be made on the way. */
 typedef struct {
@@ -16,7 +16,7 @@ typedef struct {
 static dlrt_status put(sink *to, const void *data, size_t size, dlrt_error *error) {
   to->size += size;
   if (to->output) return dlrt_output_write(to->output, data, size, error);
-  to->crc = (uint32_t)crc32_z(to->crc, data, size);
+  to->crc = dlrt_crc32(to->crc, data, size);
   return DLRT_OK;
 }
 

@@ -1,8 +1,8 @@
 #include "runtime/zip.h"
+#include "runtime/inflate.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 enum { END = 22, ENTRY = 46, LOCAL = 30, END64 = 56, LOCATOR = 20, LONGEST_COMMENT = 65535 };
 
@@ -113,7 +113,7 @@ dlrt_status dlrt_zip_unpack(const char *path, const dlrt_zip_member *member, dlr
                      "%.300s: packed by method %u; stored and deflated are read", path,
                      member->method);
   }
-  if (crc32_z(0, content->data, content->size) != member->crc) {
+  if (dlrt_crc32(0, content->data, content->size) != member->crc) {
     dlrt_file_close(content);
     return damaged(path, error);
   }
