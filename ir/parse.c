@@ -8,6 +8,7 @@ enum { MOST_NUMBER = 16 * MOST_OPERATIONS, MOST_CHECKS = 1000 };
 /* ---- tokens ---- */
 
 void parser_advance(Parser *p) {
+  p->end = (Span){p->token.span.file, p->token.span.to, p->token.span.to};
   p->token = p->ahead;
   p->ahead = lexer_next(&p->lexer);
 }
@@ -25,7 +26,7 @@ bool parser_expected(Parser *p, const char *what) {
   const Token *t = &p->token;
   if (t->kind == TOKEN_BAD) return parser_fail(p, E0801, t->span, "%s", t->text);
   if (t->kind == TOKEN_END)
-    return parser_fail(p, E0801, t->span, "%s is missing at the end of the text", what);
+    return parser_fail(p, E0801, p->end, "%s is missing at the end of the text", what);
   uint32_t length = t->span.to - t->span.from;
   return parser_fail(p, E0801, t->span, "%s is expected, not '%.*s'", what,
                      (int)(length < 40 ? length : 40), p->lexer.bytes + t->span.from);
@@ -631,7 +632,7 @@ Module *module_parse(Arena *arena, Diagnostics *diagnostics, int32_t file) {
   uintptr_t span = where ? (uintptr_t)map_get(&p->spans, map_key(where)) : 0;
   Diagnostic *d = diag_report(diagnostics, E0803,
                               (Span){file, (uint32_t)(span >> 32), (uint32_t)span}, "%s", fault);
-  if (where) {
+  if (where && !span) {
     Text text = text_new(arena);
     op_print(&text, where, (PrintOptions){.locations = false});
     diag_label(d, "%s", text_get(&text));

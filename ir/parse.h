@@ -17,6 +17,7 @@ typedef struct {
   Diagnostics *diagnostics;
   Lexer lexer;
   Token token, ahead; /* the next two */
+  Span end;           /* of the token before them */
   Module *module;
   Map dims;           /* Symbol by its interned name */
   Map files;          /* number + 1 of a file by its word */

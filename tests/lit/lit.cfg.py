@@ -3,6 +3,8 @@
 # %errors   checks the file at hand, which must fail, and compares stderr with NAME.dl.err
 # %warnings the same for a file that must pass
 # Line numbers of std.dl are masked (mask.awk).
+# %opt_errors   as %errors, for graph text read by dlc opt
+# %comes_back   graph text that dlc opt prints as it is, but for comments
 # After an intended change:  lit -D update=1 ...  writes the .err files anew; review the diff.
 import os
 
@@ -24,6 +26,9 @@ if lit_config.params.get("update"):
 mask = "awk -f " + os.path.join(config.test_source_root, "mask.awk")
 check = "%dlc check --color=never %basename_t 2>&1 >/dev/null | " + mask + " | " + compare
 config.substitutions.append(("%errors", "cd %S && not " + check))
+graph = "%dlc opt --color=never %basename_t 2>&1 >/dev/null | " + compare
+config.substitutions.append(("%opt_errors", "cd %S && not " + graph))
+config.substitutions.append(("%comes_back", "grep -v '^# ' %s > %t && %dlc opt %s | diff %t -"))
 config.substitutions.append(("%warnings", "cd %S && " + check))
 config.substitutions.append(("%dlc", config.dlc))
 config.recursiveExpansionLimit = 3
