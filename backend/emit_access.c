@@ -84,12 +84,13 @@ static void add_places(Emission *e, Spot *spot, const LoopExpr *index, Affine st
   EmitValue by = emit_value_new(e, (LoopType){LOOP_I64, 1});
   by.parts[0] = emit_affine_value(e, stride);
   by = value_widen(e, by, vector.type.lanes);
+  EmitValue places = emit_value_new(e, vector.type); /* the index may be a name that others use */
   for (int i = 0; i < vector.count; i++) {
     LLVMValueRef part = LLVMBuildMul(e->builder, vector.parts[i], by.parts[i], "");
-    vector.parts[i] =
+    places.parts[i] =
         spot->places.count ? LLVMBuildAdd(e->builder, spot->places.parts[i], part, "") : part;
   }
-  spot->places = vector;
+  spot->places = places;
 }
 
 static void add_mask(Emission *e, Spot *spot, EmitValue mask) {
