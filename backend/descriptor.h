@@ -38,7 +38,8 @@ bool program_has_variables(const NativeProgram *program);
 
 /* Is NAME_`name` made: open, close, load, save, reset, count, at, find, text, detail? */
 bool wrapper_is_made(const NativeProgram *program, DescriptorOptions options, const char *name);
-/* The symbols that a header declares: all others of a library are made local. */
+/* The symbols that matter: of a library those that its header declares, all others are made local;
+ * of an executable the kernels', which debuggers and profilers show. */
 const char *const *program_symbols(Arena *arena, const NativeProgram *program,
                                    DescriptorOptions options, size_t *count);
 

@@ -165,13 +165,27 @@ static const char *find_runtime(Linker *l) {
 
 /* ---- forms ---- */
 
+/* A file of the symbols, one a line; NULL and a diagnostic. */
+static const char *symbols_file(Linker *l, const char *name) {
+  Text list = text_new(l->arena);
+  for (size_t i = 0; i < l->request->symbol_count; i++)
+    text_format(&list, "%s\n", l->request->symbols[i]);
+  const char *path = arena_format(l->arena, "%s/%s", l->folder, name);
+  return link_write(path, text_get(&list), list.length, l->diagnostics) ? path : NULL;
+}
+
 static bool link_executable(Linker *l, const char *runtime, const char *to) {
   Arguments args = {0};
   add_driver(l, &args);
   ADD(l, &args, "-o", to);
   add_all(l, &args, l->request->objects, l->request->object_count);
   ADD(l, &args, runtime, "-lm", "-lpthread", "-Wl,--gc-sections", "-Wl,--as-needed",
-      "-Wl,--build-id=none", "-Wl,-z,noseparate-code", "-Wl,-x");
+      "-Wl,--build-id=none", "-Wl,-z,noseparate-code");
+  if (l->request->symbol_count) {
+    const char *path = symbols_file(l, "symbols");
+    if (!path) return false;
+    ADD(l, &args, arena_format(l->arena, "-Wl,--retain-symbols-file=%s", path));
+  }
   return run(l, &args);
 }
 
@@ -204,11 +218,8 @@ static bool link_object(Linker *l, const char *runtime, const char *to) {
   add_all(l, &join, l->request->objects, l->request->object_count);
   ADD(l, &join, runtime, "-Wl,--build-id=none");
   if (!run(l, &join)) return false;
-  Text keep = text_new(l->arena);
-  for (size_t i = 0; i < l->request->symbol_count; i++)
-    text_format(&keep, "%s\n", l->request->symbols[i]);
-  const char *path = arena_format(l->arena, "%s/keep", l->folder);
-  if (!link_write(path, text_get(&keep), keep.length, l->diagnostics)) return false;
+  const char *path = symbols_file(l, "keep");
+  if (!path) return false;
   Arguments localize = {0};
   ADD(l, &localize, "objcopy", arena_format(l->arena, "--keep-global-symbols=%s", path), whole, to);
   return run(l, &localize);

@@ -8,10 +8,10 @@
 #include <stdbool.h>
 
 typedef enum {
-  LINK_EXECUTABLE,
-  LINK_SHARED, /* exports `symbols` alone */
-  LINK_STATIC, /* an archive of one object; all but `symbols` made local */
-  LINK_OBJECT  /* that object itself */
+  LINK_EXECUTABLE, /* its symbol table holds `symbols` alone, or all if there are none */
+  LINK_SHARED,     /* exports `symbols` alone */
+  LINK_STATIC,     /* an archive of one object; all but `symbols` made local */
+  LINK_OBJECT      /* that object itself */
 } LinkForm;
 
 typedef struct {
@@ -19,7 +19,7 @@ typedef struct {
   const char *output;
   const char *const *objects;
   size_t object_count;
-  const char *const *symbols; /* of the libraries' forms */
+  const char *const *symbols;
   size_t symbol_count;
 } LinkRequest;
 

@@ -134,8 +134,15 @@ void emit_wrappers(Emission *e, const NativeProgram *p, DescriptorOptions option
 const char *const *program_symbols(Arena *arena, const NativeProgram *p, DescriptorOptions options,
                                    size_t *count) {
   size_t rows = sizeof wrappers / sizeof wrappers[0];
-  const char **names = ARENA_ARRAY(arena, rows + p->entries.count, const char *);
+  size_t most = rows + p->entries.count + p->kernels.count + 2;
+  const char **names = ARENA_ARRAY(arena, most, const char *);
   *count = 0;
+  if (options.main) {
+    names[(*count)++] = "main";
+    names[(*count)++] = arena_format(arena, "%s_model", p->name);
+    for (size_t i = 0; i < p->kernels.count; i++) names[(*count)++] = p->kernels.items[i]->name;
+  }
+  if (!options.wrappers) return names;
   for (size_t i = 0; i < rows; i++)
     if (wrapper_is_made(p, options, wrappers[i].name))
       names[(*count)++] = arena_format(arena, "%s_%s", p->name, wrappers[i].name);
