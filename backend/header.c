@@ -137,19 +137,19 @@ static void print_top(Writer *w) {
   for (size_t i = 0; i < w->program->entries.count; i++)
     print_signature(w, &w->program->entries.items[i]);
   print_summary(w);
-  text_format(
+  text_string(
       w->text,
       " *\n * Tensors are dense, row-major, the caller's, aligned to their element, and do not "
       "overlap. All a\n * model remembers is in its context, which serves one call at a time; "
-      "several run side by side.\n * Only %s_open allocates%s; entries do neither allocate nor "
-      "open files. */\n",
-      name,
-      wrapper_is_made(w->program, w->options, "load")
-          ? arena_format(w->arena, ", only %s_load%s opens files", name,
-                         program_has_variables(w->program)
-                             ? arena_format(w->arena, " or %s_save", name)
-                             : "")
-          : "");
+      "several run side by side.\n");
+  text_format(w->text, " * Only %s_open allocates", name);
+  if (program_has_variables(w->program))
+    text_format(w->text, ", only %s_load and %s_save open files; entries do neither. */\n", name,
+                name);
+  else if (wrapper_is_made(w->program, w->options, "load"))
+    text_format(w->text, ", only %s_load opens a file; entries do neither. */\n", name);
+  else
+    text_string(w->text, ". */\n");
   text_format(w->text,
               "#ifndef %s_H\n#define %s_H\n#include <stddef.h>\n#include <stdint.h>\n"
               "#ifdef __cplusplus\nextern \"C\" {\n#endif\n",
