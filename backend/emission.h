@@ -113,6 +113,7 @@ Affine emit_affine(Emission *e, const LoopExpr *expr);
 LLVMValueRef emit_affine_value(Emission *e, Affine affine);
 EmitValue emit_load(Emission *e, const LoopExpr *access);
 void emit_store(Emission *e, const LoopExpr *access, EmitValue value);
+void emit_prefetch(Emission *e, const LoopExpr *access);
 /* The lanes below `left` (an i64 of 0 or more). */
 EmitValue emit_lane_mask(Emission *e, int lanes, LLVMValueRef left);
 

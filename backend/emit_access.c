@@ -372,3 +372,12 @@ void emit_store(Emission *e, const LoopExpr *expr, EmitValue value) {
     store_part(e, &spot, i, first, spot.mask.count ? spot.mask.parts[i] : NULL, part);
   }
 }
+
+void emit_prefetch(Emission *e, const LoopExpr *expr) {
+  Spot spot = find_spot(e, expr);
+  enum { READ = 0, INTO_L2 = 2, DATA = 1 };
+  LLVMTypeRef overload[] = {e->pointer};
+  LLVMValueRef args[] = {pointer_to(e, &spot, 0), LLVMConstInt(e->i32, READ, false),
+                         LLVMConstInt(e->i32, INTO_L2, false), LLVMConstInt(e->i32, DATA, false)};
+  emit_intrinsic(e, "llvm.prefetch", overload, 1, args, 4);
+}

@@ -281,6 +281,9 @@ static void emit_statement(Emission *e, const LoopStatement *s) {
   case LOOP_DO_STORE:
     emit_store(e, s->target, emit_expr_as(e, s->value, s->target->type));
     break;
+  case LOOP_DO_PREFETCH:
+    emit_prefetch(e, s->target);
+    break;
   case LOOP_DO_FAULT:
     emit_fault(e, s);
     break;

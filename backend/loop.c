@@ -237,6 +237,12 @@ void loop_store(LoopKernel *k, LoopExpr *access, LoopExpr *value) {
   statement->value = value;
 }
 
+void loop_prefetch(LoopKernel *k, LoopExpr *access) {
+  if (access->kind != LOOP_EXPR_ACCESS || access->type.lanes != 1)
+    bug("loop: a prefetch takes an element");
+  add(k, LOOP_DO_PREFETCH)->target = access;
+}
+
 /* ---- accesses ---- */
 
 LoopExpr *loop_lanes_of(LoopKernel *k, LoopBuffer *buffer, int lanes, LoopExpr *const *index) {

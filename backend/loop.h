@@ -164,6 +164,8 @@ LoopExpr *loop_below(LoopExpr *access, LoopExpr *bound); /* lanes at `bound` and
                                                             are masked */
 LoopExpr *loop_where(LoopExpr *access, LoopExpr *mask);  /* bool of as many lanes */
 void loop_store(LoopKernel *k, LoopExpr *access, LoopExpr *value);
+/* Brings the element's cache line near (into L2). It need not lie in the buffer. */
+void loop_prefetch(LoopKernel *k, LoopExpr *access);
 
 /* ---- blocks: each is closed by loop_end; the variable is an i64 ---- */
 
@@ -309,6 +311,7 @@ typedef enum {
   LOOP_DO_DECLARE,
   LOOP_DO_SET,
   LOOP_DO_STORE,
+  LOOP_DO_PREFETCH,
   LOOP_DO_FAULT
 } LoopStatementKind;
 

@@ -24,9 +24,12 @@ typedef struct {
   Lowering *l;
   Region *r;
   const Op *product;
-  int64_t columns; /* B */
-  int64_t size;    /* columns that count */
-  int rows;        /* MR */
+  int64_t columns;  /* B */
+  int64_t size;     /* columns that count */
+  int rows;         /* MR */
+  LoopBuffer *flat; /* w as one axis, if the next panel is fetched ahead; else NULL */
+  LoopExpr *ahead;  /* where this tile's part of it starts, */
+  int64_t step;     /* and how far a place in the sum goes on */
 } Tile;
 
 static int most_rows(const Target *target, int64_t columns) {
@@ -42,10 +45,37 @@ static int even_rows(int most, int64_t count) {
   return (int)((count + tiles - 1) / tiles);
 }
 
-/* One multiply-add for each row of the tile. */
-static void accumulate(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *w,
+/* With few rows a panel is used only a few times, so that reading it from memory takes as long as
+ * the arithmetic. Each tile then fetches its share of the panel after its own. `tiles`: of a
+ * panel. */
+static void plan_ahead(Tile *t, int64_t tiles, int64_t depth) {
+  enum { MOST_TILES = 64, LEAST_DEPTH = 128 };
+  LoopKernel *k = t->l->kernel;
+  const Value *w = t->product->operands[1];
+  int64_t panels = dim_value(w->type.dims[0]);
+  if (2 * depth * t->columns * 4 > t->l->target->l2 * 3 / 4) return; /* two panels and x */
+  if (tiles < 2 || tiles > MOST_TILES || panels < 2 || depth < LEAST_DEPTH) return;
+  t->step = (t->columns + tiles - 1) / tiles;
+  t->flat = loop_view(k, region_buffer(t->r, w), "next", LOOP_F32, 1,
+                      loop_int(k, panels * depth * t->columns));
+}
+
+/* Tile number `tile` of panel p. */
+static void begin_ahead(Tile *t, LoopExpr *p, LoopExpr *tile, int64_t depth) {
+  if (!t->flat) return;
+  LoopKernel *k = t->l->kernel;
+  LoopExpr *next = loop_mul(k, loop_add(k, p, loop_int(k, 1)), loop_int(k, depth * t->columns));
+  t->ahead =
+      loop_let(k, "ahead", loop_add(k, next, loop_mul(k, tile, loop_int(k, depth * t->step))));
+}
+
+/* One multiply-add for each row of the tile, at place `at` of the sum. */
+static void accumulate(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *at, LoopExpr *w,
                        LoopExpr *(*x)(void *user, LoopExpr *row), void *user) {
   LoopKernel *k = t->l->kernel;
+  if (t->flat)
+    loop_prefetch(
+        k, loop_element(k, t->flat, loop_add(k, t->ahead, loop_mul(k, at, loop_int(k, t->step)))));
   LoopExpr *v = loop_let(k, "v", w);
   LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count);
   LoopExpr *a = loop_row(k, acc, row);
@@ -166,13 +196,16 @@ static void dot_panel(Tile t) {
   LoopBuffer *given = region_buffer(t.r, x);
   Dot d = {.tile = t};
   d.x = rank == 2 ? given : loop_view(k, given, "rows", given->element, 2, rows, depth);
+  int64_t sum = dim_is_constant(x->type.dims[rank - 1]) ? dim_value(x->type.dims[rank - 1]) : 0;
+  if (dim_is_constant(m)) plan_ahead(&t, (dim_value(m) + t.rows - 1) / t.rows, sum);
   LoopExpr *count;
   d.first = loop_for_tail(k, "i", begin, end, t.rows, &count);
+  begin_ahead(&t, p, loop_div(k, d.first, loop_int(k, t.rows)), sum);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, t.rows, (int)t.columns, loop_number(k, 0));
   d.k = loop_for_unroll(k, "k", loop_int(k, 0), depth, UNROLL);
   LoopExpr *zero = loop_int(k, 0);
-  accumulate(&t, acc, count, loop_lanes(k, region_buffer(t.r, w), (int)t.columns, p, d.k, zero),
-             dot_x, &d);
+  LoopExpr *v = loop_lanes(k, region_buffer(t.r, w), (int)t.columns, p, d.k, zero);
+  accumulate(&t, acc, count, d.k, v, dot_x, &d);
   loop_end(k);
   finish(&t, acc, count, column, dot_index, &d);
   loop_end(k);
@@ -236,8 +269,16 @@ static void conv_panel(Tile t) {
   column = loop_let(k, "column", loop_add(k, column, loop_mul(k, group, loop_int(k, t.size))));
   LoopExpr *first_channel = loop_let(k, "channel", loop_mul(k, group, loop_int(k, in)));
 
+  int64_t depth = kh * kw * in, wide = 0;
+  if (type_is_static(out)) {
+    wide = (dim_value(out->dims[2]) + t.rows - 1) / t.rows;
+    plan_ahead(&t, dim_value(out->dims[0]) * dim_value(out->dims[1]) * wide, depth);
+  }
   LoopExpr *count, *zero = loop_int(k, 0);
   c.ow = loop_for_tail(k, "ow", zero, dim_expr(k, out->dims[2]), t.rows, &count);
+  LoopExpr *tile = loop_add(k, loop_mul(k, c.n, dim_expr(k, out->dims[1])), c.oh);
+  tile = loop_add(k, loop_mul(k, tile, loop_int(k, wide)), loop_div(k, c.ow, loop_int(k, t.rows)));
+  begin_ahead(&t, p, tile, depth);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, t.rows, (int)t.columns, loop_number(k, 0));
   LoopExpr *y = loop_for(k, "kh", zero, loop_int(k, kh));
   c.line = loop_let(
@@ -248,12 +289,13 @@ static void conv_panel(Tile t) {
   LoopBuffer *weights = region_buffer(t.r, w);
   int blocks = 0;
   bool run = apart_w == 1 && in == all; /* a kernel row's numbers are side by side */
-  LoopExpr *v;
+  LoopExpr *v, *place;                  /* of the sum */
   if (run) {
     LoopBuffer *flat = loop_view(k, weights, "wk", LOOP_F32, 4, loop_int(k, panels * groups),
                                  loop_int(k, kh), loop_int(k, kw * in), loop_int(k, t.columns));
     LoopExpr *i = loop_for_unroll(k, "k", zero, loop_int(k, kw * in), UNROLL);
     c.start = loop_add(k, start, i);
+    place = loop_add(k, loop_mul(k, y, loop_int(k, kw * in)), i);
     v = loop_lanes(k, flat, (int)t.columns, p, y, i, zero);
     blocks = 1;
   } else {
@@ -261,10 +303,12 @@ static void conv_panel(Tile t) {
     LoopExpr *i = loop_for_unroll(k, "k", zero, loop_int(k, in), UNROLL);
     LoopExpr *pixel = loop_mul(k, z, loop_int(k, apart_w * all));
     c.start = loop_add(k, loop_add(k, start, pixel), i);
+    place = loop_add(k, loop_mul(k, y, loop_int(k, kw)), z);
+    place = loop_add(k, loop_mul(k, place, loop_int(k, in)), i);
     v = loop_lanes(k, weights, (int)t.columns, p, y, z, i, zero);
     blocks = 2;
   }
-  accumulate(&t, acc, count, v, conv_x, &c);
+  accumulate(&t, acc, count, place, v, conv_x, &c);
   while (blocks--) loop_end(k);
   loop_end(k);
   finish(&t, acc, count, column, conv_index, &c);

@@ -25,12 +25,14 @@ static Value *pad_before_after(Select *s, Builder *b, Value *x, const int64_t *b
   return build(b, OP_pad, &x, 1, attributes, between ? 3 : 2);
 }
 
-/* Columns of a panel: those that leave the least of the last panel empty, of these the most. */
-static int64_t panel_columns(const Select *s, int64_t size) {
+/* Columns of a panel of `depth` rows: those that leave the least of the last panel empty, of these
+ * the most, as long as it is a modest part of L2. */
+static int64_t panel_columns(const Select *s, int64_t size, int64_t depth) {
+  enum { PANEL_BYTES = 1 << 20 };
   const PassOptions *options = s->context->options;
-  int64_t best = options->vector_lanes, least = INT64_MAX;
-  for (int64_t columns = options->vector_lanes; columns <= options->panel_columns;
-       columns += options->vector_lanes) {
+  int64_t best = options->vector_lanes, least = INT64_MAX, most = options->panel_columns;
+  while (most >= 4 * options->vector_lanes && depth > PANEL_BYTES / (4 * most)) most /= 2;
+  for (int64_t columns = options->vector_lanes; columns <= most; columns += options->vector_lanes) {
     int64_t padded = (size + columns - 1) / columns * columns;
     if (padded <= least) least = padded, best = columns;
   }
@@ -41,7 +43,9 @@ static int64_t panel_columns(const Select *s, int64_t size) {
  * the rest's axes (from 1). */
 static Value *pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm) {
   int rank = w->type.rank;
-  int64_t size = dim_value(w->type.dims[0]) / groups, columns = panel_columns(s, size);
+  int64_t size = dim_value(w->type.dims[0]) / groups, depth = 1;
+  for (int i = 1; i < rank; i++) depth *= dim_value(w->type.dims[i]);
+  int64_t columns = panel_columns(s, size, depth);
   int64_t panels = (size + columns - 1) / columns;
   const Dim *dims[MOST_AXES];
   int64_t zero[MOST_AXES] = {0}, after[MOST_AXES] = {0};
@@ -65,7 +69,8 @@ static Value *pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const i
 
 /* w [K, size] to [P, K, B]. */
 static Value *pack_columns(Select *s, Builder *b, Value *w) {
-  int64_t size = dim_value(w->type.dims[1]), columns = panel_columns(s, size);
+  int64_t size = dim_value(w->type.dims[1]);
+  int64_t columns = panel_columns(s, size, dim_value(w->type.dims[0]));
   int64_t panels = (size + columns - 1) / columns;
   w = pad_before_after(s, b, w, (int64_t[]){0, 0}, (int64_t[]){0, panels * columns - size}, NULL);
   const Dim *dims[] = {w->type.dims[0], number(s, panels), number(s, columns)};
