@@ -1,24 +1,22 @@
 #!/bin/bash
-# ./dev bench [infer|build] [options]: measure against the project's figures; both without a name.
-#   infer   compiled networks and ONNX Runtime side by side (needs python3-torch and PyPI)
-#   build   dlc build's time, memory, and what comes out
+# Measures against the project's figures.
+#   bench.sh [build|infer|kernels] [arguments of that script]
+# build: times, memory and sizes of `dlc build`; infer: binaries beside ONNX Runtime, alternating in
+# one run (installs it into build/bench-venv); kernels: each kernel's share of the machine's limits.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 what=${1:-all}
 [ $# -gt 0 ] && shift
-status=0
 case $what in
-  infer | all)
-    for package in python3-torch python3-torchvision python3-venv; do
-      dpkg -s "$package" >/dev/null 2>&1 || { echo "bench infer needs: apt-get install $package" >&2; exit 1; }
-    done
-    tests/bench/infer.py "$@" || status=1
-    ;;&
-  build | all) tests/bench/build.py "$@" || status=1 ;;
-  infer) ;;
+  all)
+    python3 tests/bench/build.py
+    python3 tests/bench/infer.py
+    ;;
+  build) exec python3 tests/bench/build.py "$@" ;;
+  infer) exec python3 tests/bench/infer.py "$@" ;;
+  kernels) exec build/release/tests/kernels "$@" ;;
   *)
-    echo "dev bench: no benchmark '$what'; infer, build" >&2
+    echo "bench: no '$what'; build, infer, kernels or all" >&2
     exit 2
     ;;
 esac
-exit $status
