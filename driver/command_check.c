@@ -3,6 +3,7 @@
 #include "driver/compile.h"
 #include "driver/output.h"
 #include "ir/cost.h"
+#include "passes/memory_report.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -11,6 +12,7 @@ typedef struct {
   Session *session;
   Compilation c;
   Text out;
+  MemorySum *naive; /* of each function, before the pipeline */
 } Checking;
 
 static const char *dims_text(const Checking *k) {
@@ -145,23 +147,45 @@ static json_t *report_json(Checking *k) {
   return report;
 }
 
-/* After the pipeline: what is planned. */
+/* Before the pipeline: a buffer for each value. */
+static void sum_naive(Checking *k) {
+  const Module *module = k->c.module;
+  k->naive = ARENA_ARRAY(k->session->arena, module->functions.count + 1, MemorySum);
+  for (size_t i = 0; i < module->functions.count; i++)
+    k->naive[i] = memory_naive(module->functions.items[i]);
+}
+
+static const char *peak_place(const Checking *k, const MemoryReport *report) {
+  if (report->peak < 0 || !report->steps[report->peak].op->at) return "";
+  const Op *op = report->steps[report->peak].op;
+  return arena_format(k->session->arena, "   peak at line %d", op->at->line);
+}
+
+/* After the pipeline: what is planned, against the most that is alive at one time. */
 static void print_memory(Checking *k) {
   for (size_t i = 0; i < k->c.module->functions.count; i++) {
     const Function *f = k->c.module->functions.items[i];
     if (f->kind != FUNCTION_MODEL) continue;
-    text_format(&k->out, " memory      %s  %.2f MiB planned\n", f->name,
-                (double)f->arena_bytes / 0x1p20);
+    MemoryReport report = memory_report(k->session->arena, f, k->naive[i]);
+    text_format(&k->out, " memory      %s  %.2f MiB planned, %.2f the least possible%s\n", f->name,
+                (double)report.plan / 0x1p20, (double)report.bound / 0x1p20,
+                peak_place(k, &report));
   }
 }
 
-static void add_memory_json(json_t *report, const Module *module) {
+static void add_memory_json(Checking *k, json_t *report) {
   json_t *entries = json_object_get(report, "entries");
-  for (size_t i = 0, n = 0; i < module->functions.count; i++) {
-    const Function *f = module->functions.items[i];
+  for (size_t i = 0, n = 0; i < k->c.module->functions.count; i++) {
+    const Function *f = k->c.module->functions.items[i];
     if (f->kind != FUNCTION_MODEL) continue;
-    json_object_set_new(json_array_get(entries, n++), "memory",
-                        json_pack("{s:I}", "plan", (json_int_t)f->arena_bytes));
+    MemoryReport m = memory_report(k->session->arena, f, k->naive[i]);
+    json_t *memory = json_pack("{s:I,s:I,s:I}", "naive", (json_int_t)m.naive.bytes, "bound",
+                               (json_int_t)m.bound, "plan", (json_int_t)m.plan);
+    if (m.peak >= 0 && m.steps[m.peak].op->at)
+      json_object_set_new(memory, "peak",
+                          json_pack("{s:i,s:i}", "line", m.steps[m.peak].op->at->line, "column",
+                                    m.steps[m.peak].op->at->column));
+    json_object_set_new(json_array_get(entries, n++), "memory", memory);
   }
 }
 
@@ -171,11 +195,12 @@ int command_check(Session *session) {
   if (!compile_open(session, &k.c, &code)) return code;
   const Pass *specialise = pass_find("specialise");
   if (!pass_run(specialise, k.c.module, &k.c.passes, session->diagnostics, NULL)) return EXIT_INPUT;
+  sum_naive(&k);
   bool json = option_given(session->options, OPTION_json);
   if (json) {
     json_t *report = report_json(&k);
     if (!compile_passes(&k.c, NULL, NULL)) return EXIT_INPUT;
-    add_memory_json(report, k.c.module);
+    add_memory_json(&k, report);
     json_dumpf(report, stdout, JSON_COMPACT);
     fputc('\n', stdout);
     json_decref(report);

@@ -4,6 +4,7 @@
 #include "driver/output.h"
 #include "driver/verify.h"
 #include "ir/module_text.h"
+#include "passes/memory_report.h"
 
 #include <string.h>
 
@@ -38,11 +39,36 @@ static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, M
   return !dump->done;
 }
 
+static int memory(Session *session, Compilation *c, const char *form) {
+  bool svg = strcmp(form, "svg") == 0;
+  if (!svg && strcmp(form, "text") != 0) {
+    diag_usage(session->diagnostics, "--memory is '%s', not text or svg", form);
+    return EXIT_USAGE;
+  }
+  const Pass *specialise = pass_find("specialise"); /* naive at the dims that are asked for */
+  if (!pass_run(specialise, c->module, &c->passes, session->diagnostics, NULL)) return EXIT_INPUT;
+  size_t count = c->module->functions.count;
+  MemorySum *naive = ARENA_ARRAY(session->arena, count + 1, MemorySum);
+  for (size_t i = 0; i < count; i++) naive[i] = memory_naive(c->module->functions.items[i]);
+  if (!compile_passes(c, NULL, NULL)) return EXIT_INPUT;
+  Text text = text_new(session->arena);
+  for (size_t i = 0; i < count; i++) {
+    MemoryReport report = memory_report(session->arena, c->module->functions.items[i], naive[i]);
+    if (svg)
+      memory_report_svg(&text, &report);
+    else
+      memory_report_text(&text, &report);
+  }
+  return output_text(session, &text) ? EXIT_DONE : EXIT_INPUT;
+}
+
 int command_dump(Session *session) {
   const Options *options = session->options;
   Compilation c;
   int code;
   if (!compile_open(session, &c, &code)) return code;
+  const char *form = option_text(options, OPTION_memory, NULL);
+  if (form) return memory(session, &c, form);
   Dump dump = {.session = session,
                .after = option_text(options, OPTION_after, NULL),
                .diff = option_given(options, OPTION_diff),

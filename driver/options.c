@@ -124,6 +124,7 @@ Options *options_read(Arena *arena, Diagnostics *diagnostics, CommandName comman
       vec_push(arena, &options->values[info->id], "");
       continue;
     }
+    if (!value && info->id == OPTION_memory) value = "text"; /* the one option that needs none */
     if (!value && i + 1 < count) value = arguments[++i];
     if (!value) {
       diag_usage(diagnostics, "option '%s' wants %s", info->spelling, info->argument);
