@@ -6,8 +6,8 @@
 
 /* Above this many intervals only the sweep in time is tried, which is nearly linear. */
 enum { MOST_SORTED = 3000 };
-/* Tries of the local search, by the number of intervals. */
-enum { MOST_TRIES = 400, MOST_TRIED = 400 };
+/* Tries of the local search, and comparisons of intervals that they may take in all. */
+enum { MOST_TRIES = 400, MOST_COMPARISONS = 50000000 };
 /* With more alive at a time the sweep no longer looks for gaps. */
 enum { MOST_ALIVE = 2000 };
 
@@ -134,7 +134,8 @@ static void sort_by(const Packing *p, int criterion, int *order) {
 /* Places first what stood out at the top, and tries again. */
 static void search(Packing *p, int *order, int64_t bound) {
   int64_t bytes = pack_in_order(p, order);
-  for (int tries = 0; tries < MOST_TRIES && p->best_bytes > bound; tries++) {
+  int64_t most = MOST_COMPARISONS / ((int64_t)p->count * p->count + 1);
+  for (int tries = 0; tries < MOST_TRIES && tries < most && p->best_bytes > bound; tries++) {
     int from = -1;
     for (int i = p->count - 1; i > 0 && from < 0; i--)
       if (p->offsets[order[i]] + p->intervals[order[i]].bytes == bytes) from = i;
@@ -164,7 +165,7 @@ int64_t intervals_pack(Arena *scratch, Interval *intervals, int count, int steps
       sort_by(&p, criterion, order);
       pack_in_order(&p, order);
     }
-  if (count <= MOST_TRIED && p.best_bytes > bound) {
+  if (count <= MOST_SORTED && p.best_bytes > bound) {
     sort_by(&p, 1, order);
     search(&p, order, bound);
   }

@@ -104,25 +104,25 @@ static void place_results(Planning *p) {
   }
 }
 
-/* Whether each element of the result depends on that element of the argument alone, so that one may
- * be written over the other: elementwise operations of the whole shape between them. */
+/* Whether each element of the result is written after the last reading of that element of the
+ * operand, so that one may be written over the other. Elementwise operations of the whole shape
+ * read where they write; reductions over rows, and softmax, read a row before its result is
+ * written. */
 static bool is_read_in_place(const Op *op, int operand) {
   const Type *type = &op_result(op)->type;
   if (op->result_count != 1 || !type_equal(&op->operands[operand]->type, type)) return false;
-  if (operator_has(op->kind, TRAIT_ELEMENTWISE)) return true;
+  if (operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_softmax) return true;
   if (op->kind != OP_fused) return false;
   const Value *argument = op->region->arguments[operand];
   for (const Op *inner = op->region->first; inner; inner = inner->next) {
+    bool reads = false;
+    for (int i = 0; i < inner->operand_count; i++) reads = reads || inner->operands[i] == argument;
+    bool moves = inner->kind == OP_reshape || inner->kind == OP_broadcast;
+    bool reduces = operator_has(inner->kind, TRAIT_REDUCTION) || inner->kind == OP_softmax;
     if (operator_has(inner->kind, TRAIT_ELEMENTWISE)) {
-      for (int i = 0; i < inner->operand_count; i++)
-        if (inner->operands[i] == argument && inner->results[0]->type.rank != type->rank)
-          return false;
-      continue;
-    }
-    if (inner->operand_count > 0 && inner->kind != OP_reshape && inner->kind != OP_broadcast)
-      return false; /* a product, a reduction, a move: its order of reading is its own */
-    for (int i = 0; i < inner->operand_count; i++)
-      if (inner->operands[i] == argument) return false;
+      if (reads && inner->results[0]->type.rank != type->rank) return false;
+    } else if (moves ? reads : inner->operand_count > 0 && !reduces)
+      return false;
   }
   return true;
 }

@@ -129,6 +129,7 @@ static bool check(void *user, const Pass *pass, const PassEffect *effect, Module
       memory_report_text(&text, &report);
       printf("%s", text_get(&text));
     }
+  if (print_after) return true;
   const Op *where = NULL;
   const char *fault = module_verify(r->arena, module, &where);
   if (fault) {
