@@ -229,6 +229,11 @@ static void mark_aliases(LoopKernel *kernel, const ProgramOperand *operands,
   }
 }
 
+/* What `parallel` found to be too little for several threads. */
+static bool is_serial(const Op *op) {
+  return op->kind == OP_fused && op_flag(op, ATTRIBUTE_serial);
+}
+
 static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Value *const *values,
                    int count) {
   const Op *telling = telling_op(l->op);
@@ -242,7 +247,7 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
                       .place = place_text(lw, telling->at),
                       .algorithm = l->algorithm,
                       .trips = l->trips,
-                      .grain = l->grain,
+                      .grain = is_serial(l->op) ? 0 : l->grain,
                       .flop = op_flops(l->dims, l->op),
                       .bytes = bytes_of(l->dims, values, count)};
   if (l->op->kind == OP_concat) /* only a part of it */

@@ -10,6 +10,7 @@
  * overlapping windows. Linear, but for the limits on a kernel's size. */
 #include "passes/fuse_region.h"
 
+#include "passes/cost.h"
 #include "passes/dce.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
@@ -60,44 +61,6 @@ static bool is_unit_reshape(const Op *op) {
     while (j < to->rank && dim_is(to->dims[j], 1)) j++;
     if (i == from->rank || j == to->rank) return i == from->rank && j == to->rank;
     if (from->dims[i++] != to->dims[j++]) return false;
-  }
-}
-
-/* Elements, for ratios; dims at their bounds. */
-static double elements(const Type *type) {
-  double count = 1;
-  for (int i = 0; i < type->rank; i++) count *= (double)dim_max(type->dims[i]);
-  return count;
-}
-
-/* Operations of the machine for one element, roughly. */
-static double cost_of(Operator kind) {
-  switch (kind) {
-  case OP_reshape:
-  case OP_broadcast:
-  case OP_transpose:
-  case OP_slice:
-  case OP_windows:
-    return 0;
-  case OP_div:
-  case OP_sqrt:
-  case OP_rsqrt:
-  case OP_rem:
-    return 6;
-  case OP_exp:
-  case OP_expm1:
-  case OP_log:
-  case OP_log1p:
-  case OP_sin:
-  case OP_cos:
-  case OP_tanh:
-  case OP_erf:
-  case OP_pow:
-    return 20;
-  case OP_gather:
-    return 8;
-  default:
-    return 1;
   }
 }
 
@@ -247,13 +210,13 @@ static Kernel *only_user(const Fuse *f, const Op *op) {
 /* How often the operation's elements would be computed in the kernel of its users, for each one;
  * and in which passes over a row. */
 static double repeats_in(const Fuse *f, const Op *op, unsigned *when) {
-  double most = 0, own = elements(&op_result(op)->type);
+  double most = 0, own = type_elements(&op_result(op)->type);
   *when = 0;
   for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
     const Op *user = use_at(&f->uses, op_result(op), i);
     unsigned axes;
     double repeat = f->repeat[user->mark];
-    double larger = elements(&op_result(user)->type) / (own > 0 ? own : 1);
+    double larger = type_elements(&op_result(user)->type) / (own > 0 ? own : 1);
     if (operator_has(user->kind, TRAIT_ELEMENTWISE) || user->kind == OP_broadcast ||
         user->kind == OP_windows)
       repeat *= larger > 1 ? larger : 1;
@@ -299,7 +262,7 @@ static const Op *reduction_behind(const Fuse *f, const Kernel *kernel, const Op 
  * rows before the reduction itself is met. */
 static void expect_rows(const Fuse *f, Kernel *kernel, const Op *op) {
   if (kernel->reductions > 0 || kernel->moves || !is_simple(op)) return;
-  if (elements(&op_result(op)->type) >= elements(&op_result(kernel->root)->type)) return;
+  if (type_elements(&op_result(op)->type) >= type_elements(&op_result(kernel->root)->type)) return;
   const Op *reduction = reduction_behind(f, kernel, op, 6);
   unsigned axes;
   if (!reduction || !is_row_reduction(reduction, &axes)) return;
@@ -328,11 +291,12 @@ static bool join(Fuse *f, Op *op, Kernel *kernel) {
     if (windows || !fits_rows(kernel, op, when, repeat)) return false;
     if (is_row_shape(&op_result(op)->type, &kernel->shape, kernel->axes)) times = 1, repeat = 1;
   }
-  double all = repeat * times, cost = windows ? 20 : cost_of(op->kind);
+  double all = repeat * times, cost = windows ? 20 : operator_cost(op->kind);
   if (reduces ? repeat > 1 && kernel->reductions == 0 && kernel->moves
               : all > 1 && (cost > 1 || all > most_repeats))
     return false;
-  double share = elements(&op_result(op)->type) / (1 + elements(&op_result(kernel->root)->type));
+  double share =
+      type_elements(&op_result(op)->type) / (1 + type_elements(&op_result(kernel->root)->type));
   double again = reduces ? 0 : cost * (all - 1) * share;
   if (kernel->repeated + again > most_repeated_work) return false;
   kernel->repeated += again;

@@ -133,15 +133,21 @@ Value *fused_value(Value *value) {
   return kernel ? op_result(kernel) : value;
 }
 
+Op *fused_new(Function *function, Value *const *operands, int operand_count, const Type *result) {
+  Attribute serial = {ATTRIBUTE_serial, attribute_flag(false)};
+  Op *op = op_new(function, OP_fused, operands, operand_count, &serial, result, 1);
+  op->region = block_new(function, op);
+  return op;
+}
+
 void fuse_region(Function *function, const OpList *ops, int number) {
   Module *module = function->module;
   Op *last = vec_last(ops);
   Value *result = op_result(last);
   Fusing f = {.function = function};
   for (size_t i = 0; i < ops->count; i++) f.product = f.product || is_product(ops->items[i]);
-  Op *fused = f.fused = op_new(function, OP_fused, NULL, 0, NULL, &result->type, 1);
+  Op *fused = f.fused = fused_new(function, NULL, 0, &result->type);
   fused->symbol = kernel_name(module, ops, number);
-  fused->region = block_new(function, fused);
   fused->at = last->at, fused->layer = last->layer;
   op_insert_before(last, fused);
   for (size_t i = 0; i < ops->count; i++) {

@@ -10,6 +10,9 @@ typedef VEC(Op *) OpList;
 /* Whether an operation that makes a value from nothing goes into each region that uses it. */
 bool op_is_generator(const Op *op);
 
+/* An empty kernel, not yet in a block; its region sees what block_add_argument adds. */
+Op *fused_new(Function *function, Value *const *operands, int operand_count, const Type *result);
+
 /* What the function's block sees of a value: a kernel's result, for what it yields. */
 Value *fused_value(Value *value);
 

@@ -9,6 +9,7 @@
  * with the lower bound. Nearly linear. */
 #include "passes/plan.h"
 
+#include "passes/fuse_region.h"
 #include "passes/offsets.h"
 #include "passes/rewrite.h"
 #include "support/bug.h"
@@ -71,12 +72,11 @@ typedef struct {
 static Value *add_copy(Planning *p, Value *value) {
   Function *function = p->function;
   Module *module = function->module;
-  Op *op = op_new(function, OP_fused, &value, 1, NULL, &value->type, 1);
+  Op *op = fused_new(function, &value, 1, &value->type);
   int kernels = 0;
   for (const Op *other = function->body->first; other; other = other->next)
     kernels += op_makes_kernel(other);
   op->symbol = intern(module->names, arena_format(module->arena, "k%d_copy", kernels));
-  op->region = block_new(function, op);
   op->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
   op->region->yields[0] = block_add_argument(op->region, NULL, value->type, BIND_PLAIN);
   op->region->yield_count = 1;

@@ -1,0 +1,81 @@
+#include "passes/cost.h"
+
+/* Multiply-adds that take as long as one simple operation on an element in memory. */
+static const double products_per_operation = 8;
+
+double operator_cost(Operator kind) {
+  switch (kind) {
+  case OP_reshape:
+  case OP_broadcast:
+  case OP_transpose:
+  case OP_slice:
+  case OP_windows:
+    return 0;
+  case OP_div:
+  case OP_sqrt:
+  case OP_rsqrt:
+  case OP_rem:
+    return 6;
+  case OP_exp:
+  case OP_expm1:
+  case OP_log:
+  case OP_log1p:
+  case OP_sin:
+  case OP_cos:
+  case OP_tanh:
+  case OP_erf:
+  case OP_pow:
+    return 20;
+  case OP_softmax:
+    return 25;
+  case OP_gather:
+    return 8;
+  default:
+    return operator_has(kind, TRAIT_PRODUCT) ? 0 : 1;
+  }
+}
+
+double type_elements(const Type *type) {
+  double count = 1;
+  for (int i = 0; i < type->rank; i++) count *= (double)dim_max(type->dims[i]);
+  return count;
+}
+
+/* Multiply-adds for one element of a product's result. */
+static double product_depth(const Op *op) {
+  const Type *x = &op->operands[0]->type, *w = &op->operands[1]->type;
+  double weights = type_elements(w);
+  switch (op->kind) {
+  case OP_dot: {
+    const DimList *contract = op_attribute(op, ATTRIBUTE_contract)->lists.items;
+    double depth = 1;
+    for (int i = 0; i < contract->count; i++)
+      depth *= (double)dim_max(x->dims[dim_value(contract->items[i])]);
+    return depth;
+  }
+  case OP_dot_panel:
+    return (double)dim_max(w->dims[1]);
+  case OP_conv_panel:
+    return weights / (double)(dim_max(w->dims[0]) * dim_max(w->dims[w->rank - 1]));
+  case OP_conv: {
+    bool last = op_word(op, ATTRIBUTE_layout)[1] == 'h';
+    return weights / (double)dim_max(w->dims[last ? w->rank - 1 : 0]);
+  }
+  case OP_conv_transpose:
+    return weights / (double)dim_max(w->dims[1]);
+  default:
+    return weights;
+  }
+}
+
+double op_work(const Op *op) {
+  double work = 0;
+  if (op->region)
+    for (const Op *inner = op->region->first; inner; inner = inner->next) work += op_work(inner);
+  if (op->region || op->result_count == 0) return work;
+  double elements = type_elements(&op->results[0]->type);
+  if (operator_has(op->kind, TRAIT_PRODUCT))
+    return elements * product_depth(op) / products_per_operation;
+  if (operator_has(op->kind, TRAIT_REDUCTION)) elements = type_elements(&op->operands[0]->type);
+  return elements * operator_cost(op->kind);
+}
