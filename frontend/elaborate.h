@@ -32,7 +32,8 @@ typedef struct {
   int override_count;
   const char *const *entries; /* names, each once; NULL: all models */
   int entry_count;
-  bool initialisers; /* add the function `init`, which gives parameters their first values */
+  bool initialisers;  /* add the function `init`, which gives parameters their first values */
+  int64_t most_steps; /* made while compiling; 0: 10,000,000 */
 } ElaborateOptions;
 
 /* A layer or function that was applied in the user's own files, for tables: in the order of

@@ -77,7 +77,8 @@ void unsupported(Elaborator *e, const Frame *frame, Span span, const char *what)
 bool take_step(Elaborator *e, const Frame *frame, Span span, int64_t steps) {
   if (e->stopped) return false;
   e->steps += steps;
-  if (e->steps <= MOST_STEPS) return true;
+  int64_t most = e->options->most_steps ? e->options->most_steps : MOST_STEPS;
+  if (e->steps <= most) return true;
   Diagnostic *d = report(e, frame, E0306, span, "compiling '%s' takes too many steps",
                          e->entry ? e->entry : "the file");
   diag_help(d, "loops and calls that run while compiling make at most 10,000,000 steps in all");
