@@ -197,10 +197,12 @@ static void dot_panel(Tile t) {
   Dot d = {.tile = t};
   d.x = rank == 2 ? given : loop_view(k, given, "rows", given->element, 2, rows, depth);
   int64_t sum = dim_is_constant(x->type.dims[rank - 1]) ? dim_value(x->type.dims[rank - 1]) : 0;
-  if (dim_is_constant(m)) plan_ahead(&t, (dim_value(m) + t.rows - 1) / t.rows, sum);
+  int64_t tiles = (dim_min(m) + t.rows - 1) / t.rows; /* of which each fetches a share */
+  plan_ahead(&t, tiles, sum);
   LoopExpr *count;
   d.first = loop_for_tail(k, "i", begin, end, t.rows, &count);
-  begin_ahead(&t, p, loop_div(k, d.first, loop_int(k, t.rows)), sum);
+  LoopExpr *tile = loop_div(k, d.first, loop_int(k, t.rows));
+  begin_ahead(&t, p, dim_is_constant(m) ? tile : loop_min(k, tile, loop_int(k, tiles)), sum);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, t.rows, (int)t.columns, loop_number(k, 0));
   d.k = loop_for_unroll(k, "k", loop_int(k, 0), depth, UNROLL);
   LoopExpr *zero = loop_int(k, 0);
@@ -270,14 +272,14 @@ static void conv_panel(Tile t) {
   LoopExpr *first_channel = loop_let(k, "channel", loop_mul(k, group, loop_int(k, in)));
 
   int64_t depth = kh * kw * in, wide = 0;
-  if (type_is_static(out)) {
+  if (dim_is_constant(out->dims[1]) && dim_is_constant(out->dims[2])) {
     wide = (dim_value(out->dims[2]) + t.rows - 1) / t.rows;
-    plan_ahead(&t, dim_value(out->dims[0]) * dim_value(out->dims[1]) * wide, depth);
+    plan_ahead(&t, dim_value(out->dims[1]) * wide, depth);
   }
   LoopExpr *count, *zero = loop_int(k, 0);
   c.ow = loop_for_tail(k, "ow", zero, dim_expr(k, out->dims[2]), t.rows, &count);
-  LoopExpr *tile = loop_add(k, loop_mul(k, c.n, dim_expr(k, out->dims[1])), c.oh);
-  tile = loop_add(k, loop_mul(k, tile, loop_int(k, wide)), loop_div(k, c.ow, loop_int(k, t.rows)));
+  LoopExpr *tile = loop_mul(k, c.oh, loop_int(k, wide)); /* the same for each picture */
+  tile = loop_add(k, tile, loop_div(k, c.ow, loop_int(k, t.rows)));
   begin_ahead(&t, p, tile, depth);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, t.rows, (int)t.columns, loop_number(k, 0));
   LoopExpr *y = loop_for(k, "kh", zero, loop_int(k, kh));
