@@ -35,7 +35,7 @@ def build(example, rounds, words):
     """The best of some rounds: seconds, processors' seconds, peak memory, the program."""
     program = example.folder / "measured"
     command = [example.build / "dlc", "build", example.source, "--entry", example.case.entry, "-o", program]
-    command += common.runner.options(example.case, True) + words
+    command += common.runner.options(example.case, bool(words)) + words  # without weights: all as the page says
     found = [common.measure(command, preexec_fn=one_core)[:3] for _ in range(rounds)]
     return min(f[0] for f in found), min(f[1] for f in found), max(f[2] for f in found), program
 
