@@ -11,3 +11,6 @@ target_compile_options(dlrt PRIVATE -ffunction-sections -fdata-sections -fvisibi
 set_source_files_properties(runtime/inflate.c runtime/crc32.c runtime/element.c runtime/run.c
                             PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:RelWithDebInfo,Release>:-O2>")
 target_link_libraries(dlrt PUBLIC m Threads::Threads)
+
+install(TARGETS dlrt ARCHIVE DESTINATION lib/dlc) # where dlc looks, from its own place
+install(FILES runtime/dlrt.h runtime/model.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dlc/runtime)

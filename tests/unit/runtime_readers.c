@@ -312,6 +312,39 @@ static void test_write(void **state) {
   assert_int_equal(dlrt_array_write("/dev/full", results, 1, &error), DLRT_BAD_ARGUMENT);
 }
 
+/* A block with codes of its own, matches and a long head, whole, joined and cut. */
+static void test_gzip(void **state) {
+  (void)state;
+  size_t size = sizeof sample_text_gz;
+  unsigned char twice[2 * sizeof sample_text_gz + 4] = {0};
+  memcpy(twice, sample_text_gz, size);
+  memcpy(twice + size, sample_text_gz, size);
+  for (int joined = 1; joined <= 2; joined++) {
+    dlrt_file file = {twice, joined == 1 ? size : sizeof twice, DLRT_BORROWED};
+    assert_int_equal(dlrt_file_gunzip("text", &file, &error), DLRT_OK);
+    assert_int_equal(file.size, joined * 3000);
+    for (int n = 0; n < joined * 3000; n++) {
+      int i = n % 3000;
+      assert_int_equal(file.data[n], i % 7 ? i * i / 8 % 23 + 97 : i % 3 + 32);
+    }
+    dlrt_file_close(&file);
+  }
+  for (size_t cut = 2; cut < size; cut++) {
+    unsigned char *part = malloc(cut);
+    memcpy(part, sample_text_gz, cut);
+    dlrt_file file = {part, cut, DLRT_BORROWED};
+    assert_int_equal(dlrt_file_gunzip("text", &file, &error), DLRT_BAD_FILE);
+    free(part);
+  }
+  for (size_t at = 28; at < size; at++) {
+    if (at == size - 9) continue; /* the last byte of data is not full; each other one matters */
+    twice[at] ^= 0x10;
+    dlrt_file file = {twice, size, DLRT_BORROWED};
+    assert_int_equal(dlrt_file_gunzip("text", &file, &error), DLRT_BAD_FILE);
+    twice[at] ^= 0x10;
+  }
+}
+
 static void test_missing(void **state) {
   (void)state;
   dlrt_array array;
@@ -370,8 +403,8 @@ int main(void) {
       cmocka_unit_test(test_npy_refused), cmocka_unit_test(test_npz),
       cmocka_unit_test(test_png),         cmocka_unit_test(test_pnm),
       cmocka_unit_test(test_csv),         cmocka_unit_test(test_raw),
-      cmocka_unit_test(test_write),       cmocka_unit_test(test_missing),
-      cmocka_unit_test(test_elements),
+      cmocka_unit_test(test_gzip),        cmocka_unit_test(test_write),
+      cmocka_unit_test(test_missing),     cmocka_unit_test(test_elements),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
