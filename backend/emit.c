@@ -15,8 +15,8 @@ static const char *const pipelines[] = {
     "function(sroa)",
     "function(sroa,early-cse,instcombine<no-verify-fixpoint>)",
     "function(sroa,early-cse,instcombine<no-verify-fixpoint>,loop-mssa(licm),simplifycfg)",
-    "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),"
-    "gvn,instcombine<no-verify-fixpoint>)",
+    ("function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
+     "loop-mssa(licm),gvn,instcombine<no-verify-fixpoint>)"),
 };
 static const LLVMCodeGenOptLevel code_levels[] = {LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault,
                                                   LLVMCodeGenLevelDefault,
