@@ -229,6 +229,25 @@ static Value *canon_where(Canon *c) {
   return as_result(c, op->operands[number != 0 ? 1 : 2]);
 }
 
+/* A product with a transposed matrix is the product along its other axis: a weight is not copied.
+ */
+static Value *canon_dot(Canon *c) {
+  Value *x = c->op->operands[0], *y = c->op->operands[1];
+  const Op *from = y->op;
+  const DimList *contract = op_attribute(c->op, ATTRIBUTE_contract)->lists.items;
+  if (y->type.rank != 2 || !from || from->kind != OP_transpose || contract[1].count != 1 ||
+      op_attribute(c->op, ATTRIBUTE_batch)->lists.items[1].count > 0)
+    return NULL;
+  int64_t other = 1 - dim_value(contract[1].items[0]);
+  DimList *lists = ARENA_ARRAY(c->module->arena, 2, DimList);
+  lists[0] = contract[0];
+  lists[1] = attribute_integers(c->module, &other, 1).dims;
+  AttributeValue value = {.kind = ATTRIBUTE_LISTS};
+  value.lists.items = lists, value.lists.count = 2;
+  Attribute attribute = {ATTRIBUTE_contract, value};
+  return made(c, build(&c->builder, OP_dot, (Value *[]){x, from->operands[0]}, 2, &attribute, 1));
+}
+
 static Value *canon_op(Canon *c) {
   Op *op = c->op;
   Value *x = op->operand_count > 0 ? op->operands[0] : NULL;
@@ -259,6 +278,8 @@ static Value *canon_op(Canon *c) {
     return canon_reduction(c);
   case OP_windows:
     return canon_windows(c);
+  case OP_dot:
+    return canon_dot(c);
   case OP_where:
     return canon_where(c);
   default:

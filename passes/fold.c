@@ -171,12 +171,14 @@ static void fold_block(Block *block, void *user) {
   for (Op *op = block->first, *next; op; op = next) {
     next = op->next;
     op_follow(op);
+    if (op->result_count == 0 || op_result(op)->mark == 0) continue; /* nobody uses it */
     Value *by = constant_fold(constants, op);
     if (by) op_replace(op, by, true);
   }
 }
 
 void fold_function(const Constants *constants, Function *function) {
+  dce_function(function); /* counts uses, too */
   function_blocks(function, fold_block, (void *)(uintptr_t)constants);
   graph_resolve(function);
   dce_function(function);
@@ -186,6 +188,7 @@ bool pass_fold(PassContext *context) {
   Constants constants = constants_of(context);
   for (size_t i = 0; i < context->module->functions.count; i++) {
     Function *function = context->module->functions.items[i];
+    graph_count_uses(function);
     function_blocks(function, fold_block, &constants);
     graph_resolve(function);
   }
