@@ -74,6 +74,12 @@ LoopExpr *scalar_op(LoopKernel *k, const Op *op, LoopExpr *const *a) {
     return loop_neg(k, a[0]);
   case OP_abs:
     return loop_unary(k, LOOP_ABS, a[0]);
+  case OP_sign: { /* 0 and NaN are their own */
+    LoopElement e = loop_type(a[0]).element;
+    LoopExpr *zero = loop_literal(k, e, 0), *one = loop_literal(k, e, 1);
+    LoopExpr *below = loop_select(k, loop_lt(k, a[0], zero), loop_literal(k, e, -1), a[0]);
+    return loop_select(k, loop_gt(k, a[0], zero), one, below);
+  }
   case OP_floor:
     return loop_unary(k, LOOP_FLOOR, a[0]);
   case OP_sqrt:

@@ -302,6 +302,14 @@ Object *builtin_floor(BuiltinCall *call) {
   return unary_operator(call, OP_floor, floor);
 }
 
+static double sign(double x) {
+  return x > 0 ? 1 : x < 0 ? -1 : x;
+}
+
+Object *builtin_sign(BuiltinCall *call) {
+  return unary_operator(call, OP_sign, sign);
+}
+
 Object *builtin_abs(BuiltinCall *call) {
   Object *x = call->values[0];
   if (x->kind == OBJECT_INTEGER && x->integer != INT64_MIN)

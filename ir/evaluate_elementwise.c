@@ -129,6 +129,7 @@ static double real_power(double x, double y) {
   }
 MAP(neg, -x, wrap_neg(x))
 MAP(abs, fabs(x), x < 0 ? wrap_neg(x) : x)
+MAP(sign, x > 0 ? 1 : x < 0 ? -1 : x, (x > 0) - (x < 0))
 MAP(floor, floor(x), x)
 MAP_REAL(sqrt, sqrt(x))
 MAP_REAL(rsqrt, 1 / sqrt(x))

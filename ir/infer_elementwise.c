@@ -19,6 +19,7 @@ static bool arithmetic_unary(Inference *i) {
   }
 AS(arithmetic_unary, neg)
 AS(arithmetic_unary, abs)
+AS(arithmetic_unary, sign)
 AS(float_unary, floor)
 AS(float_unary, sqrt)
 AS(float_unary, rsqrt)

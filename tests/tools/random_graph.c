@@ -225,12 +225,14 @@ static int axis_of(Generator *g, const Value *x) {
 /* ---- elementwise ---- */
 
 static void make_unary(Generator *g, Operator kind) {
-  Value *x = pick(g, kind == OP_neg || kind == OP_abs ? ARITHMETIC : FLOAT, 0, 6, kind == OP_floor);
+  bool jumps = kind == OP_floor || kind == OP_sign; /* wants exact operands */
+  Value *x = pick(g, kind == OP_neg || kind == OP_abs ? ARITHMETIC : FLOAT, 0, 6, jumps);
   Fact f = fact(g, x);
   Element e = x->type.element;
   switch (kind) {
   case OP_neg:
   case OP_abs:
+  case OP_sign:
   case OP_floor:
     keep(g, unary(g, kind, x), f.bound + 1, f.exact);
     return;
