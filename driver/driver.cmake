@@ -7,6 +7,5 @@ install(TARGETS dlc RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/docs/man/dlc.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/frontend/std DESTINATION ${CMAKE_INSTALL_DATADIR}/dlc
         FILES_MATCHING PATTERN "*.dl")
-install(TARGETS dlrt ARCHIVE DESTINATION lib/dlc) # where dlc looks: ../lib/dlc
 install(FILES ${CMAKE_SOURCE_DIR}/runtime/dlrt.h ${CMAKE_SOURCE_DIR}/runtime/model.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/dlc/runtime)

@@ -3,7 +3,7 @@
 #include "backend/target.h"
 #include "driver/session.h"
 #include "frontend/program.h"
-#include "ir/operator.h"
+#include "ir/describe.h"
 #include "passes/pass.h"
 
 #include <string.h>
@@ -40,9 +40,10 @@ void help_command(FILE *to, CommandName command) {
   }
 }
 
-static int help_operators(void) {
-  for (int i = 0; i < OPERATORS; i++)
-    printf("%-15s %s\n", operator_infos[i].name, operator_infos[i].meaning);
+static int help_operators(Session *session) {
+  Text text = text_new(session->arena);
+  operators_describe(&text, false);
+  fputs(text_get(&text), stdout);
   return EXIT_DONE;
 }
 
@@ -69,7 +70,7 @@ int command_help(Session *session) {
       help_command(stdout, (CommandName)i);
       return EXIT_DONE;
     }
-  if (strcmp(topic, "ops") == 0) return help_operators();
+  if (strcmp(topic, "ops") == 0) return help_operators(session);
   if (strcmp(topic, "passes") == 0) return help_passes();
   if (strcmp(topic, "cpus") == 0) return help_cpus();
   diag_usage(session->diagnostics, "no help on '%s'", topic);
