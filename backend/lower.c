@@ -16,7 +16,8 @@ typedef struct {
   NativeProgram *program;
   const Target *target;
   Module *module;
-  VEC(const char *) texts; /* of program->kernels, without their names */
+  VEC(const char *) texts; /* of program->kernels, without their names; interned */
+  Interner *interner;
 } Lowerer;
 
 static int64_t align(int64_t bytes) {
@@ -168,9 +169,9 @@ static LoopKernel *add_kernel(Lowerer *lw, LoopKernel *kernel) {
   const char *name = kernel->name;
   Text text = text_new(lw->arena);
   loop_print_key(&text, kernel);
-  const char *loops = text_get(&text);
+  const char *loops = intern(lw->interner, text_get(&text));
   for (size_t i = 0; i < lw->texts.count; i++)
-    if (strcmp(lw->texts.items[i], loops) == 0) return lw->program->kernels.items[i];
+    if (lw->texts.items[i] == loops) return lw->program->kernels.items[i];
   for (int n = 2; name_is_taken(lw, kernel->name); n++)
     kernel->name = arena_format(lw->arena, "%s_%d", name, n);
   vec_push(lw->arena, &lw->program->kernels, kernel);
@@ -301,7 +302,11 @@ static void lower_function(Lowerer *lw, const Function *function) {
 NativeProgram *lower(Arena *arena, const Module *module, const Target *target, const char *name) {
   NativeProgram *program = ARENA_NEW(arena, NativeProgram);
   *program = (NativeProgram){.arena = arena, .module = module, .name = name};
-  Lowerer lw = {.arena = arena, .program = program, .target = target, .module = (Module *)module};
+  Lowerer lw = {.interner = interner_new(arena),
+                .arena = arena,
+                .program = program,
+                .target = target,
+                .module = (Module *)module};
   lay_out_tensors(&lw);
   for (size_t i = 0; i < module->functions.count; i++)
     if (module->functions.items[i]->kind == FUNCTION_MODEL)

@@ -6,9 +6,8 @@
  *
  * This is batch norm at inference, in the form that elaborating and folding leave. It goes through
  * the chain of add, sub and mul by constants (a number, or one a channel) behind a conv,
- * conv_transpose or dot whose weight is constant, as long as nothing else uses the values between;
- * and takes a factor of the input's channels in front of it too. Afterwards such a product is
- * followed by one add at most. Linear. */
+ * conv_transpose or dot whose weight is constant, as long as nothing else uses the values between.
+ * Afterwards such a product is followed by one add at most. Linear. */
 #include "passes/constants.h"
 #include "passes/dce.h"
 #include "passes/rewrite.h"
