@@ -754,8 +754,9 @@ static void make_region(Generator *g, Operator kind) {
   operands[1] = y;
   results[0] = row;
   results[1] = x->type;
-  Attribute axis = {ATTRIBUTE_axis, integer(g, 0)};
-  Op *made = op_new(g->function, kind, operands, 2, &axis, results, scan ? 2 : 1);
+  Attribute attribute = {ATTRIBUTE_axis, integer(g, 0)};
+  if (!scan) attribute = (Attribute){ATTRIBUTE_serial, attribute_flag(false)};
+  Op *made = op_new(g->function, kind, operands, 2, &attribute, results, scan ? 2 : 1);
   if (!scan)
     made->symbol =
         intern(g->module->names, arena_format(g->module->arena, "k%zu", g->values.count));
