@@ -1,6 +1,7 @@
 /* dlc build FILE: an executable, a library, or any stage before it. */
 #include "backend/header.h"
 #include "backend/link.h"
+#include "driver/ir_file.h"
 #include "driver/native.h"
 #include "driver/output.h"
 #include "driver/report.h"
@@ -128,10 +129,11 @@ static bool write_text(Build *b, Kind kind) {
     header_print(&text, b->native.program, native_descriptor(&b->native, library));
     break;
   }
-  default:
-    module_print(
-        &text, b->compilation.module,
-        (PrintOptions){.locations = !option_given(b->session->options, OPTION_no_locations)});
+  default: {
+    bool locations = !option_given(b->session->options, OPTION_no_locations);
+    return ir_file_write(b->session, b->compilation.module, to,
+                         (PrintOptions){.locations = locations});
+  }
   }
   return output_write(b->session, to, text_get(&text), text.length);
 }

@@ -1,6 +1,6 @@
 /* dlc opt FILE.ir --passes=fold,cse: chosen passes over graph text. */
 #include "driver/compile.h"
-#include "driver/output.h"
+#include "driver/ir_file.h"
 #include "driver/verify.h"
 #include "driver/weights.h"
 #include "ir/module_text.h"
@@ -27,8 +27,7 @@ int command_opt(Session *session) {
                                                session->diagnostics, callback, session)
                            : true;
   if (!done) return EXIT_INPUT;
-  Text text = text_new(session->arena);
   PrintOptions print = {.locations = !option_given(session->options, OPTION_no_locations)};
-  module_print(&text, module, print);
-  return output_text(session, &text) ? EXIT_DONE : EXIT_INPUT;
+  const char *to = option_text(session->options, OPTION_output, "-");
+  return ir_file_write(session, module, to, print) ? EXIT_DONE : EXIT_INPUT;
 }

@@ -1,5 +1,7 @@
 #include "driver/compile.h"
 
+#include "driver/ir_file.h"
+
 #include "ir/module_text.h"
 
 #include <stdlib.h>
@@ -92,7 +94,8 @@ Module *load_text_ir(Session *session, const char *path) {
     diag_report(session->diagnostics, E0501, (Span){file, 0, 0}, "%s", message);
     return NULL;
   }
-  return module_parse(session->arena, session->diagnostics, file);
+  Module *module = module_parse(session->arena, session->diagnostics, file);
+  return module && ir_file_attach(session, module, path) ? module : NULL;
 }
 
 static Module *load_dl(Compilation *c) {

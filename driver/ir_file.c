@@ -1,0 +1,70 @@
+#include "driver/ir_file.h"
+
+#include "driver/output.h"
+#include "runtime/safetensors.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* f.safetensors for f.ir; NULL for other names. */
+static const char *data_path(Arena *arena, const char *path) {
+  size_t length = strlen(path);
+  if (length < 4 || strcmp(path + length - 3, ".ir") != 0) return NULL;
+  return arena_format(arena, "%.*s.safetensors", (int)(length - 3), path);
+}
+
+static Span span_of(Session *session, const char *path) {
+  return (Span){sources_add(session->sources, path, path, NULL, 0), 0, 0};
+}
+
+static bool write_data(Session *session, const Module *module, const char *path) {
+  StoredDataList list = module_stored_data(module);
+  size_t count = 0;
+  dlrt_stored *stored = ARENA_ARRAY(session->arena, list.count + 1, dlrt_stored);
+  for (size_t i = 0; i < list.count; i++) {
+    const StoredData *from = &list.items[i];
+    if (!from->data->bytes) continue; /* it was not there when the text was read */
+    dlrt_stored *to = &stored[count++];
+    to->name = from->name;
+    to->element = (dlrt_element)from->data->element;
+    to->rank = from->type->rank;
+    for (int a = 0; a < to->rank; a++) to->shape[a] = dim_max(from->type->dims[a]);
+    to->data = from->data->bytes;
+    to->bytes = (size_t)from->data->count * (size_t)element_infos[from->data->element].bytes;
+  }
+  if (!count) return true;
+  dlrt_error error = {0};
+  if (dlrt_safetensors_write(path, stored, (int)count, NULL, 0, &error) == DLRT_OK) return true;
+  diag_report(session->diagnostics, E0603, span_of(session, path), "%s", error.text);
+  return false;
+}
+
+bool ir_file_write(Session *session, const Module *module, const char *path, PrintOptions print) {
+  Text text = text_new(session->arena);
+  module_print(&text, module, print);
+  const char *beside = data_path(session->arena, path);
+  if (beside && !write_data(session, module, beside)) return false;
+  return output_write(session, path, text_get(&text), text.length);
+}
+
+bool ir_file_attach(Session *session, Module *module, const char *path) {
+  const char *beside = data_path(session->arena, path);
+  if (!beside || access(beside, F_OK) != 0) return true;
+  dlrt_safetensors *file = ARENA_NEW(session->arena, dlrt_safetensors); /* stays mapped */
+  dlrt_error error = {0};
+  if (dlrt_safetensors_open(beside, file, &error)) {
+    diag_report(session->diagnostics, E0501, span_of(session, beside), "%s", error.text);
+    return false;
+  }
+  for (int i = 0; i < file->count; i++) {
+    const dlrt_stored *s = &file->tensors[i];
+    const char *message = NULL;
+    if (s->element >= DLRT_ELEMENTS) continue;
+    int64_t count = (int64_t)(s->bytes / (size_t)element_infos[s->element].bytes);
+    const void *data = arena_copy(session->arena, s->data, s->bytes); /* aligned */
+    if (module_attach(module, s->name, (Element)s->element, count, data, &message) >= 0) continue;
+    diag_report(session->diagnostics, E0502, span_of(session, beside), "%s", message);
+    return false;
+  }
+  return true;
+}
