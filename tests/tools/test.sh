@@ -7,6 +7,7 @@ all=0
 [ "${1:-}" = --all ] && all=1
 
 tests/tools/include_rule.sh
+tests/tools/docs.sh
 label=(-LE slow)
 [ $all = 1 ] && label=()
 ctest --test-dir build/release -j "$(nproc)" --output-on-failure "${label[@]}"
