@@ -26,6 +26,7 @@ static const Cpu cpus[] = {
     {"skylake", "Intel 2015, AVX2", "skylake", 3, 32 * KIB, 256 * KIB},
     {"alderlake", "Intel 2021, AVX2", "alderlake", 3, 48 * KIB, 1280 * KIB},
     {"skylake-avx512", "Intel 2017, AVX-512", "skylake-avx512", 4, 32 * KIB, 1024 * KIB},
+    {"cascadelake", "Intel 2019, AVX-512", "cascadelake", 4, 32 * KIB, 1024 * KIB},
     {"icelake-server", "Intel 2021, AVX-512", "icelake-server", 4, 48 * KIB, 1280 * KIB},
     {"sapphirerapids", "Intel 2023, AVX-512", "sapphirerapids", 4, 48 * KIB, 2048 * KIB},
     {"znver2", "AMD 2019, AVX2", "znver2", 3, 32 * KIB, 512 * KIB},
