@@ -50,12 +50,13 @@ bool ir_file_write(Session *session, const Module *module, const char *path, Pri
 bool ir_file_attach(Session *session, Module *module, const char *path) {
   const char *beside = data_path(session->arena, path);
   if (!beside || access(beside, F_OK) != 0) return true;
-  dlrt_safetensors *file = ARENA_NEW(session->arena, dlrt_safetensors); /* stays mapped */
+  dlrt_safetensors *file = ARENA_NEW(session->arena, dlrt_safetensors);
   dlrt_error error = {0};
   if (dlrt_safetensors_open(beside, file, &error)) {
     diag_report(session->diagnostics, E0501, span_of(session, beside), "%s", error.text);
     return false;
   }
+  vec_push(session->arena, &session->mapped, file);
   for (int i = 0; i < file->count; i++) {
     const dlrt_stored *s = &file->tensors[i];
     const char *message = NULL;

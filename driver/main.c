@@ -101,6 +101,7 @@ int main(int argc, char **argv) {
   session.sources = sources_new(session.arena);
   session.diagnostics = diagnostics_new(session.arena, session.sources);
   int code = session_end(&session, run(&session, argc, argv));
+  for (size_t i = 0; i < session.mapped.count; i++) dlrt_safetensors_close(session.mapped.items[i]);
   arena_free(session.arena);
   return code;
 }

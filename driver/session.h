@@ -4,6 +4,7 @@
 #define DRIVER_SESSION_H
 
 #include "driver/options.h"
+#include "runtime/safetensors.h"
 
 /* Exit codes of dlc and of the binaries it makes. */
 enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_BUG = 70, EXIT_INTERRUPTED = 130 };
@@ -16,6 +17,7 @@ typedef struct {
   const char *program; /* argv[0] */
   bool colour, quiet, verbose;
   DiagForm form;
+  VEC(dlrt_safetensors *) mapped; /* whose data are used until the end; main closes them */
 } Session;
 
 /* Prints what was reported and gives the exit code: `code`, or EXIT_INPUT if it is 0 and there were

@@ -252,12 +252,13 @@ static void report_unused(Loader *l) {
 bool weights_load(Session *session, Module *module, const char *path, WeightsNotes *notes) {
   Loader l = {.session = session, .arena = module->arena, .module = module, .path = path};
   l.span = (Span){sources_add(session->sources, path, path, NULL, 0), 0, 0};
-  dlrt_safetensors *file = ARENA_NEW(module->arena, dlrt_safetensors); /* stays mapped */
+  dlrt_safetensors *file = ARENA_NEW(module->arena, dlrt_safetensors);
   dlrt_error error = {0};
   if (dlrt_safetensors_open(path, file, &error)) {
     diag_report(session->diagnostics, E0501, l.span, "%s", error.text);
     return false;
   }
+  vec_push(session->arena, &session->mapped, file);
   for (int i = 0; i < file->count; i++) {
     Candidate c = {renamed(&l, file->tensors[i].name), &file->tensors[i], false};
     vec_push(l.arena, &l.candidates, c);
