@@ -250,14 +250,15 @@ static void test_csv(void **state) {
   assert_int_equal(read_bytes("l.csv", "9007199254740993\n-7\n", 20, &label, &array), DLRT_OK);
   assert_memory_equal(array.data, ((int64_t[]){9007199254740993, -7}), 16);
   dlrt_array_free(&array);
-  static const char *const bad[] = {"",
-                                    "x,y\n",
-                                    "1,2\n3",
-                                    "1,,2",
-                                    "1,x",
-                                    "1 2 3,\n",
-                                    "99999999999999999999999999999999999999999999999999999999999999"
-                                    "9999999\n1"};
+  static const char *const bad[] = {
+      "",
+      "x,y\n",
+      "1,2\n3",
+      "1,,2",
+      "1,x",
+      "1 2 3,\n",
+      ("99999999999999999999999999999999999999999999999999999999999999"
+       "9999999\n1")};
   for (size_t i = 0; i < sizeof bad / sizeof *bad - 1; i++)
     assert_int_equal(read_bytes("b.csv", bad[i], strlen(bad[i]), &image, &array), DLRT_BAD_FILE);
   assert_int_equal(read_bytes("l.csv", "1.5\n2\n", 6, &label, &array), DLRT_BAD_FILE);
