@@ -22,7 +22,7 @@ ctest --test-dir build/asan -j "$(nproc)" --output-on-failure -LE 'slow|figures'
 if compgen -G 'tests/fuzz/*.c' >/dev/null; then
   [ -f build/fuzz/build.ninja ] || cmake --preset fuzz >/dev/null
   cmake --build --preset fuzz -j "$(nproc)" >build/fuzz.log 2>&1 || { tail -40 build/fuzz.log; exit 1; }
-  seconds=10
+  seconds=4
   [ $all = 1 ] && seconds=300
   tests/tools/fuzz.sh $seconds
 fi
