@@ -10,6 +10,7 @@
 #include "ir/module_text.h"
 #include "runtime/model.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -163,6 +164,17 @@ static bool write_constants(Build *b, const char *folder, const char *output, co
                    p->constants_bytes, b->native.pieces, b->native.piece_count, diagnostics);
 }
 
+/* The linking driver would say it in its own words, and late. */
+static bool folder_takes_files(Session *session, const char *output) {
+  const char *slash = strrchr(output, '/');
+  const char *place =
+      slash ? arena_string(session->arena, output, (size_t)(slash + 1 - output)) : ".";
+  if (access(place, W_OK | X_OK) == 0) return true;
+  Span span = {sources_add(session->sources, output, output, NULL, 0), 0, 0};
+  diag_report(session->diagnostics, E0603, span, "the file cannot be written: %s", strerror(errno));
+  return false;
+}
+
 static bool write_code(Build *b, Kind kind, const char *folder) {
   static const LinkForm forms[KINDS] = {[KIND_exe] = LINK_EXECUTABLE,
                                         [KIND_lib] = LINK_STATIC,
@@ -177,6 +189,7 @@ static bool write_code(Build *b, Kind kind, const char *folder) {
   NativeOptions options = {.main = kind == KIND_exe,
                            .wrappers = kind != KIND_exe,
                            .beside = option_given(b->session->options, OPTION_weights_beside)};
+  if (!folder_takes_files(b->session, output)) return false;
   EmitBytes code = native_emit(&b->native, options);
   const char *objects[2] = {arena_format(arena, "%s/%s.o", folder, kind_infos[kind].name), NULL};
   double start = now_ms();
