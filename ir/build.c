@@ -32,8 +32,11 @@ static Op *make(Builder *builder, Operator kind, Value *const *operands, int ope
                 const Type *declared, const Attribute *given, int given_count) {
   Module *module = builder->function->module;
   Attribute attributes[MOST_ATTRIBUTES];
-  Type few[8], results[2] = {0}, *types = few;
-  if (operand_count > 8) types = ARENA_ARRAY(module->arena, (size_t)operand_count, Type);
+  Type few[8], few_results[8] = {0}, *types = few, *results = few_results;
+  if (operand_count > 8) {
+    types = ARENA_ARRAY(module->arena, (size_t)operand_count, Type);
+    results = ARENA_ARRAY(module->arena, (size_t)infer_room(operand_count), Type);
+  }
   for (int n = 0; n < operand_count; n++) types[n] = operands[n]->type;
   if (!attributes_complete(module, kind, types, operand_count, declared, given, given_count,
                            attributes, &builder->failure))

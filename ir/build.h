@@ -48,7 +48,10 @@ Value *build_reshape(Builder *builder, Value *x, const Dim *const *dims, int ran
 Value *build_transpose(Builder *builder, Value *x, const int *perm);
 
 /* Shape inference alone, as the verifier uses it: result types of an operation whose attributes are
- * complete. */
+ * complete. `results` has room for infer_room types. */
+static inline int infer_room(int operand_count) {
+  return operand_count > 2 ? operand_count : 2;
+}
 bool infer(Module *module, Operator kind, const Type *operands, int operand_count,
            const Attribute *attributes, Type *results, int *result_count, Failure *failure,
            CheckList *checks);

@@ -208,5 +208,10 @@ Module *module_copy(Arena *arena, const Module *from) {
     tensor->place = t->place;
   }
   for (size_t i = 0; i < from->functions.count; i++) copy_function(&c, from->functions.items[i]);
+  for (size_t i = 0; i < from->schedule.count; i++) {
+    ScheduledStep step = from->schedule.items[i];
+    step.entry = copy_name(&c, step.entry);
+    vec_push(arena, &to->schedule, step);
+  }
   return to;
 }

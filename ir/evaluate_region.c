@@ -156,3 +156,7 @@ bool evaluate_scan(Evaluation *e) {
   release_region(e);
   return true;
 }
+
+bool evaluate_grad(Evaluation *e) {
+  return evaluation_fail(e, "'grad' has no value of its own: the pass 'gradient' comes before");
+}

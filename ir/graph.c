@@ -12,6 +12,8 @@ struct TensorIndex {
   Tensor *const *items; /* what was indexed: another array or count means again */
 };
 
+const char *const function_kind_names[FUNCTION_KINDS] = {"model", "train", "init", "value"};
+
 Module *module_new(Arena *arena, const char *name) {
   Module *module = ARENA_NEW(arena, Module);
   module->arena = arena;

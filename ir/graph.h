@@ -89,7 +89,10 @@ struct Block {
   Function *function;
 };
 
-typedef enum { FUNCTION_MODEL, FUNCTION_TRAIN, FUNCTION_INIT } FunctionKind;
+/* A `value` entry is a train entry's loss alone, as it is outside of training: @fit_value. */
+typedef enum { FUNCTION_MODEL, FUNCTION_TRAIN, FUNCTION_INIT, FUNCTION_VALUE } FunctionKind;
+enum { FUNCTION_KINDS = FUNCTION_VALUE + 1 };
+extern const char *const function_kind_names[FUNCTION_KINDS]; /* "model" .. */
 
 /* A relation among dims that could not be decided: checked when the entry is called. */
 typedef enum { CHECK_EQUAL, CHECK_LESS_OR_EQUAL, CHECK_LESS } CheckKind;
@@ -130,6 +133,12 @@ typedef struct {
   MemoryPlace place;
 } Tensor;
 
+/* The order in which the binary's `train` runs the steps: `train { critic * 5; generator }`. */
+typedef struct {
+  const char *entry;
+  int64_t times;
+} ScheduledStep;
+
 struct Module {
   Arena *arena;
   Interner *names;
@@ -140,7 +149,8 @@ struct Module {
   VEC(const char *) file_words; /* their short words in text: "", "std" .. */
   VEC(Tensor *) tensors;
   VEC(Function *) functions;
-  struct TensorIndex *index; /* of tensors by name; made when asked */
+  VEC(ScheduledStep) schedule; /* empty: not said, or nothing trains */
+  struct TensorIndex *index;   /* of tensors by name; made when asked */
 };
 
 Module *module_new(Arena *arena, const char *name);

@@ -15,7 +15,7 @@ typedef struct {
   const Type *in;
   int in_count;
   const Attribute *attributes;
-  Type *out; /* of operators with a declared type, this type at first */
+  Type *out; /* of operators with a declared type, this type at first; room: infer_room */
   int out_count;
   Failure *failure;
   CheckList *checks; /* may be NULL */

@@ -56,6 +56,19 @@ bool infer_write(Inference *i) {
   return true;
 }
 
+bool infer_grad(Inference *i) {
+  if (!infer_float(i, 0)) return false;
+  if (i->in[0].rank != 0) {
+    infer_fail(i, E0202, 0, "a gradient is of a single number");
+    infer_label(i, "%s", infer_type_text(i, &i->in[0]));
+    infer_help(i, "take its sum or its mean");
+    return false;
+  }
+  for (int n = 1; n < i->in_count; n++)
+    if (!infer_float(i, n) || !infer_another_result(i, &i->in[n])) return false;
+  return true;
+}
+
 /* The region decides: module_verify compares the types. */
 bool infer_fused(Inference *i) {
   return infer_fail(i, E0211, -1, "'fused' has its types from its region");

@@ -313,8 +313,9 @@ static uintptr_t pack_span(Span span) {
 
 static bool make_op(Parser *p, ParsedOp *parsed, Block *block, Scope *scope, const Location *at) {
   Attribute complete[MOST_ATTRIBUTES];
-  Type inferred[2] = {0};
+  Type few[8] = {0}, *inferred = few;
   const Type *results = NULL;
+  if (parsed->operands.count > 8) inferred = ARENA_ARRAY(p->arena, parsed->operands.count, Type);
   int count = 0;
   if (++p->operations > MOST_OPERATIONS)
     return parser_fail(p, E0805, parsed->span, "more than %d operations", MOST_OPERATIONS);
@@ -505,10 +506,9 @@ static bool parse_plan(Parser *p) {
 }
 
 static bool parse_function(Parser *p, Map *functions) {
-  static const char *const kinds[] = {"model", "train", "init"};
   int kind = 0;
-  while (kind < 3 && !parser_is_word(p, kinds[kind])) kind++;
-  if (kind == 3) return parser_expected(p, "model, train or init");
+  while (kind < FUNCTION_KINDS && !parser_is_word(p, function_kind_names[kind])) kind++;
+  if (kind == FUNCTION_KINDS) return parser_expected(p, "model, train, value or init");
   parser_advance(p);
   Span span = p->token.span;
   const char *name = NULL;
@@ -583,6 +583,18 @@ static bool parse_tensor(Parser *p, TensorKind kind) {
   return parse_place(p, NULL, &tensor->place) && parse_location(p, &tensor->at);
 }
 
+/* `schedule @critic * 5, @generator`; module_verify knows whether they are there. */
+static bool parse_schedule(Parser *p) {
+  do {
+    ScheduledStep step = {.times = 1};
+    if (!parse_global(p, &step.entry)) return false;
+    if (parser_take_sign(p, '*') && !parser_integer(p, &step.times, "how often it runs"))
+      return false;
+    vec_push(p->arena, &p->module->schedule, step);
+  } while (parser_take_sign(p, ','));
+  return true;
+}
+
 static bool parse_head(Parser *p) {
   const char *name = NULL;
   if (!parser_take_word(p, "module")) return parser_expected(p, "'module' and a name");
@@ -610,7 +622,9 @@ static bool parse_module(Parser *p) {
                 : parser_take_word(p, "param") ? parse_tensor(p, TENSOR_PARAM)
                 : parser_take_word(p, "state") ? parse_tensor(p, TENSOR_STATE)
                 : parser_take_word(p, "func")  ? parse_function(p, &functions)
-                                               : parser_expected(p, "dim, param, state or func");
+                : parser_take_word(p, "schedule")
+                    ? parse_schedule(p)
+                    : parser_expected(p, "dim, param, state, schedule or func");
     if (!fine) return false;
   }
   return true;

@@ -427,9 +427,8 @@ static void print_results(Text *text, const Function *function) {
 }
 
 static void print_function(Printer *p, const Function *function) {
-  static const char *const kinds[] = {"model", "train", "init"};
   Text *text = p->text;
-  text_format(text, "func %s ", kinds[function->kind]);
+  text_format(text, "func %s ", function_kind_names[function->kind]);
   print_global(text, function->name);
   print_arguments(text, function);
   print_results(text, function);
@@ -483,11 +482,24 @@ static void print_head(Printer *p) {
   }
 }
 
+static void print_schedule(Text *text, const Module *module) {
+  if (!module->schedule.count) return;
+  text_string(text, "schedule ");
+  for (size_t i = 0; i < module->schedule.count; i++) {
+    const ScheduledStep *step = &module->schedule.items[i];
+    if (i) text_string(text, ", ");
+    print_global(text, step->entry);
+    if (step->times != 1) text_format(text, " * %lld", (long long)step->times);
+  }
+  text_char(text, '\n');
+}
+
 void module_print(Text *text, const Module *module, PrintOptions options) {
   Printer printer = {text, module, options.locations};
   print_head(&printer);
   for (size_t i = 0; i < module->tensors.count; i++)
     print_tensor(&printer, module->tensors.items[i]);
+  print_schedule(text, module);
   for (size_t i = 0; i < module->functions.count; i++) {
     const Function *function = module->functions.items[i];
     if (!options.entry || strcmp(options.entry, function->name) == 0)

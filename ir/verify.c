@@ -116,7 +116,9 @@ static const char *verify_types(Verifier *v, const Op *op) {
   const Type *declared = info->most == 0 ? &op->results[0]->type : NULL;
   const char *message = verify_attributes(v, op, types, declared);
   if (message || operator_has(op->kind, TRAIT_REGION)) return message;
-  Type results[2] = {0};
+  Type few_results[8] = {0}, *results = few_results;
+  if (op->operand_count > 8)
+    results = ARENA_ARRAY(v->arena, (size_t)infer_room(op->operand_count), Type);
   if (declared) results[0] = *declared;
   int count = 0;
   Failure failure;
@@ -125,6 +127,8 @@ static const char *verify_types(Verifier *v, const Op *op) {
              &count, &failure, &v->wanted))
     return fault(v, "%s%s%s", failure.message, failure.label ? ": " : "",
                  failure.label ? failure.label : "");
+  if (count != op->result_count)
+    return fault(v, "'%s' has %d results, not %d", info->name, count, op->result_count);
   for (int i = 0; i < count; i++)
     if (!type_equal(&results[i], &op->results[i]->type))
       return wrong_type(v, value_text(v, op->results[i]), &op->results[i]->type, &results[i]);
@@ -344,6 +348,19 @@ static const char *verify_tensors(Verifier *v) {
   return NULL;
 }
 
+static const char *verify_schedule(Verifier *v) {
+  v->op = NULL;
+  for (size_t i = 0; i < v->module->schedule.count; i++) {
+    const ScheduledStep *step = &v->module->schedule.items[i];
+    const Function *function = module_function(v->module, step->entry);
+    if (!function || function->kind != FUNCTION_TRAIN)
+      return fault(v, "@%s of the schedule is no train entry", step->entry);
+    if (step->times < 1)
+      return fault(v, "@%s is scheduled %lld times", step->entry, (long long)step->times);
+  }
+  return NULL;
+}
+
 const char *module_verify(Arena *arena, const Module *module, const Op **where) {
   Verifier v = {.arena = arena, .module = module};
   const char *message = verify_tensors(&v);
@@ -356,6 +373,7 @@ const char *module_verify(Arena *arena, const Module *module, const Op **where) 
     map_set(arena, &names, map_key(v.function->name), v.function);
     if (!message) message = verify_function(&v);
   }
+  if (!message) message = verify_schedule(&v);
   if (where) *where = message ? v.op : NULL;
   return message;
 }
