@@ -1,5 +1,5 @@
 /* descriptor.c - the structs of runtime/model.h as LLVM constants, field by field in its order;
- * every field has 8 bytes. tests/unit/descriptor.c compares with the header. */
+ * every field has 8 bytes. A changed layout needs another ABI in both. */
 #include "backend/descriptor.h"
 
 #include "backend/region.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { ABI = 4 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 5 }; /* DLRT_ABI of the layout that is written here */
 
 typedef struct {
   Emission *e;
@@ -23,11 +23,20 @@ typedef struct {
 
 /* ---- what the header also knows ---- */
 
-static bool input_uses(const Function *function, const Symbol *symbol) {
-  for (int i = 0; i < function->body->argument_count; i++) {
-    const Type *type = &function->body->arguments[i]->type;
-    for (int axis = 0; axis < type->rank; axis++)
-      if (dim_uses(type->dims[axis], symbol)) return true;
+static bool type_uses(const Type *type, const Symbol *symbol) {
+  for (int axis = 0; axis < type->rank; axis++)
+    if (dim_uses(type->dims[axis], symbol)) return true;
+  return false;
+}
+
+/* In an input's type, or, as of noise that a step without inputs draws, in any value's. */
+static bool block_uses(const Block *block, const Symbol *symbol) {
+  for (int i = 0; i < block->argument_count; i++)
+    if (type_uses(&block->arguments[i]->type, symbol)) return true;
+  for (const Op *op = block->first; op; op = op->next) {
+    for (int i = 0; i < op->result_count; i++)
+      if (type_uses(&op->results[i]->type, symbol)) return true;
+    if (op->region && block_uses(op->region, symbol)) return true;
   }
   return false;
 }
@@ -37,7 +46,8 @@ int entry_dims(const NativeProgram *program, const ProgramEntry *entry, const Sy
   DimTable *table = program->module->dims;
   for (int i = 0; i < dim_symbol_count(table); i++) {
     const Symbol *symbol = dim_symbol_at(table, i);
-    if (!symbol->is_index && symbol->min != symbol->max && input_uses(entry->function, symbol))
+    if (!symbol->is_index && symbol->min != symbol->max &&
+        block_uses(entry->function->body, symbol))
       dims[count++] = symbol;
   }
   for (size_t i = 0; i < entry->function->dims.count; i++)
@@ -195,7 +205,7 @@ static LLVMValueRef tensors_table(Writer *w) {
     rows[i] = STRUCTURE(
         w, string(w, tensor->name), number(w, tensor->type.element), number(w, tensor->type.rank),
         bound_shape(w, &tensor->type), number(w, row->bytes), number(w, row->offset),
-        number(w, tensor->kind == TENSOR_STATE), string(w, place_of(w, tensor->at)));
+        number(w, row->of_training ? 2 : tensor->kind), string(w, place_of(w, tensor->at)));
   }
   return array(w, rows, count, "tensors");
 }
@@ -217,6 +227,18 @@ static LLVMValueRef outputs_table(Writer *w, const Function *f) {
   for (size_t i = 0; i < f->results.count; i++)
     rows[i] = port(w, f->results.items[i].name, &f->results.items[i].type);
   return array(w, rows, f->results.count, "outputs");
+}
+
+static LLVMValueRef written_table(Writer *w, const ProgramStep *s) {
+  LLVMValueRef *rows = list_new(w, s->results.count);
+  for (size_t i = 0; i < s->results.count; i++) {
+    const ProgramResult *r = &s->results.items[i];
+    bool fixed = dim_is_constant(r->count);
+    rows[i] = STRUCTURE(w, number(w, r->operand), number(w, r->element),
+                        number(w, fixed ? dim_value(r->count) : -1),
+                        fixed ? none(w) : trips_function(w, r->count));
+  }
+  return array(w, rows, s->results.count, "written");
 }
 
 static LLVMValueRef step(Writer *w, const ProgramStep *s) {
@@ -241,7 +263,8 @@ static LLVMValueRef step(Writer *w, const ProgramStep *s) {
                    array(w, operands, s->operands.count, "operands"),
                    number(w, fixed ? dim_value(s->trips) : -1),
                    fixed ? none(w) : trips_function(w, s->trips), number(w, s->grain),
-                   number(w, at_least(w, s->flop)), number(w, at_least(w, s->bytes)), work);
+                   number(w, at_least(w, s->flop)), number(w, at_least(w, s->bytes)), work,
+                   number(w, (int64_t)s->results.count), written_table(w, s));
 }
 
 static LLVMValueRef steps_table(Writer *w, const ProgramEntry *entry) {
@@ -300,6 +323,19 @@ static LLVMValueRef constants_pointer(Writer *w) {
   return global;
 }
 
+static LLVMValueRef schedule_table(Writer *w) {
+  const NativeProgram *p = w->program;
+  LLVMValueRef *rows = list_new(w, p->module->schedule.count);
+  for (size_t i = 0; i < p->module->schedule.count; i++) {
+    const ScheduledStep *scheduled = &p->module->schedule.items[i];
+    int64_t entry = -1;
+    for (size_t k = 0; k < p->entries.count; k++)
+      if (strcmp(p->entries.items[k].function->name, scheduled->entry) == 0) entry = (int64_t)k;
+    rows[i] = STRUCTURE(w, number(w, entry), number(w, scheduled->times));
+  }
+  return array(w, rows, p->module->schedule.count, "schedule");
+}
+
 static LLVMValueRef model(Writer *w) {
   const NativeProgram *p = w->program;
   const DescriptorOptions *o = w->options;
@@ -316,7 +352,8 @@ static LLVMValueRef model(Writer *w) {
       string(w, o->constants_hash), number(w, o->thread_limit),
       number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
-      string(w, o->classes), number(w, p->draws));
+      string(w, o->classes), number(w, p->draws), number(w, (int64_t)p->module->schedule.count),
+      schedule_table(w));
   LLVMValueRef global =
       LLVMAddGlobal(w->e->module, LLVMTypeOf(row), arena_format(w->arena, "%s_model", p->name));
   LLVMSetInitializer(global, row);

@@ -36,7 +36,9 @@ const char *entry_symbol(Arena *arena, const NativeProgram *program, const Progr
 /* Has parameters or states that are given at run time. */
 bool program_has_variables(const NativeProgram *program);
 
-/* Is NAME_`name` made: open, close, load, save, reset, count, at, find, text, detail? */
+/* A function of its own calls it; `init` is called by NAME_init(context, seed). */
+bool entry_is_called(const ProgramEntry *entry);
+/* Is NAME_`name` made: open, close, init, load, save, seed, count, at, find, text, detail? */
 bool wrapper_is_made(const NativeProgram *program, DescriptorOptions options, const char *name);
 /* The symbols that matter: of a library those that its header declares, all others are made local;
  * of an executable the kernels', which debuggers and profilers show. */

@@ -19,6 +19,10 @@ static const char *const c_types[ELEMENTS] = {
     [ELEMENT_bf16] = "uint16_t", [ELEMENT_i8] = "int8_t",   [ELEMENT_u8] = "uint8_t",
     [ELEMENT_i32] = "int32_t",   [ELEMENT_i64] = "int64_t", [ELEMENT_bool] = "uint8_t"};
 
+static bool has(const Writer *w, const char *name) {
+  return wrapper_is_made(w->program, w->options, name);
+}
+
 static int64_t aligned(int64_t bytes) {
   return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
@@ -69,7 +73,7 @@ static void print_port(Writer *w, const char *name, const Type *type, bool more)
 
 static void print_signature(Writer *w, const ProgramEntry *entry) {
   const Function *f = entry->function;
-  text_format(w->text, " *   model %s   ", f->name);
+  text_format(w->text, " *   %-5s %s   ", function_kind_names[f->kind], f->name);
   for (int i = 0; i < f->body->argument_count; i++) {
     const Value *input = f->body->arguments[i];
     print_port(w, input->name, &input->type, i + 1 < f->body->argument_count);
@@ -77,6 +81,8 @@ static void print_signature(Writer *w, const ProgramEntry *entry) {
   text_string(w->text, " -> ");
   for (size_t i = 0; i < f->results.count; i++)
     print_port(w, f->results.items[i].name, &f->results.items[i].type, i + 1 < f->results.count);
+  const char *optimizer = f->kind == FUNCTION_TRAIN ? function_optimizer(f) : NULL;
+  if (optimizer) text_format(w->text, "   %s", optimizer);
   text_char(w->text, '\n');
 }
 
@@ -121,7 +127,8 @@ static void print_summary(Writer *w) {
   text_thousands(w->text, bytes);
   text_string(w->text, " bytes; ");
   if (program_has_variables(p))
-    text_format(w->text, "0 until %s_load\n", p->name);
+    text_format(w->text, "0 until %s%s%s_load\n", has(w, "init") ? p->name : "",
+                has(w, "init") ? "_init or " : "", p->name);
   else if (w->options.beside)
     text_format(w->text, "in %s.weights, which %s_load maps\n", p->name, p->name);
   else
@@ -135,7 +142,8 @@ static void print_top(Writer *w) {
               "-lpthread\n *\n",
               name, w->options.source, name);
   for (size_t i = 0; i < w->program->entries.count; i++)
-    print_signature(w, &w->program->entries.items[i]);
+    if (entry_is_called(&w->program->entries.items[i]))
+      print_signature(w, &w->program->entries.items[i]);
   print_summary(w);
   text_string(
       w->text,
@@ -197,12 +205,16 @@ static void print_sizes(Writer *w) {
   int64_t fixed, each;
   context_size(p, &fixed, &each);
   text_format(w->text, "#define %s_ALIGN %d\n", w->upper, ALIGN);
+  int64_t states = 0;
+  for (size_t i = 0; i < p->tensors.count; i++)
+    if (p->tensors.items[i].offset >= 0 && p->tensors.items[i].tensor->kind == TENSOR_STATE)
+      states += aligned(p->tensors.items[i].bytes);
   text_format(
       w->text,
-      "/* %lld parameters and states, %lld arena; for each of T threads control and scratch "
+      "/* %lld parameters, %lld states, %lld arena; for each of T threads control and scratch "
       "*/\n#define %s_CONTEXT_SIZE(T) ((size_t)%lld + (size_t)%lld * (size_t)(T))\n",
-      (long long)p->parameter_bytes, (long long)p->arena_bytes, w->upper, (long long)fixed,
-      (long long)each);
+      (long long)(p->parameter_bytes - states), (long long)states, (long long)p->arena_bytes,
+      w->upper, (long long)fixed, (long long)each);
   const Symbol **dims;
   int count = all_dims(w, &dims);
   for (int i = 0; i < count; i++)
@@ -210,6 +222,7 @@ static void print_sizes(Writer *w) {
                 (long long)dims[i]->max);
   for (size_t i = 0; i < p->entries.count; i++) {
     const ProgramEntry *entry = &p->entries.items[i];
+    if (entry->function->kind == FUNCTION_VALUE) continue; /* its step's */
     const char *prefix = upper(w->arena, entry_symbol(w->arena, p, entry));
     const Function *f = entry->function;
     for (int k = 0; k < f->body->argument_count; k++)
@@ -267,7 +280,10 @@ static void print_entry(Writer *w, const ProgramEntry *entry) {
   const Function *f = entry->function;
   const Symbol **dims;
   int count = dims_of(w, entry, &dims);
-  text_format(w->text, "/* model %s (%s).", f->name, entry->place);
+  text_format(w->text, "/* %s %s (%s)%s.", function_kind_names[f->kind], f->name, entry->place,
+              f->kind == FUNCTION_TRAIN   ? ": one step"
+              : f->kind == FUNCTION_VALUE ? ": of the step outside of training, nothing is learnt"
+                                          : "");
   for (int i = 0; i < count; i++)
     text_format(w->text, "%s%s is not %lld to %lld", i ? ", or " : " BAD_DIM: ", dims[i]->name,
                 (long long)dims[i]->min, (long long)dims[i]->max);
@@ -297,10 +313,6 @@ static void print_entry(Writer *w, const ProgramEntry *entry) {
        items.items, items.count);
 }
 
-static bool has(const Writer *w, const char *name) {
-  return wrapper_is_made(w->program, w->options, name);
-}
-
 static void print_functions(Writer *w) {
   const char *n = w->program->name;
   text_format(
@@ -312,11 +324,18 @@ static void print_functions(Writer *w) {
       "void %s_close(%s_context *net);\n",
       w->upper, w->upper, n, n, n, n, n);
   for (size_t i = 0; i < w->program->entries.count; i++)
-    print_entry(w, &w->program->entries.items[i]);
+    if (entry_is_called(&w->program->entries.items[i]))
+      print_entry(w, &w->program->entries.items[i]);
+  if (has(w, "init"))
+    text_format(w->text,
+                "/* Parameters, states and random counters to their first values. */\n"
+                "%s_status %s_init(%s_context *net, uint64_t seed);\n",
+                n, n, n);
   if (has(w, "save"))
     text_format(w->text,
-                "/* Parameters from safetensors, all names or no change; to a file, whole or not. "
-                "*/\n%s_status %s_load(%s_context *net, const char *path);\n"
+                "/* Parameters and layers' states from safetensors, all names or no change (and "
+                "optimizers' that\n * are there); parameters and layers' states to a file, whole "
+                "or not. */\n%s_status %s_load(%s_context *net, const char *path);\n"
                 "%s_status %s_save(%s_context *net, const char *path);\n",
                 n, n, n, n, n, n);
   else if (has(w, "load"))

@@ -44,7 +44,7 @@ static void lay_out_tensors(Lowerer *lw) {
       const Tensor *tensor = lw->module->tensors.items[i];
       if ((int)tensor->kind != kind) continue;
       int64_t bytes = type_bytes_at_bound(&tensor->type);
-      ProgramTensor row = {tensor, -1, bytes};
+      ProgramTensor row = {tensor, -1, bytes, tensor_is_of_training(lw->module, tensor)};
       if (!tensor->data) {
         row.offset = p->parameter_bytes;
         p->parameter_bytes = align(p->parameter_bytes + bytes);
@@ -210,14 +210,19 @@ static bool overlap(const ProgramOperand *a, const Value *of_a, const ProgramOpe
          b->offset < a->offset + type_bytes_at_bound(&of_a->type);
 }
 
-/* Tells the kernel which of its operands overlap no other that either writes. */
-static void mark_aliases(LoopKernel *kernel, const ProgramOperand *operands,
-                         const Value *const *values, int count) {
+/* Which operands the kernel writes. */
+static const bool *written_operands(const LoopKernel *kernel, int count) {
   bool *written = ARENA_ARRAY(kernel->arena, (size_t)count + 1, bool);
   for (size_t i = 0; i < kernel->buffers.count; i++) {
     const LoopBuffer *buffer = kernel->buffers.items[i];
     if (buffer->kind == LOOP_OPERAND) written[buffer->operand] = buffer->written;
   }
+  return written;
+}
+
+/* Tells the kernel which of its operands overlap no other that either writes. */
+static void mark_aliases(LoopKernel *kernel, const ProgramOperand *operands,
+                         const Value *const *values, const bool *written, int count) {
   for (size_t i = 0; i < kernel->buffers.count; i++) {
     LoopBuffer *buffer = kernel->buffers.items[i];
     if (buffer->kind != LOOP_OPERAND) continue;
@@ -240,7 +245,8 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
   const Op *telling = telling_op(l->op);
   VEC(ProgramOperand) operands = {0};
   for (int i = 0; i < count; i++) vec_push(lw->arena, &operands, operand(lw, values[i]));
-  mark_aliases(l->kernel, operands.items, values, count);
+  const bool *written = written_operands(l->kernel, count);
+  mark_aliases(l->kernel, operands.items, values, written, count);
   ProgramStep step = {.kernel = add_kernel(lw, l->kernel),
                       .layer = telling->layer ? telling->layer
                                : l->op->layer ? l->op->layer
@@ -254,6 +260,10 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
   if (l->op->kind == OP_concat) /* only a part of it */
     step.bytes = bytes_of(l->dims, (const Value *[]){values[0], values[0]}, 2);
   for (int i = 0; i < count; i++) vec_push(lw->arena, &step.operands, operands.items[i]);
+  for (int i = 0; i < count && entry->function->kind == FUNCTION_TRAIN; i++) {
+    ProgramResult result = {i, values[i]->type.element, type_count(l->dims, &values[i]->type)};
+    if (written[i] && result.count) vec_push(lw->arena, &step.results, result);
+  }
   if (count > lw->program->most_operands) lw->program->most_operands = count;
   vec_push(lw->arena, &entry->steps, step);
 }
@@ -309,7 +319,6 @@ NativeProgram *lower(Arena *arena, const Module *module, const Target *target, c
                 .module = (Module *)module};
   lay_out_tensors(&lw);
   for (size_t i = 0; i < module->functions.count; i++)
-    if (module->functions.items[i]->kind == FUNCTION_MODEL)
-      lower_function(&lw, module->functions.items[i]);
+    lower_function(&lw, module->functions.items[i]);
   return program;
 }

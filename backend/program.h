@@ -18,6 +18,13 @@ typedef struct {
   int64_t offset;
 } ProgramOperand;
 
+/* An operand that the step writes. */
+typedef struct {
+  int operand;
+  Element element;
+  const Dim *count; /* of its numbers */
+} ProgramResult;
+
 typedef struct {
   LoopKernel *kernel;
   const char *layer;            /* path or function: the profile's row; "" if not known */
@@ -27,6 +34,7 @@ typedef struct {
   const Dim *trips;             /* of the kernel's parallel loop */
   int64_t grain;                /* fewest trips for a thread of its own; 0: never split */
   const Dim *flop, *bytes;      /* NULL: not known */
+  VEC(ProgramResult) results;   /* of train entries */
 } ProgramStep;
 
 typedef struct {
@@ -47,6 +55,7 @@ typedef struct {
 typedef struct {
   const Tensor *tensor;
   int64_t offset, bytes;
+  bool of_training; /* an optimizer's, no part of the network */
 } ProgramTensor;
 
 typedef struct {

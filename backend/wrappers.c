@@ -8,7 +8,7 @@
 
 /* A type letter a parameter, the first for the result: p pointer, i int, l uint64_t, m the model's
  * table (given to dlrt alone), v nothing. `when`: A always, L if there is something to load, P with
- * parameters at run time, S with states that are written, R if random numbers are drawn. */
+ * parameters at run time, I if an entry gives them first values, R if random numbers are drawn. */
 typedef struct {
   const char *name, *signature;
   char when;
@@ -16,7 +16,7 @@ typedef struct {
 
 static const Wrapper wrappers[] = {
     {"open", "imppi", 'A'}, {"close", "vp", 'A'}, {"load", "ipp", 'L'},  {"save", "ipp", 'P'},
-    {"reset", "ip", 'S'},   {"count", "im", 'A'}, {"at", "ipip", 'A'},   {"find", "ippp", 'A'},
+    {"init", "ipl", 'I'},   {"count", "im", 'A'}, {"at", "ipip", 'A'},   {"find", "ippp", 'A'},
     {"seed", "vpl", 'R'},   {"text", "pi", 'A'},  {"detail", "pp", 'A'},
 };
 
@@ -104,6 +104,10 @@ static void emit_entry(Emission *e, const NativeProgram *p, int64_t number) {
   give_back(e, LLVMBuildCall2(e->builder, type, call, args, 5, ""));
 }
 
+bool entry_is_called(const ProgramEntry *entry) {
+  return entry->function->kind != FUNCTION_INIT;
+}
+
 bool wrapper_is_made(const NativeProgram *p, DescriptorOptions options, const char *name) {
   for (size_t i = 0; i < sizeof wrappers / sizeof wrappers[0]; i++) {
     if (strcmp(wrappers[i].name, name) != 0) continue;
@@ -114,8 +118,10 @@ bool wrapper_is_made(const NativeProgram *p, DescriptorOptions options, const ch
       return program_has_variables(p);
     case 'R':
       return p->draws;
-    case 'S':
-      return false; /* states are not written yet */
+    case 'I':
+      for (size_t k = 0; k < p->entries.count; k++)
+        if (p->entries.items[k].function->kind == FUNCTION_INIT) return true;
+      return false;
     default:
       return true;
     }
@@ -128,7 +134,8 @@ void emit_wrappers(Emission *e, const NativeProgram *p, DescriptorOptions option
   for (size_t i = 0; i < sizeof wrappers / sizeof wrappers[0]; i++)
     if (wrapper_is_made(p, options, wrappers[i].name))
       emit_wrapper(e, p->name, &wrappers[i], model);
-  for (size_t i = 0; i < p->entries.count; i++) emit_entry(e, p, (int64_t)i);
+  for (size_t i = 0; i < p->entries.count; i++)
+    if (entry_is_called(&p->entries.items[i])) emit_entry(e, p, (int64_t)i);
 }
 
 const char *const *program_symbols(Arena *arena, const NativeProgram *p, DescriptorOptions options,
@@ -147,7 +154,8 @@ const char *const *program_symbols(Arena *arena, const NativeProgram *p, Descrip
     if (wrapper_is_made(p, options, wrappers[i].name))
       names[(*count)++] = arena_format(arena, "%s_%s", p->name, wrappers[i].name);
   for (size_t i = 0; i < p->entries.count; i++)
-    names[(*count)++] = entry_symbol(arena, p, &p->entries.items[i]);
+    if (entry_is_called(&p->entries.items[i]))
+      names[(*count)++] = entry_symbol(arena, p, &p->entries.items[i]);
   return names;
 }
 

@@ -231,6 +231,10 @@ static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, M
   return true;
 }
 
+static bool entry_is_shown(const Function *function) {
+  return function->kind == FUNCTION_MODEL || function->kind == FUNCTION_TRAIN;
+}
+
 /* "lenet: model lenet; 61,706 parameters inside; 338 KiB, memory 1.54 MiB, 0.11 s" */
 static void say(const Build *b) {
   Session *session = b->session;
@@ -239,8 +243,10 @@ static void say(const Build *b) {
   const char *output = output_path(b, b->kinds[0]);
   text_format(&text, "%s:", output);
   for (size_t i = 0; i < b->native.program->entries.count; i++)
-    text_format(&text, "%s model %s", i ? "," : "",
-                b->native.program->entries.items[i].function->name);
+    if (entry_is_shown(b->native.program->entries.items[i].function))
+      text_format(&text, "%s %s %s", i ? "," : "",
+                  function_kind_names[b->native.program->entries.items[i].function->kind],
+                  b->native.program->entries.items[i].function->name);
   int64_t inside = 0, outside = 0;
   for (size_t i = 0; i < b->native.program->tensors.count; i++) {
     const ProgramTensor *t = &b->native.program->tensors.items[i];

@@ -31,6 +31,53 @@ Function *module_function(const Module *module, const char *name) {
   return NULL;
 }
 
+static bool block_uses(const Block *block, const char *tensor) {
+  for (const Op *op = block->first; op; op = op->next)
+    if ((op->symbol && op->kind != OP_fused && strcmp(op->symbol, tensor) == 0) ||
+        (op->region && block_uses(op->region, tensor)))
+      return true;
+  return false;
+}
+
+/* What follows "ENTRY." in the name, or NULL. */
+static const char *name_in(const Function *function, const Tensor *tensor) {
+  size_t length = strlen(function->name);
+  bool inside = strncmp(tensor->name, function->name, length) == 0 && tensor->name[length] == '.';
+  return inside ? tensor->name + length + 1 : NULL;
+}
+
+bool tensor_is_of_training(const Module *module, const Tensor *tensor) {
+  if (tensor->kind != TENSOR_STATE) return false;
+  bool trained = false;
+  for (size_t i = 0; i < module->functions.count; i++) {
+    const Function *function = module->functions.items[i];
+    if (function->kind == FUNCTION_TRAIN) {
+      if (name_in(function, tensor)) return true;
+      trained = true;
+    } else if (function->kind != FUNCTION_INIT && block_uses(function->body, tensor->name)) {
+      return false;
+    }
+  }
+  return trained;
+}
+
+const char *function_optimizer(const Function *function) {
+  const Module *module = function->module;
+  for (size_t i = 0; i < module->tensors.count; i++) {
+    const Tensor *tensor = module->tensors.items[i];
+    if (!tensor_is_of_training(module, tensor) || !block_uses(function->body, tensor->name))
+      continue;
+    const char *name = name_in(function, tensor), *end;
+    if (!name) name = tensor->name;
+    for (end = name; *end && *end != '.';) end++;
+    const char *mark = end; /* adam_0 */
+    while (mark > name && mark[-1] >= '0' && mark[-1] <= '9') mark--;
+    if (mark > name + 1 && mark < end && mark[-1] == '_') end = mark - 1;
+    return arena_string(module->arena, name, (size_t)(end - name));
+  }
+  return NULL;
+}
+
 static size_t first_slot(const struct TensorIndex *index, const char *name) {
   return (size_t)((uintptr_t)name * 0x9e3779b97f4a7c15u >> 20) & (index->slot_count - 1);
 }

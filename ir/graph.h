@@ -160,6 +160,13 @@ Tensor *module_add_tensor(Module *module, TensorKind kind, const char *name, Typ
                           const Location *at);
 Function *module_add_function(Module *module, FunctionKind kind, const char *name);
 
+/* A state of training's own, such as an optimizer's moments, is no part of the network: it is named
+ * after the train entry it was made in (fit.adam_0.conv2d_0.weight.m), or at least no model nor
+ * value entry uses it. */
+bool tensor_is_of_training(const Module *module, const Tensor *tensor);
+/* "adam", from the names of such states that the train entry uses; NULL: it has none. */
+const char *function_optimizer(const Function *function);
+
 Value *function_add_input(Function *function, const char *name, Type type);
 
 /* ---- editing ---- */

@@ -104,6 +104,20 @@ void dlrt_seed(dlrt_context *context, uint64_t seed) {
   memset(slots + 1, 0, (size_t)(8 * (1 + model->entry_count)));
 }
 
+dlrt_status dlrt_init(dlrt_context *context, uint64_t seed) {
+  const dlrt_model *model = context->model;
+  context->error.text[0] = 0;
+  for (int64_t e = 0; e < model->entry_count; e++) {
+    if (model->entries[e].kind != DLRT_INIT_ENTRY) continue;
+    memset(context->parameters, 0, (size_t)model->parameter_bytes);
+    dlrt_seed(context, seed);
+    dlrt_status status = dlrt_call(context, e, NULL, NULL, NULL);
+    dlrt_seed(context, seed); /* what it drew counts for nothing */
+    return status;
+  }
+  return dlrt_fail(&context->error, DLRT_BAD_ARGUMENT, "'%s' has no first values", model->name);
+}
+
 int dlrt_threads(const dlrt_context *context) {
   return context->threads;
 }

@@ -58,6 +58,9 @@ size_t dlrt_context_size(const dlrt_model *model, int threads);
 dlrt_status dlrt_open(const dlrt_model *model, dlrt_context **context, void *memory, int threads);
 void dlrt_close(dlrt_context *context);
 int dlrt_threads(const dlrt_context *context);
+/* Parameters, states and random counters to their first values. BAD_ARGUMENT: the model has no
+ * entry for that. */
+dlrt_status dlrt_init(dlrt_context *context, uint64_t seed);
 /* Random numbers begin anew from this seed (0 after open); nothing for models that draw none. */
 void dlrt_seed(dlrt_context *context, uint64_t seed);
 
@@ -66,8 +69,9 @@ void dlrt_seed(dlrt_context *context, uint64_t seed);
 dlrt_status dlrt_call(dlrt_context *context, int64_t entry, const int64_t *dims,
                       const void *const *inputs, void *const *outputs);
 
-/* The parameters and states from safetensors, all names or no change; if constants lie beside the
- * program, maps that file and checks that it is of this build. Save writes whole or not at all. */
+/* Parameters and layers' states from safetensors, all names or no change, and of optimizers' states
+ * those that are there; if constants lie beside the program, maps that file and checks that it is
+ * of this build. Save writes parameters and layers' states, whole or not at all. */
 dlrt_status dlrt_load(dlrt_context *context, const char *path);
 dlrt_status dlrt_save(dlrt_context *context, const char *path);
 

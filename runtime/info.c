@@ -122,8 +122,8 @@ int dlrt_info(dlrt_program *program) {
   for (int64_t i = 0; i < model->tensor_count; i++) {
     const dlrt_tensor *tensor = &model->tensors[i];
     if (tensor->offset < 0) continue;
-    states += tensor->is_state != 0;
-    if (tensor->is_state) continue;
+    states += tensor->kind != 0;
+    if (tensor->kind) continue;
     tensors++;
     numbers += count_of(tensor);
     bytes += tensor->bytes;

@@ -117,7 +117,7 @@ static void randomise(dlrt_context *context, const dlrt_model *model) {
     for (size_t i = 0; i < (size_t)tensor->bytes / size; i++) {
       bits = bits * 1664525 + 1013904223;
       dlrt_element_set(tensor->element, (char *)view.data + i * size,
-                       ((double)(bits >> 8) * 0x1p-24 - (tensor->is_state ? 0 : 0.5)) * 0.1);
+                       ((double)(bits >> 8) * 0x1p-24 - (tensor->kind ? 0 : 0.5)) * 0.1);
     }
   }
 }

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 4
+#define DLRT_ABI 5
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -45,7 +45,11 @@ typedef struct {
   const char *place; /* "lenet.dl:2" */
 } dlrt_dim;
 
-/* A parameter or state. Its shape is fixed (a state with dynamic dims lies at its bound). */
+/* What a step of training learns, what a layer keeps (a batch norm's mean), what an optimizer does.
+ * The first two are the network and are saved; the third goes into checkpoints alone. */
+typedef enum { DLRT_PARAMETER, DLRT_STATE, DLRT_OPTIMIZER } dlrt_tensor_kind;
+
+/* Its shape is fixed (a state with dynamic dims lies at its bound). */
 typedef struct {
   const char *name; /* "conv2d_0.weight" */
   int64_t element;  /* dlrt_element */
@@ -53,7 +57,7 @@ typedef struct {
   const int64_t *shape;
   int64_t bytes;
   int64_t offset; /* in the context's parameter block; -1: a constant inside the object */
-  int64_t is_state;
+  int64_t kind;   /* dlrt_tensor_kind */
   const char *place;
 } dlrt_tensor;
 
@@ -92,6 +96,14 @@ typedef struct {
 typedef void dlrt_kernel(void *const *operands, const int64_t *dims, int64_t begin, int64_t end,
                          dlrt_worker *worker);
 
+/* A result of a step: for those who look for the first number that is not finite. */
+typedef struct {
+  int64_t operand; /* which of the step's */
+  int64_t element;
+  int64_t count; /* of its numbers, or -1: count_of(dims) */
+  int64_t (*count_of)(const int64_t *dims);
+} dlrt_written;
+
 typedef struct {
   dlrt_kernel *kernel;
   const char *name;  /* the kernel's symbol: "k0_conv_tanh_pool" */
@@ -107,6 +119,8 @@ typedef struct {
   int64_t bytes_per_unit;
   int64_t (*work)(const int64_t *dims,
                   int64_t *bytes); /* ... or exact, if not NULL: FLOPs, bytes */
+  int64_t written_count;           /* of train entries; else 0 */
+  const dlrt_written *written;
 } dlrt_step;
 
 /* Inequalities and equalities among dims that compiling could not decide. */
@@ -115,7 +129,14 @@ typedef struct {
   const char *place;
 } dlrt_check;
 
-typedef enum { DLRT_MODEL_ENTRY, DLRT_TRAIN_ENTRY, DLRT_INIT_ENTRY } dlrt_entry_kind;
+/* TRAIN: a step, whose first result is the loss. INIT: first values of all parameters and states.
+ * VALUE: a step's results outside of training, nothing written; fit_value is that of fit. */
+typedef enum {
+  DLRT_MODEL_ENTRY,
+  DLRT_TRAIN_ENTRY,
+  DLRT_INIT_ENTRY,
+  DLRT_VALUE_ENTRY
+} dlrt_entry_kind;
 
 typedef struct {
   const char *name;
@@ -139,6 +160,11 @@ typedef struct {
   const char *const *faults; /* "gpt2.dl:38:15: token" */
   int64_t flop;              /* one call with every dim at 1 */
 } dlrt_entry;
+
+/* The order in which a program's `train` calls its steps: critic * 5, generator. */
+typedef struct {
+  int64_t entry, times;
+} dlrt_scheduled;
 
 typedef struct {
   int64_t abi;
@@ -169,6 +195,8 @@ typedef struct {
   /* 1: kernels draw random numbers and find after the dims the seed and the number of the entry's
    * call. */
   int64_t draws;
+  int64_t schedule_count; /* 0: not said */
+  const dlrt_scheduled *schedule;
 } dlrt_model;
 
 /* Numbers that a context keeps with the dims: for models that draw also the seed, the number of the

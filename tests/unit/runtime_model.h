@@ -88,13 +88,13 @@ static const dlrt_operand pick_operands[] = {
 static const dlrt_operand copy_operands[] = {{DLRT_INPUT, 0, 0}, {DLRT_OUTPUT, 0, 0}};
 
 static const dlrt_step line_steps[] = {{model_scale, "k0_mul", "scale", "line.dl:5:8", "loop", 3,
-                                        scale_operands, -1, model_rows, 1, 3, 24, NULL},
+                                        scale_operands, -1, model_rows, 1, 3, 24, NULL, 0, NULL},
                                        {model_add, "k1_add", "scale", "line.dl:6:8", "loop", 3,
-                                        add_operands, -1, model_rows, 0, 3, 24, NULL}};
+                                        add_operands, -1, model_rows, 0, 3, 24, NULL, 0, NULL}};
 static const dlrt_step pick_steps[] = {{model_pick, "k2_gather", "pick", "line.dl:9:8", "loop", 3,
-                                        pick_operands, -1, model_rows, 1, 0, 12, NULL}};
+                                        pick_operands, -1, model_rows, 1, 0, 12, NULL, 0, NULL}};
 static const dlrt_step room_steps[] = {{model_copy, "k3_copy", "room", "line.dl:12:8", "loop", 2,
-                                        copy_operands, -1, model_rows, 1, 0, 8, NULL}};
+                                        copy_operands, -1, model_rows, 1, 0, 8, NULL, 0, NULL}};
 
 static const dlrt_port line_in[] = {{"x", DLRT_F32, 2, "f32[N,3]", model_bound}};
 static const dlrt_port line_out[] = {{"out", DLRT_F32, 2, "f32[N,3]", model_bound}};

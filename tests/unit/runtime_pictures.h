@@ -72,11 +72,12 @@ static const dlrt_port pairs_out[] = {{"out", DLRT_F32, 2, "f32[2,3]", pairs_bou
 
 static const dlrt_step bright_steps[] = {{picture_sum, "k0_sum", "part.1.sum", "bright.dl:3:8",
                                           "row", 2, picture_operands, -1, picture_rows, 1, 0, 0,
-                                          picture_work}};
+                                          picture_work, 0, NULL}};
 static const dlrt_step colours_steps[] = {{picture_means, "k1_mean", "mean", "bright.dl:5:8", "row",
-                                           2, picture_operands, -1, picture_rows, 1, 6, 36, NULL}};
+                                           2, picture_operands, -1, picture_rows, 1, 6, 36, NULL, 0,
+                                           NULL}};
 static const dlrt_step pairs_steps[] = {{picture_more, "k2_add", "add", "bright.dl:7:8", "loop", 2,
-                                         picture_operands, 2, NULL, 0, 6, 48, NULL}};
+                                         picture_operands, 2, NULL, 0, 6, 48, NULL, 0, NULL}};
 
 static const dlrt_entry picture_entries[] = {
     {"bright", DLRT_MODEL_ENTRY, "bright.dl:2", 1, picture_n, 1, bright_in, 1, bright_out, 1,
