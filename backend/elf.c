@@ -87,12 +87,33 @@ static void check_pieces(int64_t size, const ElfPiece *pieces, size_t count) {
   }
 }
 
+/* A piece, part by part; the pages it comes from are let go every few parts. */
+static bool put_data(Output *out, const Data *data) {
+  enum { PART = 1 << 20, KEPT = 32 };
+  if (data->bytes) {
+    bool done = put(out, data->bytes, (size_t)data_bytes(data));
+    data_release(data);
+    return done;
+  }
+  int64_t unit = element_infos[data->element].bytes, part = PART / unit;
+  char *room = malloc(PART);
+  if (!room) out_of_memory(PART);
+  bool done = true;
+  for (int64_t at = 0, parts = 1; at < data->count && done; at += part, parts++) {
+    int64_t count = data->count - at < part ? data->count - at : part;
+    data_read(data, at, count, room);
+    done = put(out, room, (size_t)(count * unit));
+    if (parts % KEPT == 0) data_release(data);
+  }
+  data_release(data);
+  free(room);
+  return done;
+}
+
 static bool put_pieces(Output *out, int64_t size, const ElfPiece *pieces, size_t count) {
   int64_t start = out->written;
   for (size_t i = 0; i < count; i++)
-    if (!pad_to(out, start + pieces[i].offset) ||
-        !put(out, pieces[i].bytes, (size_t)pieces[i].length))
-      return false;
+    if (!pad_to(out, start + pieces[i].offset) || !put_data(out, pieces[i].data)) return false;
   return pad_to(out, start + size);
 }
 

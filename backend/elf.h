@@ -1,15 +1,13 @@
 /* elf.h - constants as a relocatable object of their own, streamed: no pass through LLVM, an
- * assembler or memory. */
+ * assembler or memory; what is moved (ir/move.h) is moved while it is written. */
 #ifndef BACKEND_ELF_H
 #define BACKEND_ELF_H
 
+#include "ir/data.h"
 #include "support/diag.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
 typedef struct {
-  const void *bytes;
+  const Data *data;
   int64_t offset, length; /* in the symbol; in rising order, zeros between */
 } ElfPiece;
 

@@ -109,7 +109,7 @@ static void *make_constants(const Native *n, Arena *arena) {
   char *raw = arena_alloc(arena, (size_t)n->program->constants_bytes + 64);
   char *bytes = raw + (64 - (uintptr_t)raw % 64) % 64;
   for (size_t i = 0; i < n->piece_count; i++)
-    memcpy(bytes + n->pieces[i].offset, n->pieces[i].bytes, (size_t)n->pieces[i].length);
+    data_read(n->pieces[i].data, 0, n->pieces[i].data->count, bytes + n->pieces[i].offset);
   return bytes;
 }
 

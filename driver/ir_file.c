@@ -23,13 +23,13 @@ static bool write_data(Session *session, const Module *module, const char *path)
   dlrt_stored *stored = ARENA_ARRAY(session->arena, list.count + 1, dlrt_stored);
   for (size_t i = 0; i < list.count; i++) {
     const StoredData *from = &list.items[i];
-    if (!from->data->bytes) continue; /* it was not there when the text was read */
+    if (!data_is_known(from->data)) continue; /* it was not there when the text was read */
     dlrt_stored *to = &stored[count++];
     to->name = from->name;
     to->element = (dlrt_element)from->data->element;
     to->rank = from->type->rank;
     for (int a = 0; a < to->rank; a++) to->shape[a] = dim_max(from->type->dims[a]);
-    to->data = from->data->bytes;
+    to->data = data_contents(from->data);
     to->bytes = (size_t)from->data->count * (size_t)element_infos[from->data->element].bytes;
   }
   if (!count) return true;

@@ -27,19 +27,6 @@ static const char *hash_sources(Compilation *c) {
   return hex(session->arena, digest);
 }
 
-/* Tells files beside a program apart: fast, since weights may be gigabytes; it is no protection. */
-static uint64_t mix_bytes(const unsigned char *bytes, size_t length) {
-  uint64_t hash = length;
-  for (; length >= 8; bytes += 8, length -= 8) {
-    uint64_t word;
-    memcpy(&word, bytes, 8);
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-    hash ^= hash >> 32;
-  }
-  for (; length; bytes++, length--) hash = (hash ^ *bytes) * 0x100000001b3u;
-  return hash;
-}
-
 static void list_pieces(Native *n) {
   Session *session = n->compilation->session;
   const NativeProgram *p = n->program;
@@ -49,8 +36,8 @@ static void list_pieces(Native *n) {
   bool beside = option_given(session->options, OPTION_weights_beside);
   for (size_t i = 0; i < p->constants.count; i++) {
     const ProgramConstant *c = &p->constants.items[i];
-    n->pieces[i] = (ElfPiece){c->data->bytes, c->offset, c->bytes};
-    if (beside) hashes[i] = mix_bytes(c->data->bytes, (size_t)c->bytes);
+    n->pieces[i] = (ElfPiece){c->data, c->offset, c->bytes};
+    if (beside) hashes[i] = data_digest(c->data); /* tells files beside a program apart */
   }
   uint8_t digest[32];
   sha256(hashes, n->piece_count * sizeof *hashes, digest);

@@ -102,6 +102,7 @@ static void give(Loader *l, Tensor *tensor, const dlrt_stored *stored) {
     bytes = arena_copy(l->arena, bytes, stored->bytes); /* the format does not promise alignment */
   }
   tensor->data = data_new(l->arena, to, count, bytes);
+  tensor->data->mapped = bytes == stored->data;
 }
 
 /* ---- what is wrong, as tables ---- */

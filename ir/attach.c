@@ -13,7 +13,7 @@ typedef struct {
 
 static bool attach(Attachment *a, Data *data) {
   Arena *arena = a->module->arena;
-  if (data->bytes) return true;
+  if (data_is_known(data)) return true;
   if (data->element != a->read.element || data->count != a->read.count) {
     a->message = arena_format(arena, "'%s' has %lld elements of %s, not %lld of %s", a->name,
                               (long long)a->read.count, element_infos[a->read.element].name,
@@ -37,7 +37,8 @@ static bool attach_constants(Attachment *a, const Block *block) {
     if (op->region && !attach_constants(a, op->region)) return false;
     if (op->kind != OP_constant) continue;
     Data *data = (Data *)op_attribute(op, ATTRIBUTE_value)->data; /* of this module, not shared */
-    if (!data->bytes && strcmp(data_hash(a->module->arena, data), a->name) == 0 && !attach(a, data))
+    if (!data_is_known(data) && strcmp(data_hash(a->module->arena, data), a->name) == 0 &&
+        !attach(a, data))
       return false;
   }
   return true;

@@ -1,10 +1,13 @@
 #include "ir/data.h"
 
+#include "ir/move.h"
 #include "support/bug.h"
 #include "support/sha256.h"
 
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 Data *data_new(Arena *arena, Element element, int64_t count, const void *bytes) {
   Data *data = ARENA_NEW(arena, Data);
@@ -16,10 +19,64 @@ int64_t data_bytes(const Data *data) {
   return data->count * element_infos[data->element].bytes;
 }
 
+bool data_is_known(const Data *data) {
+  return data->bytes || data->move;
+}
+
+const void *data_contents(const Data *data) {
+  if (data->bytes || !data->move) return data->bytes;
+  Data *own = (Data *)data; /* the same elements as before */
+  void *bytes = arena_alloc(data->arena, (size_t)data_bytes(data));
+  move_read(data->move, 0, data->count, bytes);
+  data_release(move_source(data->move));
+  own->bytes = bytes;
+  return bytes;
+}
+
+void data_read(const Data *data, int64_t from, int64_t count, void *to) {
+  if (!data->bytes && data->move) {
+    move_read(data->move, from, count, to);
+    return;
+  }
+  size_t size = (size_t)element_infos[data->element].bytes;
+  if (count) memcpy(to, (const char *)data->bytes + (size_t)from * size, (size_t)count * size);
+}
+
+static uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+  return hash ^ hash >> 32;
+}
+
+uint64_t data_digest(const Data *data) {
+  uint64_t hash = (uint64_t)data->count;
+  const Data *from = data->bytes || !data->move ? data : move_source(data->move);
+  const unsigned char *bytes = from->bytes;
+  int64_t length = bytes ? data_bytes(from) : 0;
+  for (; length >= 8; bytes += 8, length -= 8) {
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+    hash = mix(hash, word);
+  }
+  for (; length; bytes++, length--) hash = mix(hash, *bytes);
+  if (from != data) hash = mix(hash, move_digest(data->move));
+  data_release(from);
+  return hash;
+}
+
+void data_release(const Data *data) {
+  if (!data->bytes && data->move) data = move_source(data->move);
+  if (!data->mapped || !data->bytes) return;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)data->bytes;
+  uintptr_t end = (from + (uintptr_t)data_bytes(data)) / page * page;
+  from = (from + page - 1) / page * page;
+  if (from < end) madvise((void *)from, end - from, MADV_DONTNEED); /* saves memory if it can */
+}
+
 const char *data_hash(Arena *arena, Data *data) {
   if (!data->hashed) {
-    if (!data->bytes) bug("data without bytes and without a hash");
-    sha256(data->bytes, (size_t)data_bytes(data), data->sha256);
+    const void *bytes = data_contents(data);
+    if (!bytes) bug("data without bytes and without a hash");
+    sha256(bytes, (size_t)data_bytes(data), data->sha256);
     data->hashed = true;
   }
   const uint8_t *h = data->sha256;
@@ -30,22 +87,25 @@ bool data_equal(const Data *a, const Data *b) {
   if (a == b) return true;
   if (a->element != b->element || a->count != b->count) return false;
   if (a->hashed && b->hashed)
-    return memcmp(a->sha256, b->sha256, a->bytes && b->bytes ? 32 : 4) == 0;
-  if (a->bytes && b->bytes)
-    return a->bytes == b->bytes || memcmp(a->bytes, b->bytes, (size_t)data_bytes(a)) == 0;
-  const Data *elided = a->bytes ? b : a, *other = a->bytes ? a : b;
-  if (!elided->hashed || !other->bytes) return false;
+    return memcmp(a->sha256, b->sha256, data_is_known(a) && data_is_known(b) ? 32 : 4) == 0;
+  if (a->move && b->move && move_equal(a->move, b->move)) return true;
+  if (data_is_known(a) && data_is_known(b)) {
+    const void *x = data_contents(a), *y = data_contents(b);
+    return x == y || memcmp(x, y, (size_t)data_bytes(a)) == 0;
+  }
+  const Data *elided = data_is_known(a) ? b : a, *other = data_is_known(a) ? a : b;
+  if (!elided->hashed || !data_is_known(other)) return false;
   uint8_t digest[32];
-  sha256(other->bytes, (size_t)data_bytes(other), digest);
+  sha256(data_contents(other), (size_t)data_bytes(other), digest);
   return memcmp(elided->sha256, digest, 4) == 0;
 }
 
 double data_get(const Data *data, int64_t index) {
-  return element_load(data->element, data->bytes, index);
+  return element_load(data->element, data_contents(data), index);
 }
 
 int64_t data_get_integer(const Data *data, int64_t index) {
-  return element_load_integer(data->element, data->bytes, index);
+  return element_load_integer(data->element, data_contents(data), index);
 }
 
 /* ---- half precisions: `digits` bits after the point, exponents from `least` to `most` ---- */

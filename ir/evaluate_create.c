@@ -8,14 +8,14 @@ bool evaluate_constant(Evaluation *e) {
   const Data *data = op_attribute(e->op, ATTRIBUTE_value)->data;
   RunTensor *y = result_new(e, 0);
   if (!y) return false;
-  if (!data->bytes && data->count > 0)
+  if (!data_is_known(data) && data->count > 0)
     return evaluation_fail(e, "the constant's data is not there");
   if (data->count != y->count || data->element != y->element)
     return evaluation_fail(e, "the constant's data has another type");
   if (e->wide && is_real(y)) {
     for (int64_t i = 0; i < y->count; i++) ((double *)y->bytes)[i] = data_get(data, i);
   } else if (y->count > 0) {
-    memcpy(y->bytes, data->bytes, (size_t)(y->count * element_infos[y->element].bytes));
+    data_read(data, 0, y->count, y->bytes);
   }
   return true;
 }

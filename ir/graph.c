@@ -383,10 +383,11 @@ static Number data_number(const Data *data, int64_t index) {
 enum { MOST_UNIFORM = 4096 };
 
 static bool data_is_uniform(const Data *data, Number *number) {
-  if (!data->bytes || data->count < 1 || data->count > MOST_UNIFORM) return false;
+  if (!data_is_known(data) || data->count < 1 || data->count > MOST_UNIFORM) return false;
+  const char *bytes = data_contents(data);
   int size = element_infos[data->element].bytes;
   for (int64_t i = 1; i < data->count; i++)
-    if (memcmp(data->bytes, (const char *)data->bytes + i * size, (size_t)size) != 0) return false;
+    if (memcmp(bytes, bytes + i * size, (size_t)size) != 0) return false;
   *number = data_number(data, 0);
   return true;
 }

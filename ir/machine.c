@@ -205,12 +205,12 @@ static bool first_value(Evaluation *e, const Tensor *tensor, Cell *value, bool *
     return true;
   }
   Data *data = tensor->data;
-  *found = data && (data->bytes || data->count == 0);
+  *found = data && (data_is_known(data) || data->count == 0);
   if (!*found) return true;
   if (data->count != value->tensor.count || data->element != value->tensor.element)
     return evaluation_fail(e, "the data of %s has another type", tensor->name);
   if (!e->wide || !is_real(&value->tensor)) {
-    value->tensor.bytes = (void *)(uintptr_t)data->bytes; /* only ever read */
+    value->tensor.bytes = (void *)(uintptr_t)data_contents(data); /* only ever read */
     return true;
   }
   if (!cell_new(e, value)) return false;

@@ -103,30 +103,30 @@ static bool has_another_nan(const Data *data) {
     uint64_t slot = 0;
     if (!isnan(value)) continue;
     element_store(data->element, &slot, 0, NAN);
-    if (memcmp(&slot, (const char *)data->bytes + i * size, (size_t)size) != 0) return true;
+    if (memcmp(&slot, (const char *)data_contents(data) + i * size, (size_t)size) != 0) return true;
   }
   return false;
 }
 
 static bool is_elided(const Data *data) {
-  return !data->bytes || data->count > DATA_MOST_SHOWN || has_another_nan(data);
+  return !data_is_known(data) || data->count > DATA_MOST_SHOWN || has_another_nan(data);
 }
 
 static void print_data(Printer *p, const Data *data, bool alone) {
   Text *text = p->text;
   bool elided = is_elided(data);
   if (alone && !elided) {
-    print_element(text, data->element, data->bytes, 0);
+    print_element(text, data->element, data_contents(data), 0);
     return;
   }
   text_string(text, "dense<");
-  const void *bytes = data->bytes;
+  const void *bytes = data_contents(data);
   int64_t shown = data->count;
   if (elided) {
     /* hashing keeps its result in the data, which means the same afterwards */
     text_string(text, data_hash(p->module->arena, (Data *)data));
-    bytes = data->bytes ? data->bytes : data->first;
-    shown = data->bytes ? (data->count < 3 ? data->count : 3) : data->first_count;
+    shown = bytes ? (data->count < 3 ? data->count : 3) : data->first_count;
+    if (!bytes) bytes = data->first;
   }
   if (!elided) text_char(text, '[');
   for (int64_t i = 0; i < shown; i++) {

@@ -25,11 +25,7 @@ Value *constant_fold(const Constants *constants, Op *op);
 /* Folds what can be, then drops what is dead: for passes that make computations with weights. */
 void fold_function(const Constants *constants, Function *function);
 
-/* ---- fast paths (constant_moves.c): NULL where there is none ---- */
-const void *move_transpose(Arena *arena, const Type *from, const int *perm, const void *bytes);
-const void *move_pad(Arena *arena, const Type *from, const Type *to, const int64_t *before,
-                     double value, const void *bytes);
-/* add, sub, mul and div of f32 tensors that broadcast. */
+/* add, sub, mul and div of f32 tensors that broadcast, fast; NULL for others. */
 const void *compute_binary(Arena *arena, Operator kind, const Type *x, const void *x_bytes,
                            const Type *y, const void *y_bytes, const Type *result);
 

@@ -8,6 +8,7 @@
  * a block are equal. Linear, by hashing. */
 #include "passes/cse.h"
 
+#include "ir/move.h"
 #include "passes/rewrite.h"
 
 #include <string.h>
@@ -38,8 +39,9 @@ static uint64_t hash_list(uint64_t hash, const DimList *list) {
 
 static uint64_t hash_data(uint64_t hash, const Data *data) {
   int64_t size = data_bytes(data);
-  if (!data->bytes || size > MOST_COMPARED) return hash_pointer(hash, data->bytes);
-  const unsigned char *bytes = data->bytes;
+  if (size > MOST_COMPARED || !data_is_known(data))
+    return mix(hash_pointer(hash, data->bytes), (uint64_t)size);
+  const unsigned char *bytes = data_contents(data);
   for (int64_t i = 0; i < size; i++) hash = hash * 31 + bytes[i];
   return mix(hash, (uint64_t)size);
 }
@@ -76,8 +78,9 @@ static bool data_same(const Data *a, const Data *b) {
   if (a == b) return true;
   if (a->element != b->element || a->count != b->count) return false;
   if (a->bytes == b->bytes && a->bytes) return true;
-  return a->bytes && b->bytes && data_bytes(a) <= MOST_COMPARED &&
-         memcmp(a->bytes, b->bytes, (size_t)data_bytes(a)) == 0;
+  if (a->move && b->move && move_equal(a->move, b->move)) return true;
+  return data_is_known(a) && data_is_known(b) && data_bytes(a) <= MOST_COMPARED &&
+         memcmp(data_contents(a), data_contents(b), (size_t)data_bytes(a)) == 0;
 }
 
 static int attribute_count(const Op *op) {

@@ -8,6 +8,7 @@
  * are reordered without the interpreter. Linear in the operations, and in the elements that are
  * made. */
 #include "ir/interpret.h"
+#include "ir/move.h"
 #include "passes/constants.h"
 #include "passes/dce.h"
 #include "passes/rewrite.h"
@@ -38,7 +39,7 @@ const Data *constant_data(const Constants *constants, const Value *value) {
       if (strcmp(constants->written.items[i], op->symbol) == 0) return NULL;
     if (tensor && type_equal(&tensor->type, &value->type)) data = tensor->data;
   }
-  return data && data->bytes ? data : NULL;
+  return data && data_is_known(data) ? data : NULL;
 }
 
 Value *constant_before(Op *op, Type type, const Data *data) {
@@ -50,7 +51,7 @@ Value *constant_before(Op *op, Type type, const Data *data) {
 static RunTensor run_tensor(const Type *type, const Data *data) {
   RunTensor tensor = {.element = type->element, .rank = type->rank, .count = data->count};
   for (int i = 0; i < type->rank; i++) tensor.shape[i] = dim_value(type->dims[i]);
-  tensor.bytes = (void *)(uintptr_t)data->bytes;
+  tensor.bytes = (void *)(uintptr_t)data_contents(data);
   return tensor;
 }
 
@@ -112,31 +113,42 @@ static bool is_worth(const Constants *constants, const Op *op) {
   return result <= constants->most_bytes || result <= operands || op->kind == OP_pad;
 }
 
-/* The moves that select makes of weights, and affine's arithmetic. */
-static const void *fold_fast(const Constants *constants, const Op *op, const Data *const *data) {
+/* The moves that select makes of weights, which are made where they are wanted, and affine's
+ * arithmetic. */
+static const Data *fold_fast(const Constants *constants, const Op *op, const Data *const *data) {
   Arena *arena = constants->module->arena;
-  const Type *from = op->operand_count > 0 ? &op->operands[0]->type : NULL;
-  const Type *to = &op_result(op)->type;
-  if (op->kind == OP_reshape) return data[0]->bytes;
-  if (op->kind == OP_transpose) {
-    int perm[MOST_AXES];
+  const Type *from = &op->operands[0]->type, *to = &op_result(op)->type;
+  int64_t before[MOST_AXES], step[MOST_AXES];
+  int perm[MOST_AXES];
+  switch (op->kind) {
+  case OP_reshape:
+    return data[0];
+  case OP_transpose:
     op_permutation(op, perm);
-    return move_transpose(arena, from, perm, data[0]->bytes);
-  }
-  if (op->kind == OP_pad) {
-    int64_t before[MOST_AXES];
+    return data_transpose(arena, data[0], from, perm);
+  case OP_pad: {
     for (int i = 0; i < from->rank; i++) {
       before[i] = op_list_integer(op, ATTRIBUTE_before, i);
       if (op_list_integer(op, ATTRIBUTE_between, i) != 0) return NULL;
     }
     Number value = op_attribute(op, ATTRIBUTE_value)->number;
-    return move_pad(arena, from, to, before, value.is_integer ? (double)value.integer : value.real,
-                    data[0]->bytes);
+    return data_pad(arena, data[0], from, to, before,
+                    value.is_integer ? (double)value.integer : value.real);
   }
-  if (op->operand_count == 2)
-    return compute_binary(arena, op->kind, from, data[0]->bytes, &op->operands[1]->type,
-                          data[1]->bytes, to);
-  return NULL;
+  case OP_slice:
+    for (int i = 0; i < from->rank; i++) {
+      before[i] = op_list_integer(op, ATTRIBUTE_start, i);
+      step[i] = op_list_integer(op, ATTRIBUTE_step, i);
+    }
+    return data_slice(arena, data[0], from, to, before, step);
+  default:
+    break;
+  }
+  if (op->operand_count != 2) return NULL;
+  const void *bytes = compute_binary(arena, op->kind, from, data_contents(data[0]),
+                                     &op->operands[1]->type, data_contents(data[1]), to);
+  for (int i = 0; i < 2; i++) data_release(data[i]);
+  return bytes ? data_new(arena, to->element, type_static_count(to), bytes) : NULL;
 }
 
 Value *constant_fold(const Constants *constants, Op *op) {
@@ -153,17 +165,17 @@ Value *constant_fold(const Constants *constants, Op *op) {
   }
   if (!is_worth(constants, op)) return NULL;
   const Type *type = &op_result(op)->type;
-  const void *bytes = fold_fast(constants, op, data);
-  if (!bytes) {
-    RunTensor *operands = ARENA_ARRAY(arena, op->operand_count, RunTensor), result;
+  const Data *result = fold_fast(constants, op, data);
+  if (!result) {
+    RunTensor *operands = ARENA_ARRAY(arena, op->operand_count, RunTensor), computed;
     for (int i = 0; i < op->operand_count; i++)
       operands[i] = run_tensor(&op->operands[i]->type, data[i]);
     const char *message;
     InterpretOptions options = {.arena = arena};
-    if (!interpret_op(op, &options, operands, &result, &message)) return NULL;
-    bytes = result.bytes;
+    if (!interpret_op(op, &options, operands, &computed, &message)) return NULL;
+    result = data_new(arena, type->element, type_static_count(type), computed.bytes);
   }
-  return constant_before(op, *type, data_new(arena, type->element, type_static_count(type), bytes));
+  return constant_before(op, *type, result);
 }
 
 static void fold_block(Block *block, void *user) {

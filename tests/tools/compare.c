@@ -48,7 +48,7 @@ static bool give(void *user, const Tensor *tensor, RunTensor *value) {
   }
   value->bytes = arena_array(g->arena, (size_t)value->count + 1, 8);
   if (tensor->data)
-    memcpy(value->bytes, tensor->data->bytes,
+    memcpy(value->bytes, data_contents(tensor->data),
            (size_t)value->count * (size_t)element_infos[value->element].bytes);
   else
     invent(tensor->name, tensor->type.element, value->bytes, value->count);

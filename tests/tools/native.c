@@ -117,8 +117,8 @@ bool native_run(const Module *module, const Function *function, const Target *ta
               .constants = block(program->constants_bytes)};
   for (size_t i = 0; i < program->constants.count; i++) {
     const ProgramConstant *c = &program->constants.items[i];
-    if (c->data->bytes) /* text may elide it */
-      memcpy(m.constants + c->offset, c->data->bytes, (size_t)c->bytes);
+    if (data_is_known(c->data)) /* text may elide it */
+      data_read(c->data, 0, c->data->count, m.constants + c->offset);
   }
   for (size_t i = 0; i < program->tensors.count; i++) {
     const ProgramTensor *t = &program->tensors.items[i];

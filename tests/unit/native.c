@@ -115,7 +115,7 @@ static char *constants(void) {
   bytes += 64 - (uintptr_t)bytes % 64;
   for (size_t i = 0; i < net.program->constants.count; i++) {
     const ProgramConstant *c = &net.program->constants.items[i];
-    memcpy(bytes + c->offset, c->data->bytes, (size_t)c->bytes);
+    data_read(c->data, 0, c->data->count, bytes + c->offset);
   }
   return bytes;
 }
@@ -220,7 +220,8 @@ static void test_libraries(void **state) {
                             arena_format(net.arena, "%s/constants.o", folder)};
   write_text(folder, "model.o", object.bytes, object.length);
   const char *bytes = constants();
-  ElfPiece piece = {bytes, 0, net.program->constants_bytes};
+  ElfPiece piece = {data_new(net.arena, ELEMENT_u8, net.program->constants_bytes, bytes), 0,
+                    net.program->constants_bytes};
   CHECKED(elf_write(objects[1], "net_constants", piece.length, &piece, 1, net.diagnostics));
   Text header = text_new(net.arena);
   header_print(&header, net.program, net.options);
@@ -275,7 +276,8 @@ static void test_executable(void **state) {
                             arena_format(net.arena, "%s/constants.o", folder)};
   write_text(folder, "model.o", object.bytes, object.length);
   const char *bytes = constants();
-  ElfPiece piece = {bytes, 0, net.program->constants_bytes};
+  ElfPiece piece = {data_new(net.arena, ELEMENT_u8, net.program->constants_bytes, bytes), 0,
+                    net.program->constants_bytes};
   CHECKED(elf_write(objects[1], "net_constants", piece.length, &piece, 1, net.diagnostics));
   const char *path = arena_format(net.arena, "%s/net", folder);
   size_t symbol_count;
