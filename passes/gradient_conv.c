@@ -1,0 +1,147 @@
+/* Gradients of the convolutions. Three operators close among each other: of a large tensor, a small
+ * one (what conv makes of the large) and a kernel each is the gradient of the product of the other
+ * two.
+ *
+ *   small  = conv(large, kernel)
+ *   large  = conv_transpose(small, kernel)
+ *   kernel = conv_weight(large, small)
+ */
+#include "passes/gradient.h"
+
+#include <string.h>
+
+typedef struct {
+  int axes;
+  int64_t stride[MOST_AXES], dilation[MOST_AXES], pad[MOST_AXES][2], groups;
+} Window;
+
+static Window window_of(const Op *op) {
+  Window w = {.axes = op->operands[0]->type.rank - 2, .groups = op_integer(op, ATTRIBUTE_groups)};
+  for (int i = 0; i < w.axes; i++) {
+    w.stride[i] = op_list_integer(op, ATTRIBUTE_stride, i);
+    w.dilation[i] = op_list_integer(op, ATTRIBUTE_dilation, i);
+    w.pad[i][0] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    w.pad[i][1] = op_pair_integer(op, ATTRIBUTE_pad, i, 1);
+  }
+  return w;
+}
+
+static Value *convolve(Gradient *g, Operator kind, Value *x, Value *y, const Window *w,
+                       const Attribute *more) {
+  Module *m = g->module;
+  Attribute attributes[] = {{ATTRIBUTE_stride, attribute_integers(m, w->stride, w->axes)},
+                            {ATTRIBUTE_dilation, attribute_integers(m, w->dilation, w->axes)},
+                            {ATTRIBUTE_pad, attribute_pairs(m, w->pad, w->axes)},
+                            {ATTRIBUTE_groups, attribute_integer(m, w->groups)},
+                            {0}};
+  if (more) attributes[4] = *more;
+  return slope_build(g, kind, (Value *[]){x, y}, 2, attributes, more ? 5 : 4);
+}
+
+/* Spatial axes cut at the end to those of `type`, from axis 2 on. */
+static Value *cut(Gradient *g, Value *x, const Type *type) {
+  const Dim *start[MOST_AXES], *stop[MOST_AXES];
+  bool same = true;
+  for (int i = 0; i < type->rank; i++) {
+    start[i] = dim_constant(g->module->dims, 0);
+    stop[i] = i < 2 ? x->type.dims[i] : type->dims[i];
+    same = same && stop[i] == x->type.dims[i];
+  }
+  if (same) return x;
+  Attribute attributes[] = {{ATTRIBUTE_start, attribute_dims(g->module, start, type->rank)},
+                            {ATTRIBUTE_stop, attribute_dims(g->module, stop, type->rank)}};
+  return slope_build(g, OP_slice, &x, 1, attributes, 2);
+}
+
+/* The last elements of the large side may be under no window: where their number is known it is the
+ * output's padding; else more than enough are made, and cut. */
+static Value *large_share(Gradient *g, Value *small, Value *kernel, const Type *large,
+                          const Window *window) {
+  DimTable *t = g->module->dims;
+  Window w = *window;
+  int64_t more[MOST_AXES];
+  for (int i = 0; i < w.axes; i++) {
+    const Dim *covered = dim_mul(t, dim_sub(t, kernel->type.dims[i + 2], dim_constant(t, 1)),
+                                 dim_constant(t, w.dilation[i]));
+    const Dim *pads = dim_constant(t, w.pad[i][0] + w.pad[i][1] - 1);
+    const Dim *rest = dim_sub(t, dim_add(t, large->dims[i + 2], pads), covered);
+    rest = rest ? dim_mod(t, rest, w.stride[i]) : NULL;
+    if (rest && dim_is_constant(rest))
+      more[i] = dim_value(rest);
+    else {
+      more[i] = w.stride[i] - 1;
+      w.pad[i][1] = 0;
+    }
+  }
+  Attribute output_pad = {ATTRIBUTE_output_pad, attribute_integers(g->module, more, w.axes)};
+  return cut(g, convolve(g, OP_conv_transpose, small, kernel, &w, &output_pad), large);
+}
+
+static Value *kernel_share(Gradient *g, Value *large, Value *small, const Type *kernel,
+                           const Window *w) {
+  Attribute size = {ATTRIBUTE_kernel,
+                    attribute_dims(g->module, kernel->dims + 2, kernel->rank - 2)};
+  return convolve(g, OP_conv_weight, large, small, w, &size);
+}
+
+/* ---- conv ---- */
+
+/* Moves the channels of [N, n.., C] in front, and of [k.., C, out] out and C; or back. */
+static Value *turn(Gradient *g, Value *x, bool is_kernel, bool to_front) {
+  int perm[MOST_AXES], back[MOST_AXES], rank = x->type.rank, next = 0;
+  perm[next++] = is_kernel ? rank - 1 : 0;
+  perm[next++] = is_kernel ? rank - 2 : rank - 1;
+  for (int i = is_kernel ? 0 : 1; next < rank; i++) perm[next++] = i;
+  for (int i = 0; i < rank; i++) back[perm[i]] = i;
+  return slope_transpose(g, x, to_front ? perm : back);
+}
+
+GRADIENT(conv) {
+  Value *x = gradient_x(g, 0), *kernel = gradient_x(g, 1), *d = slope_full_of(g, 0);
+  Window w = window_of(g->op);
+  bool last = strcmp(op_word(g->op, ATTRIBUTE_layout), "nhwc") == 0;
+  if (last) {
+    x = turn(g, x, false, true);
+    kernel = turn(g, kernel, true, true);
+    d = turn(g, d, false, true);
+  }
+  if (gradient_wants(g, 0)) {
+    Value *share = large_share(g, d, kernel, &x->type, &w);
+    gradient_give(g, 0, last ? turn(g, share, false, false) : share);
+  }
+  if (!gradient_wants(g, 1)) return;
+  Value *share = kernel_share(g, x, d, &kernel->type, &w);
+  gradient_give(g, 1, last ? turn(g, share, true, false) : share);
+}
+
+GRADIENT(conv_weight) {
+  Value *x = gradient_x(g, 0), *dy = gradient_x(g, 1), *d = slope_full_of(g, 0);
+  Window w = window_of(g->op);
+  if (gradient_wants(g, 0)) gradient_give(g, 0, large_share(g, dy, d, &x->type, &w));
+  if (gradient_wants(g, 1)) gradient_give(g, 1, convolve(g, OP_conv, x, d, &w, NULL));
+}
+
+/* ---- conv_transpose ---- */
+
+/* An output padding of a stride or more would make windows that the forward operation has not: it
+ * is taken off the padding, then off the elements, which no window reaches then. */
+static Value *uncovered(Gradient *g, Value *d, Window *w) {
+  Type type = d->type;
+  for (int i = 0; i < w->axes; i++) {
+    int64_t excess = op_list_integer(g->op, ATTRIBUTE_output_pad, i) - (w->stride[i] - 1);
+    if (excess <= 0) continue;
+    int64_t pad = excess < w->pad[i][1] ? excess : w->pad[i][1];
+    w->pad[i][1] -= pad;
+    type.dims[i + 2] =
+        dim_sub(g->module->dims, type.dims[i + 2], dim_constant(g->module->dims, excess - pad));
+  }
+  return cut(g, d, &type);
+}
+
+GRADIENT(conv_transpose) {
+  Value *x = gradient_x(g, 0), *kernel = gradient_x(g, 1);
+  Window w = window_of(g->op);
+  Value *d = uncovered(g, slope_full_of(g, 0), &w);
+  if (gradient_wants(g, 0)) gradient_give(g, 0, convolve(g, OP_conv, d, kernel, &w, NULL));
+  if (gradient_wants(g, 1)) gradient_give(g, 1, kernel_share(g, d, x, &kernel->type, &w));
+}
