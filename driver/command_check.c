@@ -212,8 +212,5 @@ int command_check(Session *session) {
   print_totals(&k);
   if (!compile_passes(&k.c, NULL, NULL)) return EXIT_INPUT;
   print_memory(&k);
-  if (session->verbose)
-    for (size_t i = 0; i < k.c.extra.skipped.count; i++)
-      text_format(&k.out, " note: train entry '%s' is left out\n", k.c.extra.skipped.items[i]);
   return output_text(session, &k.out) ? EXIT_DONE : EXIT_INPUT;
 }

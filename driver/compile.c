@@ -98,6 +98,13 @@ Module *load_text_ir(Session *session, const char *path) {
   return module && ir_file_attach(session, module, path) ? module : NULL;
 }
 
+/* With --weights parameters are constants: nothing trains. */
+static bool wants_training(const Options *options) {
+  if (option_given(options, OPTION_weights)) return false;
+  return options->command == COMMAND_check ||
+         strcmp(option_text(options, OPTION_after, ""), "elaborate") == 0;
+}
+
 static Module *load_dl(Compilation *c) {
   Session *session = c->session;
   const Options *options = session->options;
@@ -119,6 +126,7 @@ static Module *load_dl(Compilation *c) {
     elaborate_options.entries = options->values[OPTION_entry].items;
     elaborate_options.entry_count = (int)options->values[OPTION_entry].count;
   }
+  elaborate_options.training = wants_training(options);
   double start = now_ms();
   Module *module = elaborate(session->arena, session->diagnostics, &elaborate_options, &c->extra);
   c->elaborate_ms = now_ms() - start;

@@ -191,18 +191,17 @@ static Object *dispatch(const CallSite *site, Object *callee, Actual *arguments,
   case OBJECT_BUILTIN:
     return call_builtin(site, callee->builtin, arguments, count);
   case OBJECT_LAYER:
+  case OBJECT_OPTIMIZER:
     return make_instance(site, callee, arguments, count);
   case OBJECT_INSTANCE:
-    return apply_instance(site, callee, arguments, count);
+    return is_optimizer(callee->instance) ? apply_optimizer(site, callee, arguments, count)
+                                          : apply_instance(site, callee, arguments, count);
   case OBJECT_ENTRY:
     return call_entry(site, callee, arguments, count);
   case OBJECT_LIST:
     return call_list(site, callee, arguments, count);
   case OBJECT_PARTIAL:
     return call_partial(site, callee, arguments, count);
-  case OBJECT_OPTIMIZER:
-    unsupported(site->e, site->frame, site->span, "training");
-    return error_object;
   default:
     return not_callable(site, callee);
   }
@@ -214,8 +213,8 @@ static bool is_recorded(const Elaborator *e, const CallSite *site, const Object 
   if (!e->extra || !e->entry || !e->builder || e->builder == &e->init_builder ||
       site->frame->home->standard)
     return false;
-  return callee->kind == OBJECT_FUNCTION || callee->kind == OBJECT_INSTANCE ||
-         callee->kind == OBJECT_BUILTIN;
+  if (callee->kind == OBJECT_INSTANCE) return !is_optimizer(callee->instance);
+  return callee->kind == OBJECT_FUNCTION || callee->kind == OBJECT_BUILTIN;
 }
 
 static size_t start_record(const CallSite *site, const Object *callee) {

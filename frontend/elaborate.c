@@ -35,12 +35,21 @@ static Span file_start(const Elaborator *e) {
   return (Span){e->program->main->ast->file, 0, 0};
 }
 
+static void elaborate_one(Elaborator *e, const Declaration *entry) {
+  if (entry->definition->kind == DEFINITION_MODEL) {
+    elaborate_entry(e, entry, FUNCTION_MODEL);
+    return;
+  }
+  elaborate_entry(e, entry, FUNCTION_TRAIN);
+  if (!e->stopped) elaborate_entry(e, entry, FUNCTION_VALUE);
+}
+
 static void elaborate_named(Elaborator *e) {
   for (int i = 0; i < e->options->entry_count && !e->stopped; i++) {
     const char *name = e->options->entries[i];
     const Declaration *entry = find_entry(e, name);
     if (entry) {
-      elaborate_entry(e, entry);
+      elaborate_one(e, entry);
       continue;
     }
     size_t count;
@@ -57,24 +66,26 @@ static void elaborate_named(Elaborator *e) {
   }
 }
 
-static void elaborate_models(Elaborator *e) {
+static void elaborate_all(Elaborator *e) {
   const AstFile *file = e->program->main->ast;
   const Declaration *train = NULL;
   bool any = false;
   for (size_t i = 0; i < file->count && !e->stopped; i++) {
     const Declaration *d = file->items[i];
     if (!is_entry(d)) continue;
-    if (d->definition->kind == DEFINITION_MODEL) {
+    if (d->definition->kind == DEFINITION_MODEL || e->options->training) {
       any = true;
-      elaborate_entry(e, d);
-    } else {
-      if (!train) train = d;
-      if (e->extra) vec_push(e->arena, &e->extra->skipped, d->name.name);
+      elaborate_one(e, d);
+    } else if (!train) {
+      train = d;
     }
   }
   if (any || e->stopped) return;
-  if (train) { /* nothing is left to compile, and it says why */
-    elaborate_entry(e, train);
+  if (train) {
+    Diagnostic *d = diag_report(e->diagnostics, E0118, train->definition->header,
+                                "the file has no model, and what trains is not built here");
+    diag_help(d, "with --weights parameters are constants; name the entry: --entry %s",
+              train->name.name);
     return;
   }
   Diagnostic *d = diag_report(e->diagnostics, E0118, file_start(e), "the file has no entry");
@@ -126,7 +137,7 @@ static void place_init(Elaborator *e) {
   size_t last = module->functions.count - 1;
   for (size_t i = 0; i < last; i++) module->functions.items[i] = module->functions.items[i + 1];
   module->functions.items[last] = e->init;
-  if (!e->options->initialisers) module->functions.count--;
+  if (!e->options->initialisers && !e->options->training) module->functions.count--;
 }
 
 static void run(Elaborator *e) {
@@ -145,7 +156,8 @@ static void run(Elaborator *e) {
     if (e->options->entries)
       elaborate_named(e);
     else
-      elaborate_models(e);
+      elaborate_all(e);
+    if (!diagnostics_errors(e->diagnostics)) elaborate_schedule(e);
   }
   place_init(e);
 }
@@ -184,8 +196,9 @@ Module *elaborate(Arena *arena, Diagnostics *diagnostics, const ElaborateOptions
     e.program = program;
   }
   e.hidden = diagnostics_new(arena, diagnostics_sources(diagnostics));
-  PointerTable *maps[] = {&e.declarations, &e.paths,    &e.parameters,   &e.symbols, &e.unnamed,
-                          &e.header_names, &e.reported, &e.file_numbers, &e.builtins};
+  PointerTable *maps[] = {&e.declarations, &e.paths,        &e.parameters, &e.symbols,
+                          &e.unnamed,      &e.header_names, &e.reported,   &e.file_numbers,
+                          &e.builtins,     &e.held,         &e.init_held};
   for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) maps[i]->arena = arena;
   int errors = diagnostics_errors(diagnostics);
   run_on_own_stack(&e);

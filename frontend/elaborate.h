@@ -9,9 +9,9 @@
  * dims, names of parameters. What is left are the operations of each entry, whose layers and
  * functions are inlined. Dims stay symbols (the pass `specialise` fixes them).
  *
- * Model entries are elaborated; without `entries` all of the file, and the train entries are left
- * out (Elaboration.skipped). The elaborator runs on a stack of its own, so that deep calls in a
- * hostile text end with a diagnostic.
+ * `@fit_value` is made of the train entry `fit` with its body, as it is outside of training. The
+ * elaborator runs on a stack of its own, so that deep calls in a hostile text end with a
+ * diagnostic.
  */
 #ifndef FRONTEND_ELABORATE_H
 #define FRONTEND_ELABORATE_H
@@ -30,8 +30,9 @@ typedef struct {
   Interner *interner;
   const ConstOverride *overrides;
   int override_count;
-  const char *const *entries; /* names, each once; NULL: all models */
+  const char *const *entries; /* names, each once; NULL: all models, and: */
   int entry_count;
+  bool training;      /* all train entries, their order, and `init` */
   bool initialisers;  /* add the function `init`, which gives parameters their first values */
   int64_t most_steps; /* made while compiling; 0: 10,000,000 */
 } ElaborateOptions;
@@ -56,7 +57,6 @@ typedef struct {
   Module *module;
   const Program *program;
   VEC(LayerCall) calls;
-  VEC(const char *) skipped; /* train entries that were left out */
 } Elaboration;
 
 /* NULL after errors, which were reported. `extra` may be NULL. */

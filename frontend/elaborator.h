@@ -52,7 +52,7 @@ typedef enum {
   OBJECT_LAYER,     /* definition, home */
   OBJECT_ENTRY,     /* definition, home */
   OBJECT_OPTIMIZER, /* definition, home */
-  OBJECT_INSTANCE,  /* instance */
+  OBJECT_INSTANCE,  /* instance: of a layer, or of an optimizer */
   OBJECT_PARTIAL,   /* a call with a hole: callee, arguments, argument_count, hole */
   OBJECT_PATH,      /* members: what lies under a dotted path */
   OBJECT_NAMESPACE, /* integer: 0 std, 1 op */
@@ -74,6 +74,7 @@ typedef struct {
   Tensor *tensor; /* NULL until an entry reads it */
   const Location *at;
   Frame *frame; /* in which it was declared */
+  Value *first; /* its first value, if that was made to find the type */
 } NamedParameter;
 
 typedef struct Builtin Builtin;
@@ -112,8 +113,8 @@ struct Object {
   };
 };
 
-/* A layer with its hyperparameters. Two that are bound to one path are one: `same` leads to the
- * first. */
+/* A layer or an optimizer with its hyperparameters. Two that are bound to one path are one: `same`
+ * leads to the first. */
 struct Instance {
   const char *path; /* interned; NULL: not bound yet */
   Instance *same;
@@ -136,7 +137,14 @@ struct Scope {
   PointerTable names;
 };
 
-typedef enum { FRAME_FILE, FRAME_ENTRY, FRAME_LAYER, FRAME_FUNCTION, FRAME_VALUE } FrameKind;
+typedef enum {
+  FRAME_FILE,
+  FRAME_ENTRY,
+  FRAME_LAYER,
+  FRAME_OPTIMIZER,
+  FRAME_FUNCTION,
+  FRAME_VALUE
+} FrameKind;
 
 struct Frame {
   FrameKind kind;
@@ -148,8 +156,9 @@ struct Frame {
   const char *call_text;
   int depth;
   Scope *scope;
-  Instance *instance; /* LAYER */
-  const char *layer;  /* Op.layer of what is made here */
+  Instance *instance;      /* LAYER, OPTIMIZER */
+  NamedParameter *subject; /* OPTIMIZER: the parameter that it steps */
+  const char *layer;       /* Op.layer of what is made here */
   bool has_float, has_int;
   Element float_element, int_element;
   bool has_ellipsis;
@@ -186,6 +195,10 @@ struct Elaborator {
   PointerTable file_numbers; /* source number + 1 -> index in Module.files + 1 */
   PointerTable builtins;     /* name -> Builtin */
   const char *entry;
+  FunctionKind entry_kind;
+  PointerTable held;      /* NamedParameter -> Held: what the entry knows of it */
+  PointerTable init_held; /* the same of `init` */
+  int64_t epoch;          /* marks of values: the last walk over them */
   int64_t steps, operations;
   int depth, site;
   int64_t parameter_numbers;  /* in all parameters read so far */
@@ -297,6 +310,9 @@ bool same_dim(Elaborator *e, Frame *frame, Span span, const Dim *a, const Dim *b
 
 /* slices.c */
 Object *index_object(Elaborator *e, Frame *frame, const Expr *expr);
+Object *element_of(Elaborator *e, Frame *frame, Object *object, const Expr *expr);
+/* `old` with `value` at the part that the brackets of `expr` name; NULL after an error. */
+Value *update_part(Elaborator *e, Frame *frame, Value *old, const Expr *expr, Object *value);
 
 /* einsum.c */
 Object *einsum(const Site *site, const char *spec, Object **operands, int count);
@@ -323,12 +339,13 @@ Frame *frame_new(Elaborator *e, FrameKind kind, const Definition *definition,
 Object *make_instance(const CallSite *site, const Object *layer, Actual *arguments, size_t count);
 Object *apply_instance(const CallSite *site, Object *instance, Actual *arguments, size_t count);
 Instance *instance_of(const Object *object);
+/* Gives an instance that is applied where it is made its name, from the text. */
+bool name_unnamed(const CallSite *site, Instance *instance);
 /* Gives the instances in `object` their names; `path` is relative to the frame's. */
 void name_instances(Elaborator *e, Frame *frame, const char *path, Object *object, Span span);
 void declare_parameter(Elaborator *e, Frame *frame, const Stmt *stmt);
 Object *instance_member(Elaborator *e, Frame *frame, Instance *instance, const char *name,
                         Span span);
-Value *read_parameter(const Site *site, NamedParameter *parameter);
 void bind_path(Elaborator *e, Frame *frame, const char *path, Object *object, Span span);
 bool collect_tensors(Elaborator *e, Frame *frame, Object *object, TensorKind kind, Object *list,
                      Span span);
@@ -337,6 +354,31 @@ const char *unnamed_name(Elaborator *e, const Frame *frame, const Instance *inst
 
 /* initialise.c: makes the parameter's part of `init` */
 void initialise(Elaborator *e, NamedParameter *parameter);
+/* Finds the type of a state that is declared without one: that of its first value. */
+bool initialise_type(Elaborator *e, NamedParameter *parameter);
+
+/* writes.c: parameters and states within a function: read once, then the value written last. */
+typedef struct {
+  VEC(Value *) versions; /* the value read, then those written */
+  bool is_written;
+  const Location *at; /* of the last write */
+} Held;
+Held *held_of(Elaborator *e, const NamedParameter *parameter); /* or NULL */
+Value *read_parameter(const Site *site, NamedParameter *parameter);
+void write_parameter(const Site *site, NamedParameter *parameter, Value *value);
+/* The value that the name of a parameter has at this point. */
+Object *snapshot(Elaborator *e, Frame *frame, Object *object, Span span);
+void execute_write(Elaborator *e, Frame *frame, const Stmt *stmt);
+/* The `write` operations of a function that was built. */
+void emit_writes(Elaborator *e);
+
+/* training.c */
+bool is_optimizer(const Instance *instance);
+Object *apply_optimizer(const CallSite *site, Object *optimizer, Actual *arguments, size_t count);
+void execute_minimize(Elaborator *e, Frame *frame, const Stmt *stmt);
+/* d loss / d wrt: a tensor for a tensor, else a list. */
+Object *gradient(const Site *site, Object *loss, Span loss_span, Object *wrt, Span wrt_span);
+void elaborate_schedule(Elaborator *e);
 
 /* types.c */
 bool is_type_word(const char *name);
@@ -349,9 +391,12 @@ const PointerTable *parameter_dims(Elaborator *e, const Definition *definition);
 
 /* statements.c */
 void execute(Elaborator *e, Frame *frame, const StmtList *list);
+/* One value for each target of `a, b = ..` or `a, b <- ..`; false after an error. */
+bool evaluate_values(Elaborator *e, Frame *frame, const Stmt *stmt, Object **values);
 
 /* entries.c */
-void elaborate_entry(Elaborator *e, const Declaration *declaration);
+/* A model, a train entry, or (FUNCTION_VALUE) a train entry's results outside of training. */
+void elaborate_entry(Elaborator *e, const Declaration *declaration, FunctionKind kind);
 Object *call_entry(const CallSite *site, Object *entry, Actual *arguments, size_t count);
 
 /* operators.c and others */

@@ -1,4 +1,4 @@
-/* entries.c - models as functions of the graph IR. */
+/* entries.c - models and train entries as functions of the graph IR. */
 #include "frontend/elaborator.h"
 
 #include <string.h>
@@ -62,7 +62,17 @@ static void add_outputs(Elaborator *e, Frame *frame, Object *result) {
   function->body->yield_count = (int)count;
 }
 
-void elaborate_entry(Elaborator *e, const Declaration *declaration) {
+/* A step without a result has no value. */
+static bool has_result(const StmtList *list) {
+  for (size_t i = 0; i < list->count; i++) {
+    const Stmt *stmt = list->items[i];
+    if (stmt->kind == STMT_RETURN && stmt->values.count) return true;
+    if (has_result(&stmt->body) || has_result(&stmt->otherwise)) return true;
+  }
+  return false;
+}
+
+void elaborate_entry(Elaborator *e, const Declaration *declaration, FunctionKind kind) {
   const Definition *definition = declaration->definition;
   const char *name = definition->name.name;
   Frame *frame = frame_new(e, FRAME_ENTRY, definition, e->program->main, NULL);
@@ -70,22 +80,26 @@ void elaborate_entry(Elaborator *e, const Declaration *declaration) {
     report(e, frame, E0117, definition->name.span, "an entry cannot be named '%s'", name);
     return;
   }
-  if (definition->kind == DEFINITION_TRAIN) {
-    unsupported(e, frame, definition->header, "a train entry");
-    return;
+  if (kind == FUNCTION_VALUE) {
+    if (!has_result(&definition->body)) return;
+    name = intern(e->interner, arena_format(e->arena, "%s_value", name));
   }
-  Function *function =
-      module_add_function(e->module, FUNCTION_MODEL, intern(e->module->names, name));
+  Function *function = module_add_function(e->module, kind, intern(e->module->names, name));
   function->at = location_at(e, frame, definition->span);
   Builder builder = {.function = function, .block = function->body, .at = function->at};
   e->builder = &builder;
   e->entry = name;
+  e->entry_kind = kind;
+  e->held = (PointerTable){.arena = e->arena};
   e->site = 0;
   bool fine = true;
   for (size_t i = 0; i < definition->parameters.count && fine; i++)
     fine = add_input(e, frame, &definition->parameters.items[i]);
   Object *result = fine ? run_body(e, frame) : error_object;
-  if (!is_error(result) && !e->stopped) add_outputs(e, frame, result);
+  if (!is_error(result) && !e->stopped) {
+    add_outputs(e, frame, result);
+    if (kind != FUNCTION_VALUE) emit_writes(e);
+  }
   e->builder = NULL;
   e->entry = NULL;
 }
@@ -95,7 +109,9 @@ Object *call_entry(const CallSite *site, Object *entry, Actual *arguments, size_
   Elaborator *e = site->e;
   const Definition *definition = entry->definition;
   if (definition->kind == DEFINITION_TRAIN) {
-    unsupported(e, site->frame, site->span, "a train entry");
+    Diagnostic *d = report(e, site->frame, E0410, site->span, "the train entry '%s' is called",
+                           definition->name.name);
+    diag_help(d, "what steps have in common is a function or a model that they call");
     return error_object;
   }
   Frame *body = frame_new(e, FRAME_ENTRY, definition, entry->home, site);

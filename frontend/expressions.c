@@ -201,7 +201,7 @@ Object *member_of(Elaborator *e, Frame *frame, Object *object, const char *name,
 static Object *evaluate_kind(Elaborator *e, Frame *frame, const Expr *expr) {
   switch (expr->kind) {
   case EXPR_NAME:
-    return look_up(e, frame, expr->name, expr->span);
+    return snapshot(e, frame, look_up(e, frame, expr->name, expr->span), expr->span);
   case EXPR_INTEGER:
     return object_integer(e, expr->integer);
   case EXPR_FLOAT:
@@ -227,7 +227,9 @@ static Object *evaluate_kind(Elaborator *e, Frame *frame, const Expr *expr) {
   case EXPR_INDEX:
     return index_object(e, frame, expr);
   case EXPR_FIELD:
-    return member_of(e, frame, evaluate(e, frame, expr->left), expr->name, expr->span);
+    return snapshot(e, frame,
+                    member_of(e, frame, evaluate(e, frame, expr->left), expr->name, expr->span),
+                    expr->span);
   case EXPR_LIST:
     return evaluate_list(e, frame, expr);
   case EXPR_COMPREHENSION:

@@ -81,15 +81,31 @@ Object *make_instance(const CallSite *site, const Object *layer, Actual *argumen
 
 /* ---- paths ---- */
 
+static Instance *frame_instance(const Frame *frame) {
+  return frame->kind == FRAME_LAYER || frame->kind == FRAME_OPTIMIZER ? frame->instance : NULL;
+}
+
 static const char *full_path(Elaborator *e, const Frame *frame, const char *path) {
-  if (frame->kind != FRAME_LAYER) return intern(e->interner, path);
-  return intern(e->interner, arena_format(e->arena, "%s.%s", frame->instance->path, path));
+  const Instance *instance = frame_instance(frame);
+  if (!instance) return intern(e->interner, path);
+  return intern(e->interner, arena_format(e->arena, "%s.%s", instance->path, path));
+}
+
+/* An optimizer that is made in an entry stands under the entry's name: what two entries keep of
+ * one network does not mix. */
+static const char *instance_path(Elaborator *e, const Frame *frame, const Instance *instance,
+                                 const char *path) {
+  if (frame->kind == FRAME_ENTRY && is_optimizer(instance))
+    path = arena_format(e->arena, "%s.%s", frame->definition->name.name, path);
+  return full_path(e, frame, path);
 }
 
 static bool same_hyper(const Instance *a, const Instance *b) {
   if (a->layer->definition != b->layer->definition) return false;
   for (size_t i = 0; i < a->layer->definition->hyper.count; i++)
-    if (!object_equal(a->hyper[i], b->hyper[i])) return false;
+    if (!object_equal(a->hyper[i], b->hyper[i]) &&
+        !(is_optimizer(a) && is_tensor(a->hyper[i]) && is_tensor(b->hyper[i])))
+      return false;
   return true;
 }
 
@@ -116,10 +132,10 @@ static bool assign_path(Elaborator *e, Frame *frame, const char *path, Instance 
     instance->path = path;
     instance->owner = owner_of(frame);
     pointer_set(&e->paths, path, instance);
-    if (frame->kind == FRAME_LAYER) {
+    if (frame_instance(frame)) {
       Object *object = object_new(e, OBJECT_INSTANCE);
       object->instance = instance;
-      vec_push(e->arena, &frame->instance->order, object);
+      vec_push(e->arena, &frame_instance(frame)->order, object);
     }
     return true;
   }
@@ -145,7 +161,8 @@ static void name_object(Elaborator *e, Frame *frame, const char *path, Object *o
   if (e->stopped || depth > MOST_CALLS) return;
   if (object->kind == OBJECT_INSTANCE) {
     Instance *instance = instance_of(object);
-    if (!instance->path && !assign_path(e, frame, full_path(e, frame, path), instance, span))
+    if (!instance->path &&
+        !assign_path(e, frame, instance_path(e, frame, instance, path), instance, span))
       instance->is_broken = true;
   } else if (object->kind == OBJECT_LIST) {
     for (size_t i = 0; i < object->count; i++)
@@ -197,20 +214,28 @@ void bind_path(Elaborator *e, Frame *frame, const char *path, Object *object, Sp
 
 /* ---- applying ---- */
 
-static bool name_unnamed(const CallSite *site, Instance *instance) {
+bool name_unnamed(const CallSite *site, Instance *instance) {
   Elaborator *e = site->e;
   Frame *frame = site->frame;
   const char *name = layer_name(instance);
   if (instance->made_in == frame && frame->kind == FRAME_FUNCTION) {
     Diagnostic *d =
         report(e, frame, E0114, site->span, "'%s' is made and applied in a function", name);
-    diag_help(d, "a function owns no parameters; make '%s' a layer", frame->definition->name.name);
+    if (is_optimizer(instance))
+      diag_help(d, "a function owns no states; make it in the entry and pass it on");
+    else
+      diag_help(d, "a function owns no parameters; make '%s' a layer",
+                frame->definition->name.name);
     return false;
   }
   const char *path = instance->made_in == frame ? unnamed_name(e, frame, instance) : NULL;
-  if (path) return assign_path(e, frame, full_path(e, frame, path), instance, site->span);
+  if (path)
+    return assign_path(e, frame, instance_path(e, frame, instance, path), instance, site->span);
   Diagnostic *d = report(e, frame, E0115, site->span, "this instance of '%s' has no name", name);
-  diag_help(d, "bind it first: f = %s, then x |> f", instance->call);
+  if (is_optimizer(instance))
+    diag_help(d, "bind it in the entry or at the top level: opt = %s", instance->call);
+  else
+    diag_help(d, "bind it first: f = %s, then x |> f", instance->call);
   return false;
 }
 
@@ -278,11 +303,6 @@ static const char *parameter_path(Elaborator *e, Frame *frame, const Stmt *stmt)
 
 /* Sizes that the file fixes are numbers in a parameter's type. */
 static bool parameter_type(Elaborator *e, Frame *frame, const Stmt *stmt, Type *type) {
-  const char *word = stmt->kind == STMT_PARAM ? "param" : "state";
-  if (!stmt->type) {
-    report(e, frame, E0232, stmt->span, "'%s %s' needs a type here", word, stmt->name.name);
-    return false;
-  }
   if (!resolve_type(e, frame, stmt->type, type)) return false;
   for (int i = 0; i < type->rank; i++)
     if (!dim_is_constant(type->dims[i]) && dim_min(type->dims[i]) == dim_max(type->dims[i]))
@@ -298,8 +318,8 @@ static bool parameter_type(Elaborator *e, Frame *frame, const Stmt *stmt, Type *
 
 static NamedParameter *known_parameter(Elaborator *e, Frame *frame, const Stmt *stmt,
                                        NamedParameter *known, const Type *type) {
-  const Instance *owner = frame->kind == FRAME_LAYER ? frame->instance : NULL;
-  if (known->declared == stmt && known->owner == owner && type_equal(&known->type, type))
+  const Instance *owner = frame_instance(frame);
+  if (known->declared == stmt && known->owner == owner && (!type || type_equal(&known->type, type)))
     return known;
   Diagnostic *d;
   if (known->declared == stmt && known->owner == owner) {
@@ -313,37 +333,61 @@ static NamedParameter *known_parameter(Elaborator *e, Frame *frame, const Stmt *
   return NULL;
 }
 
-static NamedParameter *declare(Elaborator *e, Frame *frame, const Stmt *stmt) {
+static bool may_declare(Elaborator *e, const Frame *frame, const Stmt *stmt) {
   if (frame->kind == FRAME_FUNCTION || frame->kind == FRAME_VALUE) {
     Diagnostic *d = report(e, frame, E0114, stmt->span, "a function owns no parameters");
     diag_help(d, "make '%s' a layer", frame->definition ? frame->definition->name.name : "it");
-    return NULL;
+    return false;
   }
+  if (frame->kind == FRAME_OPTIMIZER && stmt->kind == STMT_PARAM) {
+    Diagnostic *d = report(e, frame, E0114, stmt->span, "an optimizer owns no parameters");
+    diag_help(d, "what it keeps of each parameter is a state: state %s = ..", stmt->name.name);
+    return false;
+  }
+  if (stmt->type || (stmt->kind == STMT_STATE && stmt->init)) return true;
+  Diagnostic *d = report(e, frame, E0232, stmt->span, "'%s %s' needs a type",
+                         stmt->kind == STMT_PARAM ? "param" : "state", stmt->name.name);
+  diag_help(d, "%s: f32[3] = ..", stmt->name.name);
+  return false;
+}
+
+static const char *tensor_path(Elaborator *e, Frame *frame, const Stmt *stmt) {
   const char *path = parameter_path(e, frame, stmt);
+  if (path && frame->kind == FRAME_OPTIMIZER)
+    path = arena_format(e->arena, "%s.%s", frame->subject->path, path);
+  return path ? full_path(e, frame, path) : NULL;
+}
+
+static NamedParameter *declare(Elaborator *e, Frame *frame, const Stmt *stmt) {
   Type type;
-  if (!path || !parameter_type(e, frame, stmt, &type)) return NULL;
-  path = full_path(e, frame, path);
-  if (!path_is_free(e, frame, path, stmt->span)) return NULL;
+  if (!may_declare(e, frame, stmt)) return NULL;
+  const char *path = tensor_path(e, frame, stmt);
+  if (!path || (stmt->type && !parameter_type(e, frame, stmt, &type)) ||
+      !path_is_free(e, frame, path, stmt->span))
+    return NULL;
   NamedParameter *parameter = pointer_get(&e->parameters, path);
   if (parameter) {
-    parameter = known_parameter(e, frame, stmt, parameter, &type);
+    parameter = known_parameter(e, frame, stmt, parameter, stmt->type ? &type : NULL);
     if (parameter) pointer_set(&frame->named, path, parameter);
     return parameter;
   }
   parameter = ARENA_NEW(e->arena, NamedParameter);
   *parameter = (NamedParameter){.kind = stmt->kind == STMT_PARAM ? TENSOR_PARAM : TENSOR_STATE,
                                 .path = path,
-                                .type = type,
                                 .declared = stmt,
-                                .owner = frame->kind == FRAME_LAYER ? frame->instance : NULL,
+                                .owner = frame_instance(frame),
                                 .at = location_at(e, frame, stmt->span),
                                 .frame = frame};
+  if (stmt->type)
+    parameter->type = type;
+  else if (!initialise_type(e, parameter))
+    return NULL;
   pointer_set(&frame->named, path, parameter);
   pointer_set(&e->parameters, path, parameter);
-  if (frame->kind == FRAME_LAYER) {
+  if (frame_instance(frame)) {
     Object *object = object_new(e, OBJECT_PARAMETER);
     object->parameter = parameter;
-    vec_push(e->arena, &frame->instance->order, object);
+    vec_push(e->arena, &frame_instance(frame)->order, object);
   }
   return parameter;
 }
@@ -357,25 +401,11 @@ void declare_parameter(Elaborator *e, Frame *frame, const Stmt *stmt) {
   Object *object = object_new(e, OBJECT_PARAMETER);
   object->parameter = parameter;
   if (frame->kind == FRAME_LAYER) put_path(e, frame->instance->members, stmt->name.name, object);
+  put_path(e, &frame->scope->names, stmt->name.name, object);
   if (e->builder) {
     Site site = {e, frame, stmt->span, NULL, 0, NULL};
-    Object *tensor = object_tensor(e, read_parameter(&site, parameter));
-    if (!is_error(tensor)) tensor->parameter = parameter;
-    object = tensor;
+    read_parameter(&site, parameter);
   }
-  put_path(e, &frame->scope->names, stmt->name.name, object);
-}
-
-Value *read_parameter(const Site *site, NamedParameter *parameter) {
-  Elaborator *e = site->e;
-  if (!parameter->tensor && e->builder) {
-    parameter->tensor = module_add_tensor(e->module, parameter->kind, parameter->path,
-                                          parameter->type, parameter->at);
-    if (parameter->kind == TENSOR_PARAM)
-      e->parameter_numbers += type_static_count(&parameter->type);
-    initialise(e, parameter);
-  }
-  return emit_typed(site, OP_read, parameter->type, parameter->path, NULL, 0);
 }
 
 /* ---- what an instance has ---- */
@@ -423,6 +453,7 @@ static void declare_without_input(Elaborator *e, Frame *frame, Instance *instanc
 }
 
 static bool make_ready(Elaborator *e, Frame *frame, Instance *instance, Span span) {
+  if (is_optimizer(instance)) return true;
   if (instance->is_applied) return true;
   if (instance->is_broken) return false;
   if (!instance->path) {

@@ -193,7 +193,9 @@ static Object *language_object(Elaborator *e, const Frame *frame, const char *na
     return object_type(e, type_scalar(element), true);
   if (strcmp(name, "pi") == 0) return object_real(e, 3.14159265358979323846);
   if (strcmp(name, "inf") == 0) return object_real(e, INFINITY);
-  if (strcmp(name, "training") == 0) return object_bool(e, false);
+  if (strcmp(name, "training") == 0)
+    return object_bool(e, e->builder && e->builder != &e->init_builder &&
+                              e->entry_kind == FUNCTION_TRAIN);
   if (strcmp(name, "std") == 0 || strcmp(name, "op") == 0) {
     Object *object = object_new(e, OBJECT_NAMESPACE);
     object->integer = name[0] == 'o';

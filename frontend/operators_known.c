@@ -206,6 +206,5 @@ Object *builtin_states(BuiltinCall *call) {
 }
 
 Object *builtin_grad(BuiltinCall *call) {
-  unsupported(call->site.e, call->site.frame, call->site.span, "a gradient");
-  return error_object;
+  return gradient(&call->site, call->values[0], call->spans[0], call->values[1], call->spans[1]);
 }

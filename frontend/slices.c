@@ -279,6 +279,67 @@ static Object *slice_tensor(Elaborator *e, Frame *frame, Object *object, const E
   return object_tensor(e, reshape_to(&s.site, s.x, dims, s.order_count));
 }
 
+/* The steps of a write are 1; an axis is kept, of one element where an index stands. */
+static bool part_shape(Slicing *s, const Dim **sizes) {
+  DimTable *table = s->e->module->dims;
+  for (int axis = 0; axis < s->x->type.rank; axis++) {
+    if (!dim_is(s->step[axis], 1)) {
+      report(s->e, s->frame, E0405, s->spans[axis], "a part that is written has step 1");
+      return false;
+    }
+    sizes[axis] = s->drops[axis] ? constant(s, 1) : dim_sub(table, s->stop[axis], s->start[axis]);
+    if (!sizes[axis]) return false;
+  }
+  return true;
+}
+
+static bool run_time_starts(Slicing *s, Value **operands) {
+  for (int axis = 0; axis < s->x->type.rank; axis++) {
+    Object *start =
+        s->gathers[axis] ? object_tensor(s->e, s->gathers[axis]) : object_dim(s->e, s->start[axis]);
+    const Element index = ELEMENT_i64;
+    operands[axis] = cast_to(&s->site, to_tensor(&s->site, start, &index), ELEMENT_i64);
+    if (!operands[axis]) return false;
+  }
+  return true;
+}
+
+/* What is written, in the shape that the brackets read: a number stands for all elements. */
+static Value *part_value(Slicing *s, Object *value, const Dim *const *sizes) {
+  Elaborator *e = s->e;
+  const Dim *wanted[2 * MOST_AXES];
+  for (int i = 0; i < s->order_count; i++)
+    wanted[i] = s->order[i] < 0 ? constant(s, 1) : sizes[s->order[i]];
+  Value *u = to_tensor(&s->site, value, &s->x->type.element);
+  if (!u) return NULL;
+  if (!is_tensor(value) && !u->type.rank) return broadcast_to(&s->site, u, sizes, s->x->type.rank);
+  bool fits = u->type.rank == s->order_count && u->type.element == s->x->type.element;
+  for (int i = 0; i < s->order_count && fits; i++)
+    fits = same_dim(e, s->frame, s->site.span, wanted[i], u->type.dims[i]);
+  if (fits) return reshape_to(&s->site, u, sizes, s->x->type.rank);
+  Type type = {s->x->type.element, s->order_count < MOST_AXES ? s->order_count : MOST_AXES, {0}};
+  for (int i = 0; i < type.rank; i++) type.dims[i] = wanted[i];
+  Diagnostic *d =
+      report(e, s->frame, E0405, s->site.span, "what is written does not fit its place");
+  diag_label(d, "%s into %s", type_text(e->arena, &u->type), type_text(e->arena, &type));
+  return NULL;
+}
+
+Value *update_part(Elaborator *e, Frame *frame, Value *old, const Expr *expr, Object *value) {
+  Slicing s = {.e = e, .frame = frame, .site = {e, frame, expr->span, NULL, 0, "<-"}, .x = old};
+  const Dim *sizes[MOST_AXES];
+  if (!read_items(&s, expr) || !part_shape(&s, sizes)) return NULL;
+  int rank = old->type.rank;
+  Value *operands[2 + MOST_AXES] = {old, part_value(&s, value, sizes)};
+  if (!operands[1]) return NULL;
+  bool at_run_time = false;
+  for (int axis = 0; axis < rank; axis++) at_run_time |= s.gathers[axis] != NULL;
+  Attribute at = {ATTRIBUTE_at, attribute_dims(e->module, s.start, rank)};
+  if (!at_run_time) return emit(&s.site, OP_update, operands, 2, &at, 1);
+  return run_time_starts(&s, operands + 2) ? emit(&s.site, OP_update, operands, 2 + rank, NULL, 0)
+                                           : NULL;
+}
+
 static bool is_element_name(Elaborator *e, Frame *frame, const Expr *expr) {
   Element element;
   bool is_class;
@@ -288,12 +349,7 @@ static bool is_element_name(Elaborator *e, Frame *frame, const Expr *expr) {
   return object && object->kind == OBJECT_TYPE;
 }
 
-Object *index_object(Elaborator *e, Frame *frame, const Expr *expr) {
-  if (is_element_name(e, frame, expr->left)) {
-    Type type;
-    return resolve_type(e, frame, expr, &type) ? object_type(e, type, false) : error_object;
-  }
-  Object *object = evaluate(e, frame, expr->left);
+Object *element_of(Elaborator *e, Frame *frame, Object *object, const Expr *expr) {
   switch (object->kind) {
   case OBJECT_ERROR:
     return object;
@@ -308,4 +364,12 @@ Object *index_object(Elaborator *e, Frame *frame, const Expr *expr) {
     report(e, frame, E0228, expr->span, "%s has no elements", object_text(e, object));
     return error_object;
   }
+}
+
+Object *index_object(Elaborator *e, Frame *frame, const Expr *expr) {
+  if (is_element_name(e, frame, expr->left)) {
+    Type type;
+    return resolve_type(e, frame, expr, &type) ? object_type(e, type, false) : error_object;
+  }
+  return element_of(e, frame, evaluate(e, frame, expr->left), expr);
 }

@@ -9,32 +9,38 @@ static void bind_target(Elaborator *e, Frame *frame, const Expr *target, Object 
   if (path) bind_path(e, frame, path, value, target->span);
 }
 
-static void execute_bind(Elaborator *e, Frame *frame, const Stmt *stmt) {
+bool evaluate_values(Elaborator *e, Frame *frame, const Stmt *stmt, Object **targets_values) {
   size_t count = stmt->values.count, targets = stmt->targets.count;
-  Object **values = ARENA_ARRAY(e->arena, count + targets, Object *);
+  Object **values = ARENA_ARRAY(e->arena, count + 1, Object *);
   for (size_t i = 0; i < count; i++) values[i] = evaluate(e, frame, stmt->values.items[i]);
-  if (e->stopped) return;
+  if (e->stopped) return false;
   if (count == targets) {
-    for (size_t i = 0; i < targets; i++) bind_target(e, frame, stmt->targets.items[i], values[i]);
-    return;
+    for (size_t i = 0; i < targets; i++) targets_values[i] = values[i];
+    return true;
   }
-  bool bad = false;
-  if (count == 1 && is_error(values[0])) {
-    bad = true;
-  } else if (count != 1 || values[0]->kind != OBJECT_LIST) {
+  if (count == 1 && is_error(values[0])) return false;
+  if (count != 1 || values[0]->kind != OBJECT_LIST) {
     Diagnostic *d = report(e, frame, E0231, stmt->span, "%zu names for %s", targets,
                            count == 1 ? object_text(e, values[0])
                                       : arena_format(e->arena, "%zu values", count));
     if (count == 1 && is_tensor(values[0]))
       diag_help(d, "split(x, %zu, axis=0) makes a list of it", targets);
-    bad = true;
-  } else if (values[0]->count != targets) {
-    report(e, frame, E0231, stmt->span, "%zu names for %s", targets, object_text(e, values[0]));
-    bad = true;
+    return false;
   }
-  const Object *list = values[0];
-  for (size_t i = 0; i < targets; i++)
-    bind_target(e, frame, stmt->targets.items[i], bad ? error_object : list->items[i]);
+  if (values[0]->count != targets) {
+    report(e, frame, E0231, stmt->span, "%zu names for %s", targets, object_text(e, values[0]));
+    return false;
+  }
+  for (size_t i = 0; i < targets; i++) targets_values[i] = values[0]->items[i];
+  return true;
+}
+
+static void execute_bind(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  size_t targets = stmt->targets.count;
+  Object **values = ARENA_ARRAY(e->arena, targets, Object *);
+  bool fine = evaluate_values(e, frame, stmt, values);
+  for (size_t i = 0; i < targets && !e->stopped; i++)
+    bind_target(e, frame, stmt->targets.items[i], fine ? values[i] : error_object);
 }
 
 static void execute_return(Elaborator *e, Frame *frame, const Stmt *stmt) {
@@ -161,10 +167,10 @@ static void execute_one(Elaborator *e, Frame *frame, const Stmt *stmt) {
     unsupported(e, frame, stmt->span, "'scan'");
     break;
   case STMT_WRITE:
-    unsupported(e, frame, stmt->span, "a write to a state");
+    execute_write(e, frame, stmt);
     break;
   case STMT_MINIMIZE:
-    unsupported(e, frame, stmt->span, "training");
+    execute_minimize(e, frame, stmt);
     break;
   case STMT_EMIT:
     report(e, frame, E0007, stmt->span, "'emit' stands in the body of a 'scan'");

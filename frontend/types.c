@@ -148,6 +148,10 @@ static Object *wrong(const Binding *b, const char *wanted, const Object *found) 
   if (is_tensor(found) && b->body->kind == FRAME_FUNCTION && !b->body->lexical)
     diag_help(d, "if '%s' returns a layer, bind it first: f = %s(..), then x |> f", b->callee,
               b->callee);
+  else if (is_tensor(found) && b->body->definition &&
+           b->body->definition->kind == DEFINITION_OPTIMIZER)
+    diag_help(d, "a hyperparameter that a call gives has a tensor's type: %s: f32",
+              b->parameter->name.name);
   return error_object;
 }
 
@@ -179,7 +183,9 @@ static Object *bind_word(const Binding *b, const char *word, Object *value) {
   if (strcmp(word, "fn") == 0) return is_callable(value) ? value : wrong(b, "a function", value);
   if (strcmp(word, "layer") == 0)
     return value->kind == OBJECT_LAYER ? value : wrong(b, "a layer", value);
-  return value->kind == OBJECT_OPTIMIZER ? value : wrong(b, "an optimizer", value);
+  bool is_one = value->kind == OBJECT_OPTIMIZER ||
+                (value->kind == OBJECT_INSTANCE && is_optimizer(value->instance));
+  return is_one ? value : wrong(b, "an optimizer", value);
 }
 
 static Object *bind_kind(const Binding *b, const Expr *type, Object *value);
@@ -343,6 +349,10 @@ static Object *bind_tensor(const Binding *b, const Expr *type, Object *value) {
   const Expr *name = type->kind == EXPR_INDEX ? type->left : type;
   Element element;
   bool is_class;
+  /* A number for `lr: f32` stays one: it is known in `init` and at the top level too. */
+  if (is_number(value) && b->body->kind == FRAME_VALUE && b->body->definition &&
+      b->body->definition->kind == DEFINITION_OPTIMIZER)
+    return value;
   if (name->kind != EXPR_NAME) {
     report(e, b->body, E0223, type->span, "a type is wanted here, as f32[N, 3]");
     return error_object;

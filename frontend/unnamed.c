@@ -1,4 +1,5 @@
-/* unnamed.c - names of layers that are applied where they are made: conv2d_0, linear_1.2.
+/* unnamed.c - names of layers and optimizers that are applied where they are made: conv2d_0,
+ * linear_1.2, adam_0.
  *
  * The number counts the unnamed ones of that layer in the text of the enclosing body (in a file: of
  * all its entries), so flags and constants do not change it.
@@ -29,7 +30,10 @@ static void walk(Arena *arena, const Expr *expr, Makings *found) {
 static void walk_stmt(Arena *arena, const Stmt *stmt, Makings *found) {
   if (stmt->kind == STMT_FUNCTION) return;
   for (size_t i = 0; i < stmt->values.count; i++) walk(arena, stmt->values.items[i], found);
-  const Expr *parts[] = {stmt->init, stmt->condition, stmt->message, stmt->iterable, stmt->loss};
+  if (stmt->optimizer && stmt->optimizer->kind == EXPR_CALL)
+    vec_push(arena, found, stmt->optimizer);
+  const Expr *parts[] = {stmt->init,     stmt->condition, stmt->message,
+                         stmt->iterable, stmt->loss,      stmt->optimizer};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) walk(arena, parts[i], found);
   walk_list(arena, &stmt->body, found);
   walk_list(arena, &stmt->otherwise, found);
@@ -44,12 +48,15 @@ static int by_place(const void *a, const void *b) {
   return x->span.from < y->span.from ? -1 : x->span.from > y->span.from;
 }
 
-static const Makings *makings_of(Elaborator *e, const Frame *frame) {
-  const void *key = frame->kind == FRAME_LAYER ? (const void *)frame->definition : e->program->main;
+/* Layers of all entries share one space of names; optimizers stand under their entry's. */
+static const Makings *makings_of(Elaborator *e, const Frame *frame, bool optimizers) {
+  bool is_own = frame->kind == FRAME_LAYER || frame->kind == FRAME_OPTIMIZER ||
+                (frame->kind == FRAME_ENTRY && optimizers);
+  const void *key = is_own ? (const void *)frame->definition : e->program->main;
   Makings *known = pointer_get(&e->unnamed, key);
   if (known) return known;
   known = ARENA_NEW(e->arena, Makings);
-  if (frame->kind == FRAME_LAYER) {
+  if (is_own) {
     walk_list(e->arena, &frame->definition->body, known);
   } else {
     const AstFile *file = e->program->main->ast;
@@ -77,11 +84,12 @@ static const Definition *made_layer(Elaborator *e, const ProgramFile *home, cons
     d = program_find_standard(e->program, callee->name, &found_in);
   if (!d || (d->kind != DECLARATION_CONST && d->kind != DECLARATION_DEFINITION)) return NULL;
   const Object *object = declared_object(e, d, found_in);
-  return object->kind == OBJECT_LAYER ? object->definition : NULL;
+  bool is_made = object->kind == OBJECT_LAYER || object->kind == OBJECT_OPTIMIZER;
+  return is_made ? object->definition : NULL;
 }
 
 const char *unnamed_name(Elaborator *e, const Frame *frame, const Instance *instance) {
-  const Makings *makings = makings_of(e, frame);
+  const Makings *makings = makings_of(e, frame, is_optimizer(instance));
   const Definition *layer = instance->layer->definition;
   int number = 0;
   bool found = false;

@@ -138,6 +138,7 @@ static bool partials_equal(const Object *a, const Object *b) {
 
 bool object_equal(const Object *a, const Object *b) {
   if (a == b) return true;
+  if (is_tensor(a) && is_tensor(b) && a->parameter && a->parameter == b->parameter) return true;
   if (is_number(a) && is_number(b) && a->kind != b->kind)
     return (a->kind == OBJECT_REAL ? a->real : (double)a->integer) ==
            (b->kind == OBJECT_REAL ? b->real : (double)b->integer);
@@ -162,9 +163,9 @@ bool object_equal(const Object *a, const Object *b) {
   case OBJECT_TYPE:
     return type_equal(a->type, b->type);
   case OBJECT_TENSOR:
-    return a->tensor == b->tensor || (a->parameter && a->parameter == b->parameter);
+    return a->tensor == b->tensor;
   case OBJECT_PARAMETER:
-    return a->parameter == b->parameter;
+    return false;
   case OBJECT_FUNCTION:
   case OBJECT_LAYER:
   case OBJECT_ENTRY:
