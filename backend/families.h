@@ -22,6 +22,8 @@ void lower_map(Lowering *lowering);
 /* Operand `part` of a concat, copied to its place in the result (whose operand it is the second).
  */
 void lower_concat_part(Lowering *lowering, int part);
+/* A copy between dense memory and the corner of a tensor that lies at its bound. */
+void lower_corner(Lowering *lowering, const Type *tensor, bool reads);
 /* Reductions over rows, softmax, and what is fused with them. */
 void lower_row(Lowering *lowering);
 /* dot, conv and their like, with their epilogues. */

@@ -39,13 +39,20 @@ static int64_t constant_offset(Lowerer *lw, const Data *data) {
 
 static void lay_out_tensors(Lowerer *lw) {
   NativeProgram *p = lw->program;
+  Module *module = lw->module;
+  for (size_t i = 0; i < module->tensors.count; i++) module->tensors.items[i]->mark = 0;
+  for (size_t i = 0; i < module->functions.count; i++)
+    for (const Op *op = module->functions.items[i]->body->first; op; op = op->next)
+      if (op->kind == OP_write) module_tensor(module, op->symbol)->mark = 1;
   for (int kind = TENSOR_PARAM; kind <= TENSOR_STATE; kind++)
-    for (size_t i = 0; i < lw->module->tensors.count; i++) {
-      const Tensor *tensor = lw->module->tensors.items[i];
+    for (size_t i = 0; i < module->tensors.count; i++) {
+      Tensor *tensor = module->tensors.items[i];
       if ((int)tensor->kind != kind) continue;
       int64_t bytes = type_bytes_at_bound(&tensor->type);
-      ProgramTensor row = {tensor, -1, bytes, tensor_is_of_training(lw->module, tensor)};
-      if (!tensor->data) {
+      ProgramTensor row = {tensor, -1, bytes, tensor_is_of_training(module, tensor)};
+      bool written = tensor->mark != 0;
+      tensor->mark = (int64_t)p->tensors.count;
+      if (!tensor->data || written) {
         row.offset = p->parameter_bytes;
         p->parameter_bytes = align(p->parameter_bytes + bytes);
       }
@@ -54,13 +61,21 @@ static void lay_out_tensors(Lowerer *lw) {
 }
 
 static ProgramOperand tensor_operand(Lowerer *lw, const char *name) {
-  for (size_t i = 0; i < lw->program->tensors.count; i++) {
-    const ProgramTensor *row = &lw->program->tensors.items[i];
-    if (strcmp(row->tensor->name, name) != 0) continue;
-    if (row->offset >= 0) return (ProgramOperand){BASE_PARAMETERS, 0, row->offset};
-    return (ProgramOperand){BASE_CONSTANTS, 0, constant_offset(lw, row->tensor->data)};
-  }
-  bug("no parameter '%s'", name);
+  const Tensor *tensor = module_tensor(lw->module, name);
+  if (!tensor) bug("no parameter '%s'", name);
+  const ProgramTensor *row = &lw->program->tensors.items[tensor->mark];
+  if (row->offset >= 0) return (ProgramOperand){BASE_PARAMETERS, 0, row->offset};
+  return (ProgramOperand){BASE_CONSTANTS, 0, constant_offset(lw, tensor->data)};
+}
+
+/* The tensor that a value lies in; NULL: in none. Value.mark: of what is made in one, its number
+ * + 1. */
+static const Tensor *tensor_holding(Lowerer *lw, const Value *value) {
+  if (value->op && value->op->kind == OP_read) return module_tensor(lw->module, value->op->symbol);
+  bool inside = value->place.kind == PLACE_PARAM || value->place.kind == PLACE_STATE;
+  if (!inside) return NULL;
+  if (value->mark == 0) bug("%%%d lies in a tensor that it is not written to", value->number);
+  return lw->program->tensors.items[value->mark - 1].tensor;
 }
 
 /* ---- operands ---- */
@@ -68,7 +83,8 @@ static ProgramOperand tensor_operand(Lowerer *lw, const char *name) {
 static ProgramOperand operand(Lowerer *lw, const Value *value) {
   const MemoryPlace *place = &value->place;
   const Op *op = value->op;
-  if (op && op->kind == OP_read) return tensor_operand(lw, op->symbol);
+  const Tensor *tensor = tensor_holding(lw, value);
+  if (tensor) return tensor_operand(lw, tensor->name);
   if (op && op->kind == OP_constant)
     return (ProgramOperand){BASE_CONSTANTS, 0,
                             constant_offset(lw, op_attribute(op, ATTRIBUTE_value)->data)};
@@ -268,6 +284,15 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
   vec_push(lw->arena, &entry->steps, step);
 }
 
+/* The tensor of which the operation, a copy, reads or writes a corner that is not dense; NULL. */
+static const Type *corner_of(Lowerer *lw, const Op *op) {
+  if (op->kind != OP_fused || op->operand_count != 1 || op->result_count != 1) return NULL;
+  const Tensor *from = tensor_holding(lw, op->operands[0]);
+  const Tensor *to = tensor_holding(lw, op->results[0]);
+  if (from && !type_corner_is_dense(&from->type)) return &from->type;
+  return to && !type_corner_is_dense(&to->type) ? &to->type : NULL;
+}
+
 static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   if (op->kind == OP_concat) { /* alone: a copy for each operand */
     for (int i = 0; i < op->operand_count; i++) {
@@ -279,7 +304,11 @@ static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
     return;
   }
   Lowering l = begin(lw, entry, op);
-  family_of(op)(&l);
+  const Type *corner = corner_of(lw, op);
+  if (corner)
+    lower_corner(&l, corner, op->operands[0]->op && op->operands[0]->op->kind == OP_read);
+  else
+    family_of(op)(&l);
   int count = op->operand_count + op->result_count;
   const Value **values = ARENA_ARRAY(lw->arena, (size_t)count, const Value *);
   for (int i = 0; i < op->operand_count; i++) values[i] = op->operands[i];
@@ -289,7 +318,7 @@ static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
 
 /* Moves nothing, or is only looked up. */
 static bool has_no_step(const Op *op) {
-  if (op->kind == OP_read || op->kind == OP_constant) return true;
+  if (op->kind == OP_read || op->kind == OP_write || op->kind == OP_constant) return true;
   return op->result_count == 1 && op->results[0]->place.kind == PLACE_VIEW;
 }
 
@@ -297,8 +326,21 @@ static bool draws(const Op *op) {
   return op->kind == OP_random;
 }
 
+/* Notes for each value that is made in a tensor's memory which it is. */
+static void find_written(Lowerer *lw, const Function *function) {
+  for (const Op *op = function->body->first; op; op = op->next)
+    for (int i = 0; i < op->result_count; i++) op->results[i]->mark = 0;
+  for (const Op *op = function->body->first; op; op = op->next) {
+    if (op->kind != OP_write) continue;
+    Value *value = op->operands[0];
+    while (value->place.kind == PLACE_VIEW) value = value->place.of;
+    value->mark = module_tensor(lw->module, op->symbol)->mark + 1;
+  }
+}
+
 static void lower_function(Lowerer *lw, const Function *function) {
   ProgramEntry entry = {.function = function, .place = place_text(lw, function->at)};
+  find_written(lw, function);
   for (const Op *op = function->body->first; op; op = op->next)
     if (!has_no_step(op)) {
       lower_op(lw, &entry, op);

@@ -364,9 +364,11 @@ static void scalar_kernel(Lowering *l, Region *region) {
   l->trips = dim_constant(l->dims, 1);
   l->grain = 0;
   loop_parallel(k, "i", loop_int(k, 1));
+  LoopExpr *results[64]; /* all first: one may lie over an operand */
   for (int i = 0; i < region_result_count(region); i++)
-    region_store(region, region_result_buffer(region, i), 0, NULL,
-                 region_value(region, region_result(region, i), NULL));
+    results[i] = loop_let(k, "r", region_value(region, region_result(region, i), NULL));
+  for (int i = 0; i < region_result_count(region); i++)
+    region_store(region, region_result_buffer(region, i), 0, NULL, results[i]);
   loop_end(k);
 }
 
@@ -424,6 +426,31 @@ void lower_concat_part(Lowering *l, int part) {
   }
   LoopExpr *place = loop_add(k, column, dim_expr(k, start));
   loop_store(k, loop_lanes(k, to, lanes, row, place), loop_lanes(k, from, lanes, row, column));
+  loop_end(k);
+  loop_end(k);
+}
+
+void lower_corner(Lowering *l, const Type *tensor, bool reads) {
+  LoopKernel *k = l->kernel;
+  int rank = tensor->rank, lanes = LANE_REGISTERS * l->target->lanes;
+  LoopExpr *sizes[MOST_AXES], *at[MOST_AXES];
+  for (int i = 0; i < rank; i++) sizes[i] = dim_expr(k, tensor->dims[i]);
+  LoopElement element = loop_element_of_type(tensor->element);
+  LoopBuffer *from = loop_operand_of(k, "x", element, rank, sizes);
+  LoopBuffer *to = loop_operand_of(k, "y", element, rank, sizes);
+  int64_t stride = 1;
+  for (int i = rank - 1; i >= 0; i--) {
+    (reads ? from : to)->strides[i] = loop_int(k, stride);
+    stride *= dim_max(tensor->dims[i]);
+  }
+  l->algorithm = "copy";
+  l->trips = dim_constant(l->dims, 1);
+  for (int i = 0; i < rank - 1; i++) l->trips = dim_mul(l->dims, l->trips, tensor->dims[i]);
+  l->grain = grain_for(dim_max(tensor->dims[rank - 1]), false);
+  LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
+  index_split(k, trip, tensor->dims, rank - 1, at);
+  at[rank - 1] = loop_for_lanes(k, "j", loop_int(k, 0), sizes[rank - 1], lanes);
+  loop_store(k, loop_lanes_of(k, to, lanes, at), loop_lanes_of(k, from, lanes, at));
   loop_end(k);
   loop_end(k);
 }

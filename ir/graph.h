@@ -131,6 +131,7 @@ typedef struct {
   Data *data; /* NULL: given at run time */
   const Location *at;
   MemoryPlace place;
+  int64_t mark; /* scratch for the running pass */
 } Tensor;
 
 /* The order in which the binary's `train` runs the steps: `train { critic * 5; generator }`. */

@@ -55,6 +55,14 @@ int64_t type_bytes_at_bound(const Type *type) {
   return empty ? 0 : large ? -1 : bytes;
 }
 
+bool type_corner_is_dense(const Type *type) {
+  int axis = 0;
+  while (axis < type->rank && dim_is(type->dims[axis], 1)) axis++;
+  for (int i = axis + 1; i < type->rank; i++)
+    if (!dim_is_constant(type->dims[i])) return false;
+  return true;
+}
+
 int64_t type_static_count(const Type *type) {
   int64_t count = 1;
   for (int i = 0; i < type->rank; i++)

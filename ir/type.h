@@ -46,6 +46,9 @@ bool type_is_static(const Type *type);
 const Dim *type_count(DimTable *table, const Type *type);
 /* Bytes with every dim at its bound; -1 above MOST_BYTES. */
 int64_t type_bytes_at_bound(const Type *type);
+/* Whether the corner of a tensor that a call sees, which lies at its bound, is the first of its
+ * memory in order: the dims after the first one longer than 1 are fixed. */
+bool type_corner_is_dense(const Type *type);
 /* Number of elements of a static type. */
 int64_t type_static_count(const Type *type);
 void type_print(Text *text, const Type *type); /* "f32[N,1,28,28]", "f32" for rank 0 */

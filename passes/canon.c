@@ -299,7 +299,36 @@ static void canon_block(Block *block, void *user) {
   }
 }
 
+/* A read after a write is what was written, and the last write of a tensor alone stays: so all
+ * reads come before all writes in meaning, and a write may stand anywhere after its value. */
+static void forward_writes(Function *function) {
+  const Module *module = function->module;
+  VEC(Op *) writes = {0};
+  for (Op *op = function->body->first, *next; op; op = next) {
+    next = op->next;
+    op_follow(op);
+    if (op->kind != OP_read && op->kind != OP_write) continue;
+    Tensor *tensor = module_tensor(module, op->symbol);
+    Op *last = tensor->mark >= 0 && tensor->mark < (int64_t)writes.count
+                   ? writes.items[tensor->mark]
+                   : NULL;
+    bool known = last && last->symbol == op->symbol;
+    if (known && op->kind == OP_read) {
+      op_replace(op, last->operands[0], false);
+    } else if (op->kind == OP_write) {
+      if (known) op_remove(last);
+      if (!known) tensor->mark = (int64_t)writes.count;
+      if (known)
+        writes.items[tensor->mark] = op;
+      else
+        vec_push(module->arena, &writes, op);
+    }
+  }
+  graph_resolve(function);
+}
+
 void canon_function(Function *function) {
+  forward_writes(function);
   graph_count_uses(function);
   function_blocks(function, canon_block, function->module);
   graph_resolve(function);

@@ -5,17 +5,17 @@
  *
  * A buffer lives from the operation that makes it to the last that reads it, at the dims' bounds.
  * Reshapes and dense slices are views; an elementwise kernel writes over an operand that it is the
- * last to read. Offsets are chosen by offsets.c, and the report (memory_report.h) compares them
- * with the lower bound. Nearly linear. */
+ * last to read. Written values lie in their tensors' memory (plan_writes.c). Offsets are chosen by
+ * offsets.c, and the report (memory_report.h) compares them with the lower bound. Nearly linear. */
 #include "passes/plan.h"
 
-#include "passes/fuse_region.h"
 #include "passes/offsets.h"
+#include "passes/plan_writes.h"
 #include "passes/rewrite.h"
 #include "support/bug.h"
 
 bool op_makes_kernel(const Op *op) {
-  return op->kind != OP_read && op->kind != OP_constant && !op_is_view(op);
+  return op->kind != OP_read && op->kind != OP_write && op->kind != OP_constant && !op_is_view(op);
 }
 
 /* A slice is dense in its operand if it cuts the first axis that is longer than 1 alone, in steps
@@ -65,66 +65,18 @@ typedef struct {
   Function *function;
   VEC(Buffer) buffers;
   int steps;
-  int copies;
 } Planning;
-
-/* A kernel that copies `value`, before the function's end. */
-static Value *add_copy(Planning *p, Value *value) {
-  Function *function = p->function;
-  Module *module = function->module;
-  Op *op = fused_new(function, &value, 1, &value->type);
-  int kernels = 0;
-  for (const Op *other = function->body->first; other; other = other->next)
-    kernels += op_makes_kernel(other);
-  op->symbol = intern(module->names, arena_format(module->arena, "k%d_copy", kernels));
-  op->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
-  op->region->yields[0] = block_add_argument(op->region, NULL, value->type, BIND_PLAIN);
-  op->region->yield_count = 1;
-  if (value->op) op->at = value->op->at, op->layer = value->op->layer;
-  op_append(function->body, op);
-  return op_result(op);
-}
-
-/* Whether the results may lie in the caller's memory as they are made. */
-static bool is_whole(Value *value) {
-  for (; value->op && op_is_view(value->op); value = value->op->operands[0])
-    if (value->op->kind == OP_slice) return false;
-  return value->op && op_makes_kernel(value->op);
-}
 
 static void place_results(Planning *p) {
   Block *body = p->function->body;
   for (int i = 0; i < body->yield_count; i++) {
     Value *storage = value_storage(body->yields[i]);
-    if (!is_whole(body->yields[i]) || storage->place.kind == PLACE_CALLER) {
-      body->yields[i] = add_copy(p, body->yields[i]);
+    if (!plan_is_whole(body->yields[i]) || storage->place.kind == PLACE_CALLER) {
+      body->yields[i] = plan_copy(p->function, body->yields[i]);
       storage = body->yields[i];
     }
     storage->place = (MemoryPlace){PLACE_CALLER, i, NULL};
   }
-}
-
-/* Whether each element of the result is written after the last reading of that element of the
- * operand, so that one may be written over the other. Elementwise operations of the whole shape
- * read where they write; reductions over rows, and softmax, read a row before its result is
- * written. */
-static bool is_read_in_place(const Op *op, int operand) {
-  const Type *type = &op_result(op)->type;
-  if (op->result_count != 1 || !type_equal(&op->operands[operand]->type, type)) return false;
-  if (operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_softmax) return true;
-  if (op->kind != OP_fused) return false;
-  const Value *argument = op->region->arguments[operand];
-  for (const Op *inner = op->region->first; inner; inner = inner->next) {
-    bool reads = false;
-    for (int i = 0; i < inner->operand_count; i++) reads = reads || inner->operands[i] == argument;
-    bool moves = inner->kind == OP_reshape || inner->kind == OP_broadcast;
-    bool reduces = operator_has(inner->kind, TRAIT_REDUCTION) || inner->kind == OP_softmax;
-    if (operator_has(inner->kind, TRAIT_ELEMENTWISE)) {
-      if (reads && inner->results[0]->type.rank != type->rank) return false;
-    } else if (moves ? reads : inner->operand_count > 0 && !reduces)
-      return false;
-  }
-  return true;
 }
 
 /* Value.mark: the buffer's number + 1. */
@@ -137,7 +89,7 @@ static Buffer *buffer_of(Planning *p, Value *value) {
 static Buffer *reusable(Planning *p, const Op *op, int step) {
   for (int i = 0; i < op->operand_count; i++) {
     Buffer *buffer = buffer_of(p, op->operands[i]);
-    if (!buffer || buffer->interval.last != step || !is_read_in_place(op, i)) continue;
+    if (!buffer || buffer->interval.last != step || !plan_reads_in_place(op, i, 0)) continue;
     bool once = true;
     for (int j = 0; j < op->operand_count; j++)
       once = once && (j == i || value_storage(op->operands[j]) != value_storage(op->operands[i]));
@@ -226,7 +178,9 @@ static void plan_function(PassContext *context, Function *function) {
   for (Op *op = function->body->first; op; op = op->next)
     for (int i = 0; i < op->result_count; i++)
       op->results[i]->place = (MemoryPlace){PLACE_NONE, 0, NULL};
+  plan_reads(function);
   place_results(&p);
+  plan_writes(context->scratch, function);
   collect_buffers(&p);
   int count = (int)p.buffers.count;
   Interval *intervals = ARENA_ARRAY(context->scratch, count, Interval);

@@ -8,9 +8,12 @@
  * three values. With --pipeline, for files of many kernels, it is -O2 alone, one value, the highest
  * CPU level. The tolerance is that of f32 sums: 4 ulp of the output's scale for each doubling of
  * the longest sum, and twice as much for chains; 1e-5 covers the files here, whose sums are short.
+ * Parameters and states are compared after the call, those too that are not written. Every split of
+ * the trips must give the same bits.
  */
 #include "ir/module_text.h"
 #include "passes/pass.h"
+#include "passes/plan_writes.h"
 #include "tests/tools/native.h"
 
 #include <math.h>
@@ -37,6 +40,8 @@ static void invent(const char *name, Element element, void *bytes, int64_t count
 typedef struct {
   Arena *arena;
   const int64_t *dims;
+  const Module *module;
+  RunTensor *tensors; /* of the module's, in order: after the call */
 } Given;
 
 static bool give(void *user, const Tensor *tensor, RunTensor *value) {
@@ -55,6 +60,31 @@ static bool give(void *user, const Tensor *tensor, RunTensor *value) {
   return true;
 }
 
+static RunTensor *tensor_after(Given *g, const Tensor *tensor) {
+  for (size_t i = 0; i < g->module->tensors.count; i++)
+    if (strcmp(g->module->tensors.items[i]->name, tensor->name) == 0) return &g->tensors[i];
+  return NULL;
+}
+
+static void note_written(void *user, const Tensor *tensor, const RunTensor *value) {
+  memcpy(tensor_after(user, tensor)->bytes, value->bytes,
+         (size_t)value->count * (size_t)element_infos[value->element].bytes);
+}
+
+static void note_kept(void *user, const Tensor *tensor, const void *bytes) {
+  const RunTensor *to = tensor_after(user, tensor);
+  memcpy(to->bytes, bytes, (size_t)to->count * (size_t)element_infos[to->element].bytes);
+}
+
+/* The tensors as they are before a call, to be changed by it. */
+static Given given_new(Arena *arena, const Module *module, const int64_t *dims) {
+  Given g = {arena, dims, module, NULL};
+  g.tensors = ARENA_ARRAY(arena, module->tensors.count + 1, RunTensor);
+  for (size_t i = 0; i < module->tensors.count; i++)
+    give(&g, module->tensors.items[i], &g.tensors[i]);
+  return g;
+}
+
 static RunTensor make_input(Arena *arena, const Value *value, const int64_t *dims) {
   RunTensor t = {.element = value->type.element, .rank = value->type.rank, .count = 1};
   for (int i = 0; i < t.rank; i++) {
@@ -66,19 +96,28 @@ static RunTensor make_input(Arena *arena, const Value *value, const int64_t *dim
   return t;
 }
 
-/* Every value at its own place: what is tested are the kernels alone. */
-static void place_plainly(Function *f) {
-  int64_t offset = 0;
-  for (int i = 0; i < f->body->argument_count; i++)
-    f->body->arguments[i]->place = (MemoryPlace){PLACE_CALLER, i, NULL};
+static void place_all(Function *f) {
   for (Op *op = f->body->first; op; op = op->next)
     for (int i = 0; i < op->result_count; i++) {
-      op->results[i]->place = (MemoryPlace){PLACE_ARENA, offset, NULL};
-      offset += (type_bytes_at_bound(&op->results[i]->type) + 63) / 64 * 64;
+      if (op->results[i]->place.kind != PLACE_NONE) continue;
+      op->results[i]->place = (MemoryPlace){PLACE_ARENA, f->arena_bytes, NULL};
+      f->arena_bytes += (type_bytes_at_bound(&op->results[i]->type) + 63) / 64 * 64;
     }
-  for (int i = 0; i < f->body->yield_count; i++)
+}
+
+/* Every value at its own place, what is written copied at the end: what is tested are the kernels
+ * alone. */
+static void place_plainly(Arena *arena, Function *f) {
+  for (int i = 0; i < f->body->argument_count; i++)
+    f->body->arguments[i]->place = (MemoryPlace){PLACE_CALLER, i, NULL};
+  for (int i = 0; i < f->body->yield_count; i++) {
+    if (!plan_is_whole(f->body->yields[i])) f->body->yields[i] = plan_copy(f, f->body->yields[i]);
     f->body->yields[i]->place = (MemoryPlace){PLACE_CALLER, i, NULL};
-  f->arena_bytes = offset;
+  }
+  plan_reads(f);
+  place_all(f);
+  plan_writes(arena, f);
+  place_all(f);
 }
 
 static double difference(const RunTensor *a, const RunTensor *b, int64_t *where) {
@@ -108,44 +147,73 @@ static double allowed(Element element) {
   return tolerance;
 }
 
+/* The bytes of results and tensors, for a comparison of bits. */
+static bool same_bits(const RunTensor *a, const RunTensor *b, int count) {
+  for (int i = 0; i < count; i++)
+    if (memcmp(a[i].bytes, b[i].bytes,
+               (size_t)a[i].count * (size_t)element_infos[a[i].element].bytes))
+      return false;
+  return true;
+}
+
+static int compare_all(const char *what, const char *kind, const RunTensor *want,
+                       const RunTensor *got, int count) {
+  int failures = 0;
+  for (int i = 0; i < count; i++) {
+    int64_t where;
+    double d = difference(&want[i], &got[i], &where);
+    if (d <= allowed(want[i].element)) continue;
+    printf("%s %s %d: differs by %.2g of its scale at %lld: %g, not %g\n", what, kind, i, d,
+           (long long)where, element_load(got[i].element, got[i].bytes, where),
+           element_load(want[i].element, want[i].bytes, where));
+    failures++;
+  }
+  return failures;
+}
+
 static int compare_entry(Arena *arena, const char *what, const Module *original, const Function *f,
                          const Module *compiled, const Target *target, int level,
                          const int64_t *dims) {
   const Function *g = module_function(compiled, f->name);
   int inputs = f->body->argument_count, outputs = (int)f->results.count, failures = 0;
+  int tensors = (int)original->tensors.count;
   RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
   RunTensor *want = ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor);
-  RunTensor *got = ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor);
+  RunTensor *got[2] = {ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor),
+                       ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor)};
   for (int i = 0; i < inputs; i++) in[i] = make_input(arena, f->body->arguments[i], dims);
-  Given given = {arena, dims};
+  Given given = given_new(arena, original, dims), after[2];
   const char *message = NULL;
-  InterpretOptions options = {.arena = arena, .dims = dims, .tensor = give, .user = &given};
+  InterpretOptions options = {
+      .arena = arena, .dims = dims, .tensor = give, .written = note_written, .user = &given};
   options.seed = (uint64_t)dims[dim_symbol_count(original->dims)];
   options.call = (uint64_t)dims[dim_symbol_count(original->dims) + 1];
+  what = arena_format(arena, "%s: @%s", what, f->name);
   if (!interpret(f, &options, in, want, &message)) {
-    printf("%s: @%s: the interpreter: %s\n", what, f->name, message);
+    printf("%s: the interpreter: %s\n", what, message);
     return 1;
   }
-  for (int parts = 1; parts <= 3; parts += 2) {
+  for (int run_number = 0; run_number < 2; run_number++) {
+    after[run_number] = given_new(arena, original, dims);
     NativeRun run = {.arena = arena,
                      .dims = dims,
-                     .parts = parts,
+                     .parts = run_number ? 3 : 1,
                      .inputs = in,
-                     .outputs = got,
-                     .tensor = invent};
+                     .outputs = got[run_number],
+                     .tensor = invent,
+                     .kept = note_kept,
+                     .user = &after[run_number]};
     if (!native_run(compiled, g, target, level, &run)) {
-      printf("%s: @%s: native: %s\n", what, f->name, run.message ? run.message : "?");
+      printf("%s: native: %s\n", what, run.message ? run.message : "?");
       return failures + 1;
     }
-    for (int i = 0; i < outputs; i++) {
-      int64_t where;
-      double d = difference(&want[i], &got[i], &where);
-      if (d <= allowed(want[i].element)) continue;
-      printf("%s: @%s result %d: differs by %.2g of its scale at %lld: %g, not %g\n", what, f->name,
-             i, d, (long long)where, element_load(got[i].element, got[i].bytes, where),
-             element_load(want[i].element, want[i].bytes, where));
-      failures++;
-    }
+    failures += compare_all(what, "result", want, got[run_number], outputs);
+    failures += compare_all(what, "tensor", given.tensors, after[run_number].tensors, tensors);
+  }
+  if (!same_bits(got[0], got[1], outputs) ||
+      !same_bits(after[0].tensors, after[1].tensors, tensors)) {
+    printf("%s: other bits in three parts than in one\n", what);
+    failures++;
   }
   return failures;
 }
@@ -177,7 +245,7 @@ static int compare_as(const char *path, const char *cpu, int level, int64_t dim_
     bool ok = compiled != NULL;
     if (ok && level < 0)
       for (size_t i = 0; i < compiled->functions.count; i++)
-        place_plainly(compiled->functions.items[i]);
+        place_plainly(arena, compiled->functions.items[i]);
     else if (ok) {
       PassOptions options = PASS_OPTIONS_DEFAULT;
       options.level = level;

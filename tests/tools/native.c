@@ -130,6 +130,10 @@ bool native_run(const Module *module, const Function *function, const Target *ta
   for (size_t i = 0; ok && i < program->entries.count; i++)
     if (program->entries.items[i].function == function)
       ok = run_steps(&m, jit, &program->entries.items[i]);
+  for (size_t i = 0; ok && run->kept && i < program->tensors.count; i++) {
+    const ProgramTensor *t = &program->tensors.items[i];
+    if (t->offset >= 0) run->kept(run->user, t->tensor, m.parameters + t->offset);
+  }
   free(m.arena);
   free(m.parameters);
   free(m.constants);

@@ -59,31 +59,50 @@ static RunTensor make_tensor(Arena *arena, const char *name, const Type *type,
 
 typedef struct {
   Arena *arena;
-  const int64_t *dims;
+  const int64_t *bounds;
+  const Module *module;
+  RunTensor *written;
 } Given;
 
+/* Tensors lie at their bounds. */
 static bool give(void *user, const Tensor *tensor, RunTensor *value) {
   Given *g = user;
-  *value = make_tensor(g->arena, tensor->name, &tensor->type, g->dims);
+  *value = make_tensor(g->arena, tensor->name, &tensor->type, g->bounds);
   return true;
 }
 
+static void note_written(void *user, const Tensor *tensor, const RunTensor *value) {
+  Given *g = user;
+  for (size_t i = 0; i < g->module->tensors.count; i++)
+    if (strcmp(g->module->tensors.items[i]->name, tensor->name) == 0) {
+      RunTensor *to = &g->written[i];
+      *to = *value;
+      size_t size = (size_t)value->count * (size_t)element_infos[value->element].bytes;
+      to->bytes = arena_array(g->arena, size + 1, 1);
+      memcpy(to->bytes, value->bytes, size);
+    }
+}
+
+/* `written`: of each of the module's tensors, with no bytes if it was not written. */
 static bool run(Arena *arena, const Module *module, const Function *function, bool at_bound,
-                RunTensor *outputs, const char **message) {
+                RunTensor *outputs, RunTensor *written, const char **message) {
   int symbols = dim_symbol_count(module->dims);
   int64_t *dims = ARENA_ARRAY(arena, (size_t)symbols + 1, int64_t);
+  int64_t *bounds = ARENA_ARRAY(arena, (size_t)symbols + 1, int64_t);
   for (int i = 0; i < symbols; i++) {
     const Symbol *s = dim_symbol_at(module->dims, i);
     dims[i] = at_bound ? s->max : s->min;
+    bounds[i] = s->max;
   }
-  Given given = {arena, dims};
+  Given given = {arena, bounds, module, written};
   int inputs = function->body->argument_count;
   RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
   for (int i = 0; i < inputs; i++) {
     const Value *value = function->body->arguments[i];
     in[i] = make_tensor(arena, value->name ? value->name : "x", &value->type, dims);
   }
-  InterpretOptions options = {.arena = arena, .dims = dims, .tensor = give, .user = &given};
+  InterpretOptions options = {
+      .arena = arena, .dims = dims, .tensor = give, .written = note_written, .user = &given};
   return interpret(function, &options, in, outputs, message);
 }
 
@@ -143,10 +162,21 @@ static bool check(void *user, const Pass *pass, const PassEffect *effect, Module
       Arena *arena = arena_new();
       RunTensor *want = ARENA_ARRAY(arena, outputs, RunTensor);
       RunTensor *got = ARENA_ARRAY(arena, outputs, RunTensor);
+      size_t tensors = r->original->tensors.count;
+      RunTensor *want_written = ARENA_ARRAY(arena, tensors + 1, RunTensor);
+      RunTensor *got_written = ARENA_ARRAY(arena, tensors + 1, RunTensor);
       const char *message = NULL;
-      bool ok = run(arena, r->original, before, at_bound, want, &message) &&
-                run(arena, module, after, at_bound, got, &message);
+      bool ok = run(arena, r->original, before, at_bound, want, want_written, &message) &&
+                run(arena, module, after, at_bound, got, got_written, &message);
       if (!ok) fail(r, module, pass, message);
+      for (size_t j = 0; ok && j < tensors; j++) {
+        double d = difference(&want_written[j], &got_written[j]);
+        if (d <= tolerance) continue;
+        fail(r, module, pass,
+             arena_format(r->arena, "@%s @%s differs by %g", before->name,
+                          module->tensors.items[j]->name, d));
+        ok = false;
+      }
       for (int j = 0; ok && j < outputs; j++) {
         double d = difference(&want[j], &got[j]);
         if (d <= tolerance) continue;

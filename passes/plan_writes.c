@@ -1,0 +1,166 @@
+#include "passes/plan_writes.h"
+
+#include "passes/faults.h"
+#include "passes/fuse_region.h"
+#include "passes/plan.h"
+#include "support/bug.h"
+
+Value *plan_copy(Function *function, Value *value) {
+  Module *module = function->module;
+  Op *op = fused_new(function, &value, 1, &value->type);
+  int kernels = 0;
+  for (const Op *other = function->body->first; other; other = other->next)
+    kernels += op_makes_kernel(other);
+  op->symbol = intern(module->names, arena_format(module->arena, "k%d_copy", kernels));
+  op->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
+  op->region->yields[0] = block_add_argument(op->region, NULL, value->type, BIND_PLAIN);
+  op->region->yield_count = 1;
+  if (value->op) op->at = value->op->at, op->layer = value->op->layer;
+  op_append(function->body, op);
+  return op_result(op);
+}
+
+/* Elementwise operations of the whole shape read where they write; reductions over rows, and
+ * softmax, read a row before its result is written. A kernel of several results reads an element of
+ * all its operands before it writes any. */
+bool plan_reads_in_place(const Op *op, int operand, int result) {
+  const Type *type = &op->results[result]->type;
+  if (!type_equal(&op->operands[operand]->type, type)) return false;
+  if (operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_softmax) return true;
+  if (op->kind != OP_fused) return false;
+  const Value *argument = op->region->arguments[operand];
+  for (const Op *inner = op->region->first; inner; inner = inner->next) {
+    bool reads = false;
+    for (int i = 0; i < inner->operand_count; i++) reads = reads || inner->operands[i] == argument;
+    bool moves = inner->kind == OP_reshape || inner->kind == OP_broadcast;
+    bool reduces = operator_has(inner->kind, TRAIT_REDUCTION) || inner->kind == OP_softmax;
+    if (reduces && op->result_count > 1) return false;
+    if (operator_has(inner->kind, TRAIT_ELEMENTWISE)) {
+      if (reads && inner->results[0]->type.rank != type->rank) return false;
+    } else if (moves ? reads : inner->operand_count > 0 && !reduces)
+      return false;
+  }
+  return true;
+}
+
+bool plan_is_whole(const Value *value) {
+  for (; value->op && op_is_view(value->op); value = value->op->operands[0])
+    if (value->op->kind == OP_slice) return false;
+  return value->op && op_makes_kernel(value->op);
+}
+
+static Tensor *tensor_of(const Function *function, const Op *op) {
+  Tensor *tensor = module_tensor(function->module, op->symbol);
+  if (!tensor) bug("there is no tensor @%s", op->symbol);
+  return tensor;
+}
+
+static void replace_uses(Function *function, const Op *but, const Value *old, Value *by) {
+  Block *body = function->body;
+  for (Op *op = body->first; op; op = op->next)
+    for (int i = 0; op != but && i < op->operand_count; i++)
+      if (op->operands[i] == old) op->operands[i] = by;
+  for (int i = 0; i < body->yield_count; i++)
+    if (body->yields[i] == old) body->yields[i] = by;
+}
+
+void plan_reads(Function *function) {
+  for (Op *op = function->body->first; op; op = op->next) {
+    if (op->kind != OP_read || type_corner_is_dense(&op_result(op)->type)) continue;
+    Op *copy = plan_copy(function, op_result(op))->op;
+    op_remove(copy);
+    op_insert_after(op, copy);
+    replace_uses(function, copy, op_result(op), op_result(copy));
+  }
+}
+
+/* ---- writes ---- */
+
+/* What is known of one written tensor. */
+typedef struct {
+  Op *write;
+  Tensor *tensor;
+  int last_step;  /* that reads the old value; -1: none */
+  const Op *last; /* that step's operation */
+} Target;
+
+typedef struct {
+  Function *function;
+  VEC(Target) targets;
+  int checked; /* the last step that may find an input wrong; -1: none */
+} Writes;
+
+/* Takes the writes out of the block; those that give a tensor the value it has are dropped. */
+static void collect(Arena *scratch, Writes *w) {
+  Block *body = w->function->body;
+  for (Op *op = body->first, *next; op; op = next) {
+    next = op->next;
+    if (op->kind != OP_write) continue;
+    op_remove(op);
+    const Op *from = op->operands[0]->op;
+    if (from && from->kind == OP_read && from->symbol == op->symbol) continue;
+    Target target = {op, tensor_of(w->function, op), -1, NULL};
+    vec_push(scratch, &w->targets, target);
+  }
+}
+
+/* Numbers the steps (Op.mark, -1: none), and finds each old value's last reader. Value.mark of a
+ * read's result: the target's number + 1. */
+static void find_readers(Arena *scratch, Writes *w) {
+  const bool *checks = faults_of(scratch, w->function);
+  Block *body = w->function->body;
+  int steps = 0, number = 0;
+  w->checked = -1;
+  for (int i = 0; i < body->argument_count; i++) body->arguments[i]->mark = 0;
+  for (const Op *op = body->first; op; op = op->next)
+    if (op->kind == OP_read) tensor_of(w->function, op)->mark = 0;
+  for (size_t i = 0; i < w->targets.count; i++) w->targets.items[i].tensor->mark = (int64_t)i + 1;
+  for (Op *op = body->first; op; op = op->next, number++) {
+    for (int i = 0; i < op->result_count; i++) op->results[i]->mark = 0;
+    if (op->kind == OP_read) op_result(op)->mark = tensor_of(w->function, op)->mark;
+    op->mark = op_makes_kernel(op) ? steps++ : -1;
+    if (checks && checks[number]) w->checked = steps - 1;
+    if (op->mark < 0) continue;
+    for (int i = 0; i < op->operand_count; i++) {
+      int64_t target = value_storage(op->operands[i])->mark;
+      if (target == 0) continue;
+      w->targets.items[target - 1].last_step = (int)op->mark;
+      w->targets.items[target - 1].last = op;
+    }
+  }
+}
+
+static bool can_be_made_in_place(const Writes *w, const Target *target, int number) {
+  const Value *value = target->write->operands[0];
+  if (!plan_is_whole(value) || !type_corner_is_dense(&value->type)) return false;
+  const Value *made = value_storage((Value *)value);
+  if (made->place.kind != PLACE_NONE || made->op->mark <= w->checked) return false;
+  if (target->last_step != made->op->mark) return target->last_step < made->op->mark;
+  for (int i = 0; i < made->op->operand_count; i++)
+    if (value_storage(made->op->operands[i])->mark == number + 1 &&
+        !plan_reads_in_place(made->op, i, made->index))
+      return false;
+  return true;
+}
+
+void plan_writes(Arena *scratch, Function *function) {
+  Writes w = {.function = function};
+  collect(scratch, &w);
+  if (w.targets.count == 0) return;
+  for (size_t i = 0; i < w.targets.count; i++) { /* an input, a constant, another tensor */
+    Op *write = w.targets.items[i].write;
+    const Op *from = value_storage(write->operands[0])->op;
+    if (!from || !op_makes_kernel(from))
+      write->operands[0] = plan_copy(function, write->operands[0]);
+  }
+  find_readers(scratch, &w);
+  for (size_t i = 0; i < w.targets.count; i++) {
+    Target *target = &w.targets.items[i];
+    Value *value = value_storage(target->write->operands[0]);
+    if (!can_be_made_in_place(&w, target, (int)i))
+      value = target->write->operands[0] = plan_copy(function, target->write->operands[0]);
+    value->place.kind = target->tensor->kind == TENSOR_STATE ? PLACE_STATE : PLACE_PARAM;
+    value->place.offset = 0;
+  }
+  for (size_t i = 0; i < w.targets.count; i++) op_append(function->body, w.targets.items[i].write);
+}
