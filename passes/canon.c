@@ -12,6 +12,7 @@
 #include "passes/rewrite.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Each rule gives the value that replaces the operation, or NULL. `is_new`: it was made for this.
  */
@@ -113,6 +114,30 @@ static Value *canon_reshape(Canon *c) {
   return made(c, build_reshape(&c->builder, x->op->operands[0], type->dims, type->rank));
 }
 
+/* The transpose of a product, the rest of y before that of x, is the product of y and x; not where
+ * y is a weight, whose panels are made while compiling. */
+static Value *canon_dot_turned(Canon *c, const Op *dot, const int *perm) {
+  const DimList *batch = op_attribute(dot, ATTRIBUTE_batch)->lists.items;
+  const DimList *contract = op_attribute(dot, ATTRIBUTE_contract)->lists.items;
+  Value *x = dot->operands[0], *y = dot->operands[1];
+  int batches = batch[0].count, rank = op_result(dot)->type.rank;
+  int rows = x->type.rank - batches - contract[0].count, columns = rank - batches - rows;
+  bool weight = y->op && (y->op->kind == OP_read || y->op->kind == OP_constant);
+  if (op_result(dot)->mark != 1 || weight || strcmp(op_word(dot, ATTRIBUTE_by), "auto") != 0)
+    return NULL;
+  for (int i = 0; i < rank; i++) {
+    int wanted = i < batches ? i : i < batches + columns ? i + rows : i - columns;
+    if (perm[i] != wanted) return NULL;
+  }
+  DimList *lists = ARENA_ARRAY(c->module->arena, 4, DimList);
+  lists[0] = contract[1], lists[1] = contract[0], lists[2] = batch[1], lists[3] = batch[0];
+  Attribute attributes[] = {{ATTRIBUTE_contract, {.kind = ATTRIBUTE_LISTS}},
+                            {ATTRIBUTE_batch, {.kind = ATTRIBUTE_LISTS}}};
+  attributes[0].value.lists.items = lists, attributes[0].value.lists.count = 2;
+  attributes[1].value.lists.items = lists + 2, attributes[1].value.lists.count = 2;
+  return made(c, build(&c->builder, OP_dot, (Value *[]){y, x}, 2, attributes, 2));
+}
+
 static Value *canon_transpose(Canon *c) {
   Value *x = c->op->operands[0];
   const Type *type = &op_result(c->op)->type;
@@ -121,6 +146,7 @@ static Value *canon_transpose(Canon *c) {
   if (permutation_is_identity(perm, type->rank)) return x;
   if (transpose_is_reshape(&x->type, perm))
     return made(c, build_reshape(&c->builder, x, type->dims, type->rank));
+  if (x->op && x->op->kind == OP_dot) return canon_dot_turned(c, x->op, perm);
   if (!x->op || x->op->kind != OP_transpose) return NULL;
   op_permutation(x->op, inner);
   for (int i = 0; i < type->rank; i++) perm[i] = inner[perm[i]];
@@ -295,6 +321,7 @@ static void canon_block(Block *block, void *user) {
     op_follow(op);
     Canon c = {module, op, builder_before(op), false};
     Value *by = canon_op(&c);
+    if (by && c.is_new) by->mark = op_result(op)->mark; /* as often used */
     if (by) op_replace(op, by, c.is_new);
   }
 }

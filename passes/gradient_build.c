@@ -126,6 +126,7 @@ Value *slope_full_of(Gradient *g, int result) {
 Value *slope_unbroadcast(Gradient *g, Value *share, const Type *from, const Type *to) {
   int64_t axes[MOST_AXES];
   int count = 0, lead = to->rank - from->rank, absent = to->rank - share->type.rank;
+  bool stay = true; /* the axes that are summed over are 1 in the operand */
   const Dim *one = dim_constant(g->module->dims, 1), *repeats = one;
   Type rest = {.element = share->type.element};
   for (int i = 0; i < to->rank; i++) {
@@ -135,11 +136,12 @@ Value *slope_unbroadcast(Gradient *g, Value *share, const Type *from, const Type
       repeats = dim_mul(g->module->dims, repeats, to->dims[i]);
     else if (repeated) {
       axes[count++] = i - absent;
+      stay = stay && i >= lead;
       n = one;
     }
     if (i >= lead && i >= absent) rest.dims[rest.rank++] = n;
   }
-  share = slope_sum(g, share, axes, count, false);
+  share = slope_sum(g, share, axes, count, stay);
   share = slope_reshape(g, share, &rest);
   if (dim_is(repeats, 1)) return share;
   return slope_mul(g, share, slope_dim(g, share->type.element, repeats));

@@ -85,7 +85,10 @@ GRADIENT(add) {
 
 GRADIENT(sub) {
   gradient_give_sum(g, 0, g->of[0]);
-  if (gradient_wants(g, 1)) gradient_give_sum(g, 1, slope_neg(g, g->of[0]));
+  if (!gradient_wants(g, 1)) return;
+  Value *y = gradient_x(g, 1);
+  Value *share = slope_unbroadcast(g, g->of[0], &y->type, &op_result(g->op)->type);
+  gradient_give(g, 1, slope_neg(g, share)); /* of fewer elements */
 }
 
 static bool is_zero(const Value *x) {

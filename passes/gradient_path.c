@@ -56,6 +56,7 @@ static const char *name_of(const Op *op) {
   return op->layer ? op->layer : operator_infos[op->kind].name;
 }
 
+/* NULL: it has none. */
 static const char *loss_name(PassContext *context, const Op *grad) {
   Arena *arena = context->module->arena;
   const Value *loss = grad->operands[0];
@@ -70,12 +71,15 @@ static const char *loss_name(PassContext *context, const Op *grad) {
   }
   if (word)
     return arena_format(arena, "%.*s", (int)(span.to - span.from), source->bytes + span.from);
-  return "the loss";
+  return NULL;
 }
 
 static const char *ends(PassContext *context, const Value *wrt, int count) {
   Arena *arena = context->module->arena;
-  if (count > 1) return arena_format(arena, "%d parameters", count);
+  if (count > 1) {
+    bool learned = wrt->op && wrt->op->kind == OP_read;
+    return arena_format(arena, "%d %s", count, learned ? "parameters" : "values");
+  }
   if (wrt->op && wrt->op->symbol) return wrt->op->symbol;
   return wrt->name ? wrt->name : arena_format(arena, "%%%d", wrt->number);
 }
@@ -109,7 +113,7 @@ bool gradient_refuse(PassContext *context, const Op *grad) {
     value = next;
   }
   Text text = text_new(context->module->arena);
-  const char *last = loss_name(context, grad);
+  const char *loss = loss_name(context, grad), *last = loss ? loss : "the loss";
   int names = 0;
   text_string(&text, last);
   for (size_t i = path.count; i > 0; i--) {
@@ -121,9 +125,10 @@ bool gradient_refuse(PassContext *context, const Op *grad) {
   }
   text_format(&text, " <- %s", ends(context, wrt, count));
   Span span = grad->at ? grad->at->span : SPAN_NONE;
-  const char *loss = loss_name(context, grad), *name = operator_infos[cut->kind].name;
-  Diagnostic *d = diag_report(context->diagnostics, E0403, span,
-                              "'%s' has no gradient: '%s' is on its path", loss, name);
+  const char *quote = loss ? "'" : "", *name = operator_infos[cut->kind].name;
+  Diagnostic *d =
+      diag_report(context->diagnostics, E0403, span, "%s%s%s has no gradient: '%s' is on its path",
+                  quote, loss ? loss : "the loss", quote, name);
   diag_note(d, cut->at ? cut->at->span : SPAN_NONE, "%s", text_get(&text));
   const char *why = gradient_rules[cut->kind]->none;
   diag_note_label(d, "%s", why ? why : "whole numbers have no slope");
