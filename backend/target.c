@@ -192,13 +192,27 @@ static bool find_other(Target *target, Arena *arena, const char *triple, const c
   return false;
 }
 
-bool target_find(Target *target, Arena *arena, const char *triple, const char *cpu,
+/* Two units at 3 GHz, and half of what a memory channel gives: no machine's figures, but of the
+ * size that choices between algorithms need. */
+static void set_rates(Target *target) {
+  target->flop_rate = target->lanes * (target->fma ? 2 : 1) * 2 * 3e9;
+  target->memory_rate = 12e9;
+}
+
+static bool find(Target *target, Arena *arena, const char *triple, const char *cpu,
                  Diagnostics *diagnostics) {
-  *target = (Target){0};
   if (!triple || strncmp(triple, "x86_64-linux", 12) == 0 ||
       strcmp(triple, "x86_64-unknown-linux-gnu") == 0 || strcmp(triple, "x86_64-pc-linux-gnu") == 0)
     return find_x86(target, arena, cpu ? cpu : "native", diagnostics);
   return find_other(target, arena, triple, cpu, diagnostics);
+}
+
+bool target_find(Target *target, Arena *arena, const char *triple, const char *cpu,
+                 Diagnostics *diagnostics) {
+  *target = (Target){0};
+  if (!find(target, arena, triple, cpu, diagnostics)) return false;
+  set_rates(target);
+  return true;
 }
 
 bool target_runs_here(const Target *target) {

@@ -21,14 +21,16 @@ typedef struct {
   const char *triple; /* LLVM's: "x86_64-linux-gnu" */
   const char *cpu;    /* LLVM's name and features */
   const char *features;
-  int level;      /* x86-64-vN that the machine must have; 0: another architecture */
-  int lanes;      /* f32 in a vector register: 4, 8, 16 */
-  int registers;  /* vector registers: 16, 32 */
-  int64_t l1, l2; /* data cache bytes of a core */
-  bool fma;       /* a * b + c rounds once */
-  bool f16;       /* converts f16 in registers */
-  bool masks;     /* lanes are masked at no cost (AVX-512) */
-  bool links;     /* executables and libraries can be made: the runtime exists for it */
+  int level;          /* x86-64-vN that the machine must have; 0: another architecture */
+  int lanes;          /* f32 in a vector register: 4, 8, 16 */
+  int registers;      /* vector registers: 16, 32 */
+  int64_t l1, l2;     /* data cache bytes of a core */
+  double flop_rate;   /* f32 operations of a core in a second at its peak, roughly */
+  double memory_rate; /* bytes that a core reads from memory in a second, roughly */
+  bool fma;           /* a * b + c rounds once */
+  bool f16;           /* converts f16 in registers */
+  bool masks;         /* lanes are masked at no cost (AVX-512) */
+  bool links;         /* executables and libraries can be made: the runtime exists for it */
 } Target;
 
 /* The target of `--target` and `--cpu`; NULL: this machine's architecture, native. On a failure

@@ -73,7 +73,8 @@ int command_dump(Session *session) {
                .after = option_text(options, OPTION_after, NULL),
                .diff = option_given(options, OPTION_diff),
                .verify = option_given(options, OPTION_verify),
-               .print = {.locations = !option_given(options, OPTION_no_locations)},
+               .print = {.locations = !option_given(options, OPTION_no_locations),
+                         .why = option_given(options, OPTION_why)},
                .out = text_new(session->arena)};
   dump.all = dump.after ? strcmp(dump.after, "all") == 0 : dump.diff;
   bool elaborate_only = dump.after && strcmp(dump.after, "elaborate") == 0;

@@ -71,6 +71,9 @@ bool read_pass_options(Session *session, PassOptions *changed, const Target *tar
   if (!option_integer(session->diagnostics, "-O", level, 0, 3, &number)) return false;
   changed->level = (int)number;
   changed->vector_lanes = target->lanes;
+  changed->flop_rate = target->flop_rate;
+  changed->memory_rate = target->memory_rate;
+  changed->cache_bytes = target->l2;
   /* tiles of 6 rows x 4 registers with 32 registers, 6 x 2 with 16 */
   changed->panel_columns = target->lanes * (target->registers >= 32 ? WIDEST_PANEL : 2);
   if (option_given(session->options, OPTION_threads)) {

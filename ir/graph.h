@@ -67,6 +67,7 @@ struct Op {
   const Location *at;
   const char *layer; /* path of the layer it was made in ("layer2.0.conv1"), or the outermost
                         function's name ("max_pool2d"); NULL if not known (text IR has none) */
+  const char *why;   /* what `select` chose it from, with the costs; NULL: nothing was chosen */
   Block *block;
   Op *previous, *next;
   int64_t mark;

@@ -12,6 +12,7 @@
 
 typedef struct {
   bool locations;    /* "at 6:8 via std:150:3" */
+  bool why;          /* "# direct 2.05 ms (chosen), ..." before what was chosen */
   const char *entry; /* this function alone; NULL: all */
 } PrintOptions;
 

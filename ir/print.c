@@ -11,7 +11,7 @@ enum { WIDTH = 100, LOCATION_COLUMN = 62 };
 typedef struct {
   Text *text;
   const Module *module;
-  bool locations;
+  bool locations, why;
 } Printer;
 
 /* ---- names ---- */
@@ -345,7 +345,7 @@ static void print_op(Printer *p, const Op *op, int level) { /* level -1: in one 
 }
 
 void op_print(Text *text, const Op *op, PrintOptions options) {
-  Printer printer = {text, op->block->function->module, options.locations};
+  Printer printer = {text, op->block->function->module, options.locations, false};
   print_op(&printer, op, -1);
 }
 
@@ -368,6 +368,10 @@ static void print_block(Printer *p, const Block *block, int level) {
   text_string(text, "{\n");
   if (!block->op) print_checks(p, block->function, level + 1);
   for (const Op *op = block->first; op; op = op->next) {
+    if (p->why && op->why) {
+      indent(text, level + 1);
+      text_format(text, "# %s\n", op->why);
+    }
     print_op(p, op, level + 1);
     text_char(text, '\n');
   }
@@ -495,7 +499,7 @@ static void print_schedule(Text *text, const Module *module) {
 }
 
 void module_print(Text *text, const Module *module, PrintOptions options) {
-  Printer printer = {text, module, options.locations};
+  Printer printer = {text, module, options.locations, options.why};
   print_head(&printer);
   for (size_t i = 0; i < module->tensors.count; i++)
     print_tensor(&printer, module->tensors.items[i]);

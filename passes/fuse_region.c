@@ -121,7 +121,7 @@ static Value *clone(Fusing *f, Op *op) {
   for (size_t i = 0; i < f->generators.count; i++)
     if (f->generators.items[i] == op) return f->clones.items[i];
   Op *copy = op_new(f->function, op->kind, NULL, 0, op->attributes, &op_result(op)->type, 1);
-  copy->at = op->at, copy->layer = op->layer;
+  copy->at = op->at, copy->layer = op->layer, copy->why = op->why;
   op_append(f->fused->region, copy);
   vec_push(f->function->module->arena, &f->generators, op);
   vec_push(f->function->module->arena, &f->clones, op_result(copy));

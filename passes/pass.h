@@ -23,9 +23,12 @@ typedef struct {
 typedef struct {
   int level; /* -O0 .. -O3 */
   /* The target, as far as layouts depend on it. */
-  int vector_lanes;   /* f32 in a vector register: 16 with AVX-512, 8 with AVX2, 4 with SSE */
-  int panel_columns;  /* most columns of a panel of dot_panel and conv_panel; a multiple of lanes */
-  int threads;        /* never more; 1: nothing is split; 0: no limit */
+  int vector_lanes;  /* f32 in a vector register: 16 with AVX-512, 8 with AVX2, 4 with SSE */
+  int panel_columns; /* most columns of a panel of dot_panel and conv_panel; a multiple of lanes */
+  double flop_rate;  /* f32 operations of a core in a second, and bytes from memory */
+  double memory_rate;
+  int64_t cache_bytes; /* of a core: L2 */
+  int threads;         /* never more; 1: nothing is split; 0: no limit */
   int64_t fold_bytes; /* `fold` makes no constant larger than this, unless it only moves elements */
   const DimChange *dims;
   int dim_count;
@@ -33,7 +36,13 @@ typedef struct {
 
 /* -O2 for a machine with AVX2. */
 #define PASS_OPTIONS_DEFAULT                                                                       \
-  ((PassOptions){.level = 2, .vector_lanes = 8, .panel_columns = 16, .fold_bytes = 1 << 20})
+  ((PassOptions){.level = 2,                                                                       \
+                 .vector_lanes = 8,                                                                \
+                 .panel_columns = 16,                                                              \
+                 .flop_rate = 96e9,                                                                \
+                 .memory_rate = 12e9,                                                              \
+                 .cache_bytes = 1 << 18,                                                           \
+                 .fold_bytes = 1 << 20})
 
 /* What a running pass is given, and what it tells. */
 typedef struct {

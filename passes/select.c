@@ -71,7 +71,7 @@ static void select_block(Block *block, void *user) {
 
 bool pass_select(PassContext *context) {
   Module *module = context->module;
-  Select s = {context, module, NULL, constants_of(context), 0};
+  Select s = {context, module, NULL, constants_of(context), 0, NULL};
   for (size_t i = 0; i < module->functions.count; i++) {
     Function *function = s.function = module->functions.items[i];
     function_blocks(function, clear_marks, NULL);

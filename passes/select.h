@@ -24,7 +24,27 @@ typedef struct {
   Function *function;
   Constants constants;
   int choices;
+  const char *why; /* of the last choice */
 } Select;
+
+/* ---- select_cost.c ---- */
+
+/* A way to compute a product, and what it may take. */
+typedef struct {
+  const char *name;
+  double seconds;
+} Candidate;
+
+/* What bytes take to come, once. */
+double select_traffic(const Select *s, double bytes);
+/* Arithmetic at a share of the peak, or the traffic, whichever takes longer. */
+double select_time(const Select *s, double flops, double share, double bytes);
+/* Bringing a weight that is no constant into panels, in each call. */
+double select_packing(const Select *s, double elements);
+/* A dot whose weight of so many elements is read as it lies. */
+double select_rows_time(const Select *s, double flops, double elements);
+/* The cheapest one's number; notes all in `why`. */
+int select_choose(Select *s, const Candidate *candidates, int count);
 
 /* ---- select_layout.c ---- */
 

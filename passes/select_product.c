@@ -1,3 +1,4 @@
+#include "passes/cost.h"
 #include "passes/select.h"
 
 #include "support/bug.h"
@@ -90,18 +91,65 @@ typedef struct {
   int64_t stride[2], dilation[2], pad[2][2], groups;
 } Window;
 
-static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window) {
-  int64_t out = dim_value(w->type.dims[0]), groups = window->groups;
-  int64_t channels = dim_value(x->type.dims[3]);
-  s->choices++;
+/* Ways to convolve: as it is, and in nhwc. */
+typedef enum { CONV_LOOP, CONV_DIRECT, CONV_DEPTHWISE, CONV_DOT } ConvForm;
+
+static bool is_constant(const Select *s, const Value *weight) {
+  while (weight->op && operator_has(weight->op->kind, TRAIT_VIEW)) weight = weight->op->operands[0];
+  return constant_data(&s->constants, weight) != NULL;
+}
+
+/* How many times its own arithmetic a product does in panels, whose last one may be half empty. */
+static double panel_waste(const Select *s, int64_t size, int64_t depth) {
+  int64_t columns = panel_columns(s, size, depth);
+  return (double)((size + columns - 1) / columns * columns) / (double)size;
+}
+
+/* The form of a convolution with `out` channels, `taps` positions of the kernel and `channels` of
+ * the input in all groups; `loop_flops` is the arithmetic of doing it as it is, `flops` in nhwc. */
+static ConvForm choose_conv(Select *s, const Op *op, const Window *window, int64_t out,
+                            int64_t channels, int64_t taps, double loop_flops, double flops) {
+  const Value *w = op->operands[1];
+  double weights = type_elements(&w->type), packing = 0;
+  double bytes =
+      4 * (type_elements(&op->operands[0]->type) + weights + type_elements(&op_result(op)->type));
+  if (!is_constant(s, w)) packing = select_packing(s, weights);
+  int64_t groups = window->groups;
+  double panels = flops * panel_waste(s, out / groups, channels / groups * taps);
+  Candidate candidates[4] = {
+      {"loop", select_time(s, loop_flops, 0.05, bytes)},
+      {"direct", packing + select_time(s, panels, 0.85, bytes)},
+  };
+  ConvForm forms[4] = {CONV_LOOP, CONV_DIRECT};
+  int count = 2;
   if (groups > 1 && groups == channels && out == channels) {
+    candidates[count] = (Candidate){"depthwise", select_time(s, flops, 0.15, bytes)};
+    forms[count++] = CONV_DEPTHWISE;
+  }
+  if (groups == 1 && taps == 1 && window->stride[0] == 1 && window->stride[1] == 1) {
+    candidates[count] = (Candidate){"dot", packing + select_time(s, panels, 0.95, bytes)};
+    forms[count++] = CONV_DOT;
+  }
+  return forms[select_choose(s, candidates, count)];
+}
+
+static Value *because(const Select *s, Value *value) {
+  if (value) value->op->why = s->why;
+  return value;
+}
+
+static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window,
+                        ConvForm form) {
+  int64_t out = dim_value(w->type.dims[0]), groups = window->groups;
+  s->choices++;
+  if (form == CONV_DEPTHWISE) {
     Attribute own[] = {{ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
                        {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
                        {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
                        {ATTRIBUTE_layout, attribute_word("nhwc")},
                        {ATTRIBUTE_pad, attribute_pairs(s->module, window->pad, 2)}};
     w = build_transpose(b, w, (int[]){2, 3, 1, 0});
-    return build(b, OP_conv, (Value *[]){x, w}, 2, own, 5);
+    return because(s, build(b, OP_conv, (Value *[]){x, w}, 2, own, 5));
   }
   x = pad_before_after(s, b, x, (int64_t[]){0, window->pad[0][0], window->pad[1][0], 0},
                        (int64_t[]){0, window->pad[0][1], window->pad[1][1], 0}, NULL);
@@ -110,15 +158,13 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
       {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
       {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
       {ATTRIBUTE_size, attribute_integer(s->module, out)}};
-  bool is_dot = groups == 1 && dim_is(w->type.dims[2], 1) && dim_is(w->type.dims[3], 1) &&
-                window->stride[0] == 1 && window->stride[1] == 1;
-  if (is_dot) {
+  if (form == CONV_DOT) {
     const Dim *dims[] = {w->type.dims[0], w->type.dims[1]};
     w = build_reshape(b, w, dims, 2);
-    return dot_panel(s, b, x, pack_rows(s, b, w, 1, (int[]){1}), out);
+    return because(s, dot_panel(s, b, x, pack_rows(s, b, w, 1, (int[]){1}), out));
   }
   w = pack_rows(s, b, w, groups, (int[]){2, 3, 1});
-  return build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 4);
+  return because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 4));
 }
 
 /* Attributes of one or two spatial axes; one becomes the second of two. */
@@ -170,9 +216,21 @@ bool select_conv(Select *s, Op *op) {
   if (!is_candidate(op) || op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
   Builder b = builder_before(op);
   Window window = window_of(op, op->operands[0]->type.rank - 2);
+  const Type *weight = &op->operands[1]->type;
+  int64_t out = dim_value(weight->dims[0]), weights = type_static_count(weight);
+  if (weights == 0) return false;
+  int64_t channels = dim_value(op->operands[0]->type.dims[1]);
+  double each = (double)weights / (double)out;
+  double flops = 2 * type_elements(&op_result(op)->type) * each;
+  int64_t taps = weights / (out * dim_value(weight->dims[1]));
+  ConvForm form = choose_conv(s, op, &window, out, channels, taps, flops, flops);
+  if (form == CONV_LOOP) {
+    op->why = s->why;
+    return false;
+  }
   Value *x = image_last(s, &b, op->operands[0]);
   Value *w = weight_2d(s, &b, original_order(s, &b, op->operands[1]));
-  Value *y = conv_last(s, &b, x, w, &window);
+  Value *y = conv_last(s, &b, x, w, &window, form);
   if (!y) bug("a conv does not go into nhwc: %s", b.failure.message);
   set_image(s, &b, op, y);
   return true;
@@ -197,11 +255,20 @@ bool select_conv_transpose(Select *s, Op *op) {
     window.stride[i] = 1;
     window.pad[i][0] = window.pad[i][1] = 0;
   }
+  const Dim *const *dims = w->type.dims;
+  int64_t groups = window.groups, inputs = dim_value(dims[0]), outs = dim_value(dims[1]);
+  int64_t taps = dim_value(dims[2]) * dim_value(dims[3]);
+  double given = type_elements(&op->operands[0]->type), made = type_elements(&op_result(op)->type);
+  ConvForm form =
+      choose_conv(s, op, &window, groups * outs, inputs, taps, 2 * given * (double)(outs * taps),
+                  2 * made * (double)(inputs / groups * taps));
+  if (form == CONV_LOOP) {
+    op->why = s->why;
+    return false;
+  }
   Value *x = image_last(s, &b, op->operands[0]);
   x = pad_before_after(s, &b, x, before, after, between);
   /* [C, out/groups, kh, kw] to [out, C/groups, kh, kw], back to front. */
-  const Dim *const *dims = w->type.dims;
-  int64_t groups = window.groups, inputs = dim_value(dims[0]), outs = dim_value(dims[1]);
   const Dim *split[] = {number(s, groups), number(s, inputs / groups), dims[1], dims[2], dims[3]};
   const Dim *joined[] = {number(s, groups * outs), number(s, inputs / groups), dims[2], dims[3]};
   w = build_reshape(&b, w, split, 5);
@@ -215,7 +282,7 @@ bool select_conv_transpose(Select *s, Op *op) {
       {ATTRIBUTE_step, attribute_integers(s->module, (int64_t[]){1, 1, -1, -1}, 4)}};
   w = build(&b, OP_slice, &w, 1, flip, 3);
   if (!w) bug("a kernel cannot be flipped: %s", b.failure.message);
-  Value *y = conv_last(s, &b, x, w, &window);
+  Value *y = conv_last(s, &b, x, w, &window, form);
   if (!y) bug("a conv_transpose does not become a conv: %s", b.failure.message);
   set_image(s, &b, op, y);
   return true;
@@ -301,16 +368,24 @@ static bool is_weight(const Value *value) {
 
 /* Whether to bring the second operand into panels, which costs a copy of it in each call unless it
  * is constant. */
-static bool wants_panels(Select *s, const Side *x, const Side *y) {
+static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) {
   const Type *type = &y->value->type;
-  if (s->context->options->level < 2 || type->element != ELEMENT_f32 || y->batch_count > 0 ||
-      !type_is_static(type) || y->rest_count == 0 || y->contract_count == 0)
-    return false;
-  const Value *weight = y->value;
-  while (weight->op && operator_has(weight->op->kind, TRAIT_VIEW)) weight = weight->op->operands[0];
-  if (constant_data(&s->constants, weight)) return true;
-  const Dim *rows = dims_product(s, &x->value->type, x->rest, x->rest_count);
-  return rows && dim_max(rows) > 4;
+  double weights = type_elements(type), size = 1;
+  for (int i = 0; i < y->rest_count; i++) size *= (double)dim_max(type->dims[y->rest[i]]);
+  double given = type_elements(&x->value->type), made = type_elements(&op_result(op)->type);
+  double flops = size > 0 ? 2 * made * weights / size : 0;
+  for (int i = 0; i < y->batch_count; i++) flops /= (double)dim_max(type->dims[y->batch[i]]);
+  Candidate candidates[2] = {{"rows", select_rows_time(s, flops, weights)}};
+  bool can = s->context->options->level >= 2 && type->element == ELEMENT_f32 &&
+             y->batch_count == 0 && type_is_static(type) && y->rest_count > 0 &&
+             y->contract_count > 0 && weights > 0;
+  if (can) {
+    double packing = is_constant(s, y->value) ? 0 : select_packing(s, weights);
+    double waste = panel_waste(s, (int64_t)size, (int64_t)(weights / size));
+    double bytes = 4 * (given + weights + made);
+    candidates[1] = (Candidate){"panel", packing + select_time(s, flops * waste, 0.95, bytes)};
+  }
+  return select_choose(s, candidates, can ? 2 : 1) == 1;
 }
 
 /* Rows of the weight in the order of a flattened nhwc map instead of reordering the map. */
@@ -348,7 +423,7 @@ bool select_dot(Select *s, Op *op) {
   }
   absorb_transpose(&x);
   absorb_transpose(&y);
-  bool panels = wants_panels(s, &x, &y);
+  bool panels = wants_panels(s, op, &x, &y);
   bool contract_last =
       y.rest_count == 0 || y.contract_count == 0 || y.contract[0] > y.rest[y.rest_count - 1];
   Value *left = side_form(s, &b, &x, true, !panels), *result;
@@ -374,6 +449,7 @@ bool select_dot(Select *s, Op *op) {
     Attribute attributes[] = {{ATTRIBUTE_contract, contract}, {ATTRIBUTE_batch, both}};
     result = build(&b, OP_dot, (Value *[]){left, right}, 2, attributes, 2);
   }
+  because(s, result);
   if (!result) bug("a dot has no canonical form: %s", b.failure.message);
   const Type *type = &op_result(op)->type;
   if (!type_equal(&result->type, type)) result = build_reshape(&b, result, type->dims, type->rank);
@@ -397,7 +473,12 @@ static Value *batched_dot(Select *s, Builder *b, Value *x, Value *y, int64_t con
   for (int i = 0; i < x->type.rank - 2; i++) batch[i] = i;
   Attribute attributes[] = {{ATTRIBUTE_contract, axes_of_both(s, &contract_x, &contract_y, 1)},
                             {ATTRIBUTE_batch, axes_of_both(s, batch, batch, x->type.rank - 2)}};
-  return build(b, OP_dot, (Value *[]){x, y}, 2, attributes, 2);
+  Value *result = build(b, OP_dot, (Value *[]){x, y}, 2, attributes, 2);
+  if (!result) return NULL;
+  double flops = 2 * type_elements(&result->type) * (double)dim_max(x->type.dims[contract_x]);
+  Candidate rows = {"rows", select_rows_time(s, flops, type_elements(&y->type))};
+  select_choose(s, &rows, 1);
+  return because(s, result);
 }
 
 /* true where the query may see the key: key <= query + (keys - queries). */
