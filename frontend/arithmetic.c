@@ -269,6 +269,10 @@ static Object *small_power(const Site *site, Object *x, int64_t exponent) {
   return object;
 }
 
+static bool is_whole(const Object *object) {
+  return object->is_index || object->kind == OBJECT_INTEGER || object->kind == OBJECT_DIM;
+}
+
 static Object *tensors(Elaborator *e, Frame *frame, AstOperator op, Object *x, Object *y, Span span,
                        Span x_span, Span y_span) {
   Span spans[] = {x_span, y_span};
@@ -297,7 +301,11 @@ static Object *tensors(Elaborator *e, Frame *frame, AstOperator op, Object *x, O
   }
   Value *result = emit(&site, operations[op].kind, operands, 2, NULL, 0);
   if (result && operations[op].negate) result = emit(&site, OP_not, &result, 1, NULL, 0);
-  return object_tensor(e, result);
+  Object *object = object_tensor(e, result);
+  /* `i + 1` takes the type that it meets, as `i` does. */
+  if (result && !operations[op].orders && op < AST_EQUAL)
+    object->is_index = is_whole(x) && is_whole(y);
+  return object;
 }
 
 Object *binary(Elaborator *e, Frame *frame, AstOperator op, Object *x, Object *y, Span span,

@@ -18,6 +18,7 @@ typedef struct Scope Scope;
 typedef struct Frame Frame;
 typedef struct Instance Instance;
 typedef struct Elaborator Elaborator;
+typedef struct Scan Scan;
 
 /* ---- maps from pointers (interned names, nodes) to pointers, in order of insertion ---- */
 typedef struct {
@@ -83,6 +84,7 @@ struct Object {
   ObjectKind kind;
   bool is_bare;     /* TYPE: without brackets */
   bool is_quotient; /* INTEGER: of two literals that did not divide evenly */
+  bool is_index;    /* TENSOR: a whole number that takes the type it meets, as literals do */
   union {
     int64_t integer;
     double real;
@@ -136,6 +138,13 @@ struct Scope {
   Scope *parent;
   PointerTable names;
 };
+
+/* The body of a scan while it is built. */
+typedef struct Region {
+  struct Region *outer;
+  Block *block;
+  PointerTable held; /* NamedParameter -> Held: the first version is an argument of the block */
+} Region;
 
 typedef enum {
   FRAME_FILE,
@@ -198,7 +207,9 @@ struct Elaborator {
   FunctionKind entry_kind;
   PointerTable held;      /* NamedParameter -> Held: what the entry knows of it */
   PointerTable init_held; /* the same of `init` */
-  int64_t epoch;          /* marks of values: the last walk over them */
+  Region *region;         /* of the innermost scan; NULL: none */
+  Scan *scan;
+  int64_t epoch; /* marks of values: the last walk over them */
   int64_t steps, operations;
   int depth, site;
   int64_t parameter_numbers;  /* in all parameters read so far */
@@ -363,7 +374,9 @@ typedef struct {
   bool is_written;
   const Location *at; /* of the last write */
 } Held;
-Held *held_of(Elaborator *e, const NamedParameter *parameter); /* or NULL */
+Held *held_of(Elaborator *e, const NamedParameter *parameter); /* in the region; or NULL */
+/* The last of its versions that has this mark, in the scans around too; or NULL. */
+Value *marked_version(Elaborator *e, const NamedParameter *parameter, int64_t mark);
 Value *read_parameter(const Site *site, NamedParameter *parameter);
 void write_parameter(const Site *site, NamedParameter *parameter, Value *value);
 /* The value that the name of a parameter has at this point. */
@@ -393,6 +406,14 @@ const PointerTable *parameter_dims(Elaborator *e, const Definition *definition);
 void execute(Elaborator *e, Frame *frame, const StmtList *list);
 /* One value for each target of `a, b = ..` or `a, b <- ..`; false after an error. */
 bool evaluate_values(Elaborator *e, Frame *frame, const Stmt *stmt, Object **values);
+void bind_target(Elaborator *e, Frame *frame, const Expr *target, Object *value);
+
+/* scan.c */
+void execute_scan(Elaborator *e, Frame *frame, const Stmt *stmt);
+void execute_emit(Elaborator *e, Frame *frame, const Stmt *stmt);
+/* A scan's argument for a value from around it. */
+Value *region_bind(Elaborator *e, const Region *region, Value *outer);
+bool may_bind_in_scan(Elaborator *e, Frame *frame, const char *path, Span span);
 
 /* entries.c */
 /* A model, a train entry, or (FUNCTION_VALUE) a train entry's results outside of training. */

@@ -33,8 +33,12 @@ static Value *first_value(Elaborator *e, NamedParameter *parameter, const Type *
   const NamedParameter *outer = e->initialised;
   const Type *declared = frame->declared;
   int site_number = e->site;
+  Region *region = e->region;
+  Scan *scan = e->scan;
   e->builder = &e->init_builder;
   e->init_builder.block = e->init->body;
+  e->region = NULL;
+  e->scan = NULL;
   e->initialised = parameter;
   e->site = 0;
   frame->declared = type;
@@ -49,6 +53,8 @@ static Value *first_value(Elaborator *e, NamedParameter *parameter, const Type *
   e->site = site_number;
   e->initialised = outer;
   e->init_builder.block = block;
+  e->region = region;
+  e->scan = scan;
   e->builder = builder;
   return value;
 }

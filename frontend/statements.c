@@ -4,9 +4,10 @@
 
 static void execute_one(Elaborator *e, Frame *frame, const Stmt *stmt);
 
-static void bind_target(Elaborator *e, Frame *frame, const Expr *target, Object *value) {
+void bind_target(Elaborator *e, Frame *frame, const Expr *target, Object *value) {
   const char *path = target->kind == EXPR_NAME ? target->name : ast_path(e->arena, target);
-  if (path) bind_path(e, frame, path, value, target->span);
+  if (path && may_bind_in_scan(e, frame, path, target->span))
+    bind_path(e, frame, path, value, target->span);
 }
 
 bool evaluate_values(Elaborator *e, Frame *frame, const Stmt *stmt, Object **targets_values) {
@@ -164,7 +165,7 @@ static void execute_one(Elaborator *e, Frame *frame, const Stmt *stmt) {
     execute_function(e, frame, stmt);
     break;
   case STMT_SCAN:
-    unsupported(e, frame, stmt->span, "'scan'");
+    execute_scan(e, frame, stmt);
     break;
   case STMT_WRITE:
     execute_write(e, frame, stmt);
@@ -173,7 +174,7 @@ static void execute_one(Elaborator *e, Frame *frame, const Stmt *stmt) {
     execute_minimize(e, frame, stmt);
     break;
   case STMT_EMIT:
-    report(e, frame, E0007, stmt->span, "'emit' stands in the body of a 'scan'");
+    execute_emit(e, frame, stmt);
     break;
   }
 }

@@ -260,7 +260,13 @@ static Element known_element(const Object *object) {
 bool unify(const Site *site, Object *x, Object *y, Value **x_value, Value **y_value) {
   Elaborator *e = site->e;
   Element element;
-  if (is_tensor(x) && is_tensor(y)) {
+  if (x->is_index && !y->is_index && is_tensor(y)) {
+    element = known_element(y);
+  } else if (y->is_index && !x->is_index && is_tensor(x)) {
+    element = known_element(x);
+  } else if ((x->is_index && y->kind == OBJECT_REAL) || (y->is_index && x->kind == OBJECT_REAL)) {
+    element = ELEMENT_f32;
+  } else if (is_tensor(x) && is_tensor(y)) {
     if (known_element(x) != known_element(y)) {
       Diagnostic *d =
           report(e, site->frame, E0201, site->span, "'%s' of two element types", site->name);
@@ -277,7 +283,9 @@ bool unify(const Site *site, Object *x, Object *y, Value **x_value, Value **y_va
     element = x->kind == OBJECT_REAL || y->kind == OBJECT_REAL ? ELEMENT_f32 : ELEMENT_i64;
   }
   *x_value = to_tensor(site, x, &element);
+  if (x->is_index) *x_value = cast_to(site, *x_value, element);
   *y_value = *x_value ? to_tensor(site, y, &element) : NULL;
+  if (y->is_index) *y_value = cast_to(site, *y_value, element);
   return *y_value != NULL;
 }
 

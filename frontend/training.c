@@ -32,10 +32,7 @@ static void mark_reached(Elaborator *e, Value *from) {
 
 /* The value of a parameter that the loss was computed of: the last one, if it was written. */
 static Value *reached_version(Elaborator *e, const NamedParameter *parameter) {
-  const Held *held = held_of(e, parameter);
-  for (size_t i = held ? held->versions.count : 0; i-- > 0;)
-    if (held->versions.items[i]->mark == e->epoch) return held->versions.items[i];
-  return NULL;
+  return marked_version(e, parameter, e->epoch);
 }
 
 static Value *reached_value(Elaborator *e, const Object *wrt) {

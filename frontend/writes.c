@@ -3,19 +3,30 @@
  */
 #include "frontend/elaborator.h"
 
-static PointerTable *held_table(Elaborator *e) {
+static PointerTable *held_table(Elaborator *e, Region *region) {
+  if (region) return &region->held;
   return e->builder == &e->init_builder ? &e->init_held : &e->held;
 }
 
 Held *held_of(Elaborator *e, const NamedParameter *parameter) {
-  return pointer_get(held_table(e), parameter);
+  return pointer_get(held_table(e, e->region), parameter);
 }
 
-static void add_version(Elaborator *e, const NamedParameter *parameter, Value *value) {
-  Held *held = held_of(e, parameter);
+Value *marked_version(Elaborator *e, const NamedParameter *parameter, int64_t mark) {
+  for (Region *region = e->region;; region = region->outer) {
+    const Held *held = pointer_get(held_table(e, region), parameter);
+    for (size_t i = held ? held->versions.count : 0; i-- > 0;)
+      if (held->versions.items[i]->mark == mark) return held->versions.items[i];
+    if (!region) return NULL;
+  }
+}
+
+static void add_version(Elaborator *e, Region *region, const NamedParameter *parameter,
+                        Value *value) {
+  Held *held = pointer_get(held_table(e, region), parameter);
   if (!held) {
     held = ARENA_NEW(e->arena, Held);
-    pointer_set(held_table(e), parameter, held);
+    pointer_set(held_table(e, region), parameter, held);
   }
   vec_push(e->arena, &held->versions, value);
 }
@@ -29,16 +40,29 @@ static void add_tensor(Elaborator *e, NamedParameter *parameter) {
   initialise(e, parameter);
 }
 
-Value *read_parameter(const Site *site, NamedParameter *parameter) {
-  Elaborator *e = site->e;
-  if (e->builder) {
-    add_tensor(e, parameter);
-    const Held *held = held_of(e, parameter);
-    if (held) return vec_last(&held->versions);
-  }
+/* The `read` stands in the function's body: a scan binds its value. */
+static Value *read_outside(const Site *site, const NamedParameter *parameter) {
+  Builder *builder = site->e->builder;
+  Block *block = builder ? builder->block : NULL;
+  if (builder) builder->block = builder->function->body;
   Value *value = emit_typed(site, OP_read, parameter->type, parameter->path, NULL, 0);
-  if (value) add_version(e, parameter, value);
+  if (builder) builder->block = block;
   return value;
+}
+
+static Value *read_in(const Site *site, Region *region, const NamedParameter *parameter) {
+  Elaborator *e = site->e;
+  const Held *held = e->builder ? pointer_get(held_table(e, region), parameter) : NULL;
+  if (held) return vec_last(&held->versions);
+  Value *value = region ? read_in(site, region->outer, parameter) : read_outside(site, parameter);
+  if (value && region) value = region_bind(e, region, value);
+  if (value) add_version(e, region, parameter, value);
+  return value;
+}
+
+Value *read_parameter(const Site *site, NamedParameter *parameter) {
+  if (site->e->builder) add_tensor(site->e, parameter);
+  return read_in(site, site->e->region, parameter);
 }
 
 Object *snapshot(Elaborator *e, Frame *frame, Object *object, Span span) {
@@ -51,8 +75,8 @@ Object *snapshot(Elaborator *e, Frame *frame, Object *object, Span span) {
 
 void write_parameter(const Site *site, NamedParameter *parameter, Value *value) {
   Elaborator *e = site->e;
-  add_tensor(e, parameter);
-  add_version(e, parameter, value);
+  read_parameter(site, parameter);
+  add_version(e, e->region, parameter, value);
   Held *held = held_of(e, parameter);
   held->is_written = true;
   held->at = location_at(e, site->frame, site->span);
