@@ -293,6 +293,7 @@ int command_build(Session *session) {
     diag_help(d, "--weights FILE.safetensors --weights-beside");
     return EXIT_USAGE;
   }
+  if (!native_is_possible(&b.compilation)) return EXIT_INPUT;
   b.native = native_new(&b.compilation);
   if (!write_all(&b)) return EXIT_INPUT;
   if (option_given(session->options, OPTION_time_passes)) {

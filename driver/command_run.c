@@ -164,6 +164,7 @@ int command_run(Session *session) {
   for (size_t i = 0; i < function->results.count; i++)
     if (!run_tensor_make(session->arena, &function->results.items[i].type, r.dims, &r.outputs[i]))
       return EXIT_INPUT;
+  if (!native_is_possible(&c)) return EXIT_INPUT;
   Native native = native_new(&c);
   r.native = &native;
   return run_native(&r);

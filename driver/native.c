@@ -44,6 +44,18 @@ static void list_pieces(Native *n) {
   n->constants_hash = p->constants.count && beside ? hex(session->arena, digest) : "";
 }
 
+bool native_is_possible(const Compilation *c) {
+  bool possible = true;
+  for (size_t i = 0; i < c->module->functions.count; i++)
+    for (const Op *op = c->module->functions.items[i]->body->first; op; op = op->next)
+      if (op->kind == OP_scan) {
+        diag_report(c->session->diagnostics, E0650, op->at ? op->at->span : SPAN_NONE,
+                    "'scan' cannot be compiled to machine code yet");
+        possible = false;
+      }
+  return possible;
+}
+
 Native native_new(Compilation *c) {
   Arena *arena = c->session->arena;
   Native n = {.compilation = c};

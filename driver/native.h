@@ -17,6 +17,8 @@ typedef struct {
   double lower_ms, llvm_ms, object_ms;
 } Native;
 
+/* Reports what there is no machine code for yet. */
+bool native_is_possible(const Compilation *compilation);
 /* Lowers the module; the pipeline has run. */
 Native native_new(Compilation *compilation);
 /* Machine code in memory: kernels, descriptor, and the C functions or a main. `form`: what to give.

@@ -131,7 +131,8 @@ struct Instance {
   PointerTable *members; /* what its body named: instances, lists of them, parameters */
   VEC(Object *) order;   /* its parameters and inner instances, in text order */
   bool is_applied;
-  bool is_broken; /* its name was refused: what uses it stays silent */
+  bool is_broken;  /* its name was refused: what uses it stays silent */
+  bool has_failed; /* an application had a mistake */
 };
 
 struct Scope {

@@ -276,7 +276,7 @@ Object *apply_instance(const CallSite *site, Object *object, Actual *arguments, 
   Object **values = ARENA_ARRAY(e->arena, definition->parameters.count + 1, Object *);
   if (!bind_parameters(site, body, &definition->parameters, definition->name.name, arguments, count,
                        values))
-    return error_object;
+    return instance->has_failed = true, error_object;
   if (!instance->is_applied) keep_dims(e, instance, body);
   instance->is_applied = true;
   return run_body(e, body);
@@ -473,6 +473,7 @@ Object *instance_member(Elaborator *e, Frame *frame, Instance *instance, const c
   if (found) return found;
   Diagnostic *d;
   if (!instance->is_applied) {
+    if (instance->has_failed) return error_object;
     d = report(e, frame, E0113, span, "'%s' is not known before '%s' is applied", name,
                instance->path);
     diag_help(d, "sizes of parameters come from the input: apply the layer first");

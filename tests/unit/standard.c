@@ -31,6 +31,7 @@ static const Case cases[] = {
 
 /* What the expressions use: numbers by a formula of the index. */
 static const char *const before = "fn some(n: int) = cast(arange(n) * 7 % 11 - 3, f32)\n"
+                                  "fn gram(q) = q @ transpose(q)\n"
                                   "model test() {\n"
                                   "  a = cast([-3.5, -1, -0.5, 0, 0.25, 1, 4], f32)\n"
                                   "  x = reshape(some(40), [1, 2, 5, 4])\n"
