@@ -336,6 +336,14 @@ static LLVMValueRef schedule_table(Writer *w) {
   return array(w, rows, p->module->schedule.count, "schedule");
 }
 
+/* Of a program with steps of training alone. */
+static LLVMValueRef train_command(Writer *w) {
+  for (size_t i = 0; w->options->main && i < w->program->entries.count; i++)
+    if (w->program->entries.items[i].function->kind == FUNCTION_TRAIN)
+      return external(w, "dlrt_train");
+  return none(w);
+}
+
 static LLVMValueRef model(Writer *w) {
   const NativeProgram *p = w->program;
   const DescriptorOptions *o = w->options;
@@ -353,7 +361,7 @@ static LLVMValueRef model(Writer *w) {
       number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
       string(w, o->classes), number(w, p->draws), number(w, (int64_t)p->module->schedule.count),
-      schedule_table(w));
+      schedule_table(w), train_command(w));
   LLVMValueRef global =
       LLVMAddGlobal(w->e->module, LLVMTypeOf(row), arena_format(w->arena, "%s_model", p->name));
   LLVMSetInitializer(global, row);

@@ -104,8 +104,8 @@ Module *load_text_ir(Session *session, const char *path) {
 /* With --weights parameters are constants: nothing trains. */
 static bool wants_training(const Options *options) {
   if (option_given(options, OPTION_weights)) return false;
-  return options->command == COMMAND_check ||
-         strcmp(option_text(options, OPTION_after, ""), "elaborate") == 0;
+  return options->command == COMMAND_check || options->command == COMMAND_build ||
+         options->command == COMMAND_dump;
 }
 
 static Module *load_dl(Compilation *c) {

@@ -24,10 +24,13 @@ static dlrt_status no_memory(dlrt_error *error) {
 static void find_rows(dlrt_binding *binding) {
   const dlrt_model *model = binding->model;
   const dlrt_entry *entry = binding->entry;
+  bool by_results = entry->kind == DLRT_MODEL_ENTRY;
+  int64_t first = 0;
   binding->row_dim = -1;
-  if (!entry->input_count || !entry->output_count || !entry->inputs[0].rank) return;
-  dlrt_axis lead = binding->inputs[0].axes[0];
-  for (int64_t i = 0; i < entry->output_count; i++) {
+  while (!by_results && first < entry->input_count && !entry->inputs[first].rank) first++;
+  if (first == entry->input_count || !entry->output_count || !entry->inputs[first].rank) return;
+  dlrt_axis lead = binding->inputs[first].axes[0];
+  for (int64_t i = 0; by_results && i < entry->output_count; i++) {
     dlrt_axis axes[DLRT_AXES];
     if (!entry->outputs[i].rank) return;
     dlrt_axes_read(model, &entry->outputs[i], axes);
@@ -347,6 +350,44 @@ dlrt_status dlrt_bind(const dlrt_request *request, dlrt_binding *binding, dlrt_e
   if (!status) status = bind_all(request, binding, error);
   if (status) dlrt_bind_free(binding);
   return status;
+}
+
+static dlrt_status share(const dlrt_binding *from, dlrt_input *to, dlrt_error *error) {
+  for (int64_t i = 0; i < from->entry->input_count; i++) {
+    const dlrt_input *input = &from->inputs[i];
+    if (strcmp(input->port->name, to->port->name) || strcmp(input->port->type, to->port->type))
+      continue;
+    bool by_rows = to->by_rows;
+    const dlrt_port *port = to->port;
+    *to = *input;
+    to->port = port;
+    to->by_rows = by_rows;
+    to->buffer = NULL;
+    to->array.keep = (dlrt_file){0};
+    if (!input->channels) return DLRT_OK;
+    to->mean = malloc(2 * (size_t)input->channels * sizeof *to->mean);
+    if (!to->mean) return no_memory(error);
+    memcpy(to->mean, input->mean, 2 * (size_t)input->channels * sizeof *to->mean);
+    to->deviation = to->mean + input->channels;
+    return DLRT_OK;
+  }
+  return dlrt_fail(error, DLRT_BAD_ARGUMENT, "'%s' is missing", to->port->name);
+}
+
+dlrt_status dlrt_bind_same(const dlrt_binding *from, int64_t entry, dlrt_binding *binding,
+                           dlrt_error *error) {
+  dlrt_request request = {.model = from->model, .entry = entry};
+  dlrt_status status = begin(&request, binding, error);
+  for (int64_t i = 0; !status && i < binding->entry->input_count; i++)
+    status = share(from, &binding->inputs[i], error);
+  if (status) {
+    dlrt_bind_free(binding);
+    return status;
+  }
+  memcpy(binding->dims, from->dims, (size_t)from->model->dim_count * sizeof *from->dims);
+  binding->rows = from->rows;
+  binding->batch = from->batch;
+  return DLRT_OK;
 }
 
 void dlrt_bind_free(dlrt_binding *binding) {

@@ -5,6 +5,8 @@
  * input and of all outputs, and stands nowhere else: then files of any length go through in
  * batches. u8 numbers and pictures become floats between 0 and 1 (`scale`); other numbers stay.
  *
+ * The results of a step, or of its value, are of all rows: its rows are the inputs' alone.
+ *
  *   dlrt_request request = {.model = &model, .entry = 0, .inputs = inputs, .input_count = 1};
  *   dlrt_binding binding;
  *   dlrt_result results[1];
@@ -81,6 +83,14 @@ dlrt_status dlrt_bind_dims(const dlrt_request *request, dlrt_binding *binding, d
 
 /* The rows [first, first + count) of all inputs, as the entry wants them. */
 dlrt_status dlrt_bind_rows(dlrt_binding *binding, int64_t first, int64_t count, const void **inputs,
+                           dlrt_error *error);
+/* Those of these numbers, `count` of them, at most the batch. Inputs without rows are prepared
+ * once, so a binding is used with this or with dlrt_bind_rows. */
+dlrt_status dlrt_bind_gather(dlrt_binding *binding, const int64_t *rows, int64_t count,
+                             const void **inputs, dlrt_error *error);
+/* For another entry, all of whose inputs `from` has too, by name and type: the same arrays, which
+ * `from` keeps. */
+dlrt_status dlrt_bind_same(const dlrt_binding *from, int64_t entry, dlrt_binding *binding,
                            dlrt_error *error);
 /* Values of the entry's dims for a call of `count` rows, in its order, and of the model's. */
 void dlrt_bind_values(const dlrt_binding *binding, int64_t count, int64_t *entry_dims,

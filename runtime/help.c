@@ -3,8 +3,28 @@
 
 #include <string.h>
 
-enum { ALL = COMMAND_PREDICT | COMMAND_INFO | COMMAND_BENCH | COMMAND_PROFILE };
-enum { CALLS = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE };
+static bool is_shown(const dlrt_entry *entry) {
+  return entry->kind == DLRT_MODEL_ENTRY || entry->kind == DLRT_TRAIN_ENTRY;
+}
+
+/* "adam", of the state "fit.adam_0.conv2d_0.weight.m" that the step 'fit' keeps; "": none. */
+const char *dlrt_optimizer(const dlrt_model *model, const dlrt_entry *entry, char *room,
+                           size_t size) {
+  size_t length = strlen(entry->name);
+  room[0] = 0;
+  for (int64_t i = 0; i < model->tensor_count && !room[0]; i++) {
+    const char *name = model->tensors[i].name;
+    if (model->tensors[i].kind != DLRT_OPTIMIZER || strncmp(name, entry->name, length) ||
+        name[length] != '.')
+      continue;
+    name += length + 1;
+    size_t end = strcspn(name, "."), mark = end;
+    while (mark > 0 && name[mark - 1] >= '0' && name[mark - 1] <= '9') mark--;
+    if (mark > 1 && mark < end && name[mark - 1] == '_') end = mark - 1;
+    snprintf(room, size, "%.*s", (int)end, name);
+  }
+  return room;
+}
 
 static void print_ports(const dlrt_port *ports, int64_t count, FILE *to) {
   for (int64_t i = 0; i < count; i++)
@@ -43,8 +63,9 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
   int name = 4, type = 4;
   for (int64_t e = 0; e < model->entry_count; e++) {
     const dlrt_entry *entry = &model->entries[e];
-    if (entry->kind != DLRT_MODEL_ENTRY) continue;
-    fputs("  predict ", to);
+    if (!is_shown(entry)) continue;
+    bool trains = entry->kind == DLRT_TRAIN_ENTRY;
+    fputs(trains ? "  train   " : "  predict ", to);
     for (int64_t i = 0; i < entry->input_count; i++) {
       const dlrt_port *port = &entry->inputs[i];
       fprintf(to, " %s=%s", port->name, port->rank ? "FILE" : "X");
@@ -53,26 +74,34 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
     }
     fputs("  -> ", to);
     print_ports(entry->outputs, entry->output_count, to);
-    fprintf(to, "   run the model '%s'\n", entry->name);
+    char room[40];
+    const char *optimizer = dlrt_optimizer(model, entry, room, sizeof room);
+    fprintf(to, "   run the %s '%s'%s%s\n", trains ? "step" : "model", entry->name,
+            *optimizer ? ", " : "", optimizer);
   }
   fputs("  info     bench     profile   about this program; its speed; time of each operation\n\n",
         to);
   for (int64_t e = 0; e < model->entry_count; e++)
     for (int64_t i = 0; i < model->entries[e].input_count; i++)
-      if (model->entries[e].kind == DLRT_MODEL_ENTRY &&
-          !seen(model, e, model->entries[e].inputs[i].name))
+      if (is_shown(&model->entries[e]) && !seen(model, e, model->entries[e].inputs[i].name))
         print_input(&model->entries[e].inputs[i], name, type, to);
   for (int64_t d = 0; d < model->dim_count; d++)
     fprintf(to, "  %-*s  %lld to %lld a call%s\n", name, model->dims[d].name,
             (long long)model->dims[d].min, (long long)model->dims[d].max,
             d == 0 ? "; files of any length go through in batches of rows" : "");
   fputs("\n  all but info\n", to);
-  dlrt_options_print(to, CALLS);
-  if (model->draws) dlrt_options_print(to, CALLS | COMMAND_DRAWS);
-  fputs("  predict\n", to);
+  dlrt_options_print(to, DLRT_COMMANDS_CALLING);
+  if (model->draws || model->train) dlrt_options_print(to, DLRT_COMMANDS_CALLING | COMMAND_DRAWS);
+  fputs(model->train ? "  predict, train\n" : "  predict\n", to);
+  dlrt_options_print(to, COMMAND_PREDICT | COMMAND_TRAIN);
+  if (model->train) fputs("  predict\n", to);
   dlrt_options_print(to, COMMAND_PREDICT);
+  if (model->train) {
+    fputs("  train\n", to);
+    dlrt_options_print(to, COMMAND_TRAIN);
+  }
   fputs("  profile\n", to);
   dlrt_options_print(to, COMMAND_PROFILE);
   fputs("  all\n", to);
-  dlrt_options_print(to, ALL);
+  dlrt_options_print(to, DLRT_COMMANDS);
 }

@@ -41,9 +41,12 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
   const dlrt_model *model = program->model;
   for (int64_t e = 0; e < model->entry_count; e++) {
     const dlrt_entry *entry = &model->entries[e];
-    if (entry->kind != DLRT_MODEL_ENTRY) continue;
-    printf("model    %s   ", entry->name);
+    if (entry->kind != DLRT_MODEL_ENTRY && entry->kind != DLRT_TRAIN_ENTRY) continue;
+    printf("%-8s %s   ", entry->kind == DLRT_MODEL_ENTRY ? "model" : "train", entry->name);
     dlrt_signature(entry, stdout);
+    char room[40];
+    const char *optimizer = dlrt_optimizer(model, entry, room, sizeof room);
+    if (*optimizer) printf("   %s", optimizer);
     double flop = flop_of_row(model, entry);
     if (flop > 0) {
       bool rows = entry->dim_count > 0;
@@ -70,8 +73,13 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
   if (states) printf("states   %s tensors\n", dlrt_thousands(states));
   printf("memory   %s a context: arena %s", dlrt_bytes_text((double)dlrt_context_size(model, 1)),
          dlrt_bytes_text((double)model->arena_bytes));
-  if (model->parameter_bytes)
-    printf(", parameters %s", dlrt_bytes_text((double)model->parameter_bytes));
+  int64_t kinds[3] = {0};
+  for (int64_t i = 0; i < model->tensor_count; i++)
+    if (model->tensors[i].offset >= 0 && model->tensors[i].kind <= DLRT_OPTIMIZER)
+      kinds[model->tensors[i].kind] += DLRT_ROUND(model->tensors[i].bytes);
+  static const char *const names[] = {"parameters", "states", "optimizer"};
+  for (int k = 2; k >= 0; k--)
+    if (kinds[k]) printf(", %s %s", names[k], dlrt_bytes_text((double)kinds[k]));
   if (model->scratch_bytes)
     printf(", scratch %s a thread", dlrt_bytes_text((double)model->scratch_bytes));
   putchar('\n');
@@ -101,9 +109,10 @@ static void print_json(const dlrt_program *program, int64_t numbers, int64_t byt
   printf("],\"entries\":[");
   for (int64_t e = 0, shown = 0; e < model->entry_count; e++) {
     const dlrt_entry *entry = &model->entries[e];
-    if (entry->kind != DLRT_MODEL_ENTRY) continue;
-    printf("%s{\"name\":\"%s\",\"flop\":%lld,", shown++ ? "," : "", entry->name,
-           (long long)flop_of_row(model, entry));
+    if (entry->kind == DLRT_INIT_ENTRY) continue;
+    static const char *const kinds[] = {"model", "train", "init", "value"};
+    printf("%s{\"name\":\"%s\",\"kind\":\"%s\",\"flop\":%lld,", shown++ ? "," : "", entry->name,
+           kinds[entry->kind & 3], (long long)flop_of_row(model, entry));
     print_json_ports("inputs", entry->inputs, entry->input_count);
     putchar(',');
     print_json_ports("outputs", entry->outputs, entry->output_count);
@@ -122,8 +131,8 @@ int dlrt_info(dlrt_program *program) {
   for (int64_t i = 0; i < model->tensor_count; i++) {
     const dlrt_tensor *tensor = &model->tensors[i];
     if (tensor->offset < 0) continue;
-    states += tensor->kind != 0;
-    if (tensor->kind) continue;
+    states += tensor->kind == DLRT_STATE;
+    if (tensor->kind != DLRT_PARAMETER) continue;
     tensors++;
     numbers += count_of(tensor);
     bytes += tensor->bytes;

@@ -176,3 +176,15 @@ static void skip(dlrt_json *json, int depth) {
 void dlrt_json_skip(dlrt_json *json) {
   skip(json, 0);
 }
+
+void dlrt_json_put(FILE *to, const char *text) {
+  fputc('"', to);
+  for (; *text; text++)
+    if (*text == '"' || *text == '\\')
+      fprintf(to, "\\%c", *text);
+    else if ((unsigned char)*text < ' ')
+      fprintf(to, "\\u%04x", *text);
+    else
+      fputc(*text, to);
+  fputc('"', to);
+}

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef struct {
   const char *at, *end;
@@ -25,5 +26,8 @@ const char *dlrt_json_string(dlrt_json *json, char **room);
 int64_t dlrt_json_count(dlrt_json *json);
 /* Any value. */
 void dlrt_json_skip(dlrt_json *json);
+
+/* Writes a string with its quotes. */
+void dlrt_json_put(FILE *to, const char *text);
 
 #endif

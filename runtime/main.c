@@ -128,7 +128,8 @@ int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context
   *context = NULL;
   if (needed && variables && !program->weights && !beside) {
     dlrt_complain(program, EXIT_USAGE, "no parameters are inside");
-    dlrt_hint("--weights FILE.safetensors");
+    dlrt_hint("--weights FILE.safetensors%s",
+              model->train ? ", which 'train .. --save FILE' writes" : "");
     return EXIT_USAGE;
   }
   if (program->weights && !variables && !beside)
@@ -141,7 +142,7 @@ int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context
   if (path) status = dlrt_load(*context, path);
   int code = 0;
   if (status) code = dlrt_complain(program, EXIT_INPUT, "%s", dlrt_detail(*context));
-  if (!path) randomise(*context, model);
+  if (!path && dlrt_init(*context, (uint64_t)program->seed)) randomise(*context, model);
   free(own);
   if (!code) return 0;
   dlrt_close(*context);
@@ -156,7 +157,7 @@ static int finish(const dlrt_program *program, int code) {
   return dlrt_complain(program, EXIT_INPUT, "stdout: %s", strerror(errno));
 }
 
-static void look_around(dlrt_program *program) {
+void dlrt_look_around(dlrt_program *program) {
   const char *threads = getenv("DLC_THREADS");
   if (threads && !program->threads) {
     long value = strtol(threads, NULL, 10);
@@ -173,6 +174,8 @@ static int run(dlrt_program *program) {
   switch (program->command) {
   case COMMAND_PREDICT:
     return dlrt_predict(program);
+  case COMMAND_TRAIN:
+    return program->model->train(program);
   case COMMAND_BENCH:
     return dlrt_bench(program);
   case COMMAND_PROFILE:
@@ -184,17 +187,22 @@ static int run(dlrt_program *program) {
 
 int dlrt_main(const dlrt_model *model, int argc, char **argv) {
   const char *path = argc > 0 && argv[0] ? argv[0] : model->name, *slash = strrchr(path, '/');
-  dlrt_program program = {
-      .model = model, .path = path, .name = slash ? slash + 1 : path, .tolerance = 1e-4};
+  dlrt_program program = {.model = model,
+                          .argc = argc,
+                          .argv = argv,
+                          .path = path,
+                          .name = slash ? slash + 1 : path,
+                          .tolerance = 1e-4};
   int code = dlrt_options_read(&program, argc, argv);
   if (!code && program.help) {
     dlrt_help(&program, stdout);
   } else if (!code) {
-    look_around(&program);
+    dlrt_look_around(&program);
     /* A second Ctrl-C ends at once. */
     struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
     interrupted = 0;
     sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
     code = run(&program);
   }
   dlrt_options_free(&program);

@@ -166,6 +166,8 @@ typedef struct {
   int64_t entry, times;
 } dlrt_scheduled;
 
+struct dlrt_program;
+
 typedef struct {
   int64_t abi;
   const char *name;        /* first part of every symbol: "lenet" */
@@ -197,6 +199,9 @@ typedef struct {
   int64_t draws;
   int64_t schedule_count; /* 0: not said */
   const dlrt_scheduled *schedule;
+  /* What a program does for `train`: dlrt_train, in libdlrt; NULL where nothing trains, so that
+   * nothing of it is linked. */
+  int (*train)(struct dlrt_program *program);
 } dlrt_model;
 
 /* Numbers that a context keeps with the dims: for models that draw also the seed, the number of the

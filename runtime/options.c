@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { TEXT, COUNT, SEED, NUMBER, FLAG, PAIRS } kind;
+typedef enum { TEXT, COUNT, SEED, NUMBER, FLAG, PAIRS, TEXTS, RATE } value_kind;
 
-enum { ALL = COMMAND_PREDICT | COMMAND_INFO | COMMAND_BENCH | COMMAND_PROFILE };
-enum { CALLS = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE };
+enum { CALLS = DLRT_COMMANDS_CALLING, ALL = DLRT_COMMANDS };
+enum { DATA = COMMAND_PREDICT | COMMAND_TRAIN };
 
 /* Texts stand at columns that fit help's 100. */
 static const struct option {
   const char *name, *value, *help;
   unsigned commands;
-  kind kind;
+  value_kind kind;
   size_t field;
 } options[] = {
 #define AT(member) offsetof(dlrt_program, member)
@@ -26,17 +26,32 @@ static const struct option {
     {"--dim", "N=K", "the value of a dim that no input tells; may be repeated", CALLS, PAIRS,
      AT(dims)},
     {"--seed", "S", "of random numbers; default: 0", CALLS | COMMAND_DRAWS, SEED, AT(seed)},
-    {"--norm", "NAME=M,S", "(x - M) / S for the input NAME, after the division by 255",
-     COMMAND_PREDICT, PAIRS, AT(norms)},
+    {"--norm", "NAME=M,S", "(x - M) / S for the input NAME, after the division by 255", DATA, PAIRS,
+     AT(norms)},
+    {"--classes", "FILE", "names of the classes, one a line", DATA, TEXT, AT(classes)},
     {"--expect", "FILE", "what should come out: labels of classes, or values", COMMAND_PREDICT,
      TEXT, AT(expect)},
     {"--tolerance", "X", "of values, by the largest of them; default: 1e-4", COMMAND_PREDICT,
      NUMBER, AT(tolerance)},
-    {"--classes", "FILE", "names of the classes, one a line", COMMAND_PREDICT, TEXT, AT(classes)},
     {"--show", "K", "draw the first K pictures with what was said of them", COMMAND_PREDICT, COUNT,
      AT(show)},
     {"-o", "FILE", "write the results: .npy, .npz, .csv, or - for csv to stdout", COMMAND_PREDICT,
      TEXT, AT(output)},
+    {"--epochs", "K", "times through the data; default: 1", COMMAND_TRAIN, COUNT, AT(epochs)},
+    {"--lr", "X", "the input lr, as lr=X", COMMAND_TRAIN, RATE, AT(inputs)},
+    {"--steps", "K", "of an epoch; default: as the data has batches", COMMAND_TRAIN, COUNT,
+     AT(steps)},
+    {"--validate", "K|FILE", "keep K rows apart, or an .npz of all inputs, or NAME=FILE of each",
+     COMMAND_TRAIN, TEXTS, AT(validate)},
+    {"--patience", "K", "stop after K epochs without a better validation", COMMAND_TRAIN, COUNT,
+     AT(patience)},
+    {"--save", "FILE", "what was learnt (safetensors); checkpoints go beside it", COMMAND_TRAIN,
+     TEXT, AT(save)},
+    {"--resume", "FILE", "go on from a checkpoint, with its arguments", COMMAND_TRAIN, TEXT,
+     AT(resume)},
+    {"--log", "FILE", "append what happens, a JSON object a line", COMMAND_TRAIN, TEXT, AT(log)},
+    {"--log-every", "K", "log each K-th step; default: 100", COMMAND_TRAIN, COUNT, AT(log_every)},
+    {"--plot", "FILE", "draw the learning curve (SVG)", COMMAND_TRAIN, TEXT, AT(plot)},
     {"--all", NULL, "every row of the profile", COMMAND_PROFILE, FLAG, AT(all)},
     {"--json", NULL, "the report as one JSON value on stdout", ALL, FLAG, AT(json)},
     {"-q", NULL, "errors only", ALL, FLAG, AT(quiet)},
@@ -50,11 +65,22 @@ static const struct {
   const char *name;
   int command;
 } commands[] = {{"predict", COMMAND_PREDICT},
+                {"train", COMMAND_TRAIN},
                 {"info", COMMAND_INFO},
                 {"bench", COMMAND_BENCH},
                 {"profile", COMMAND_PROFILE}};
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
+
+const char *dlrt_command_name(int command) {
+  for (int i = 0; i < COMMANDS; i++)
+    if (commands[i].command == command) return commands[i].name;
+  return "run";
+}
+
+const char *dlrt_commands(const dlrt_model *model) {
+  return model->train ? "predict, train, info, bench, profile" : "predict, info, bench, profile";
+}
 
 void dlrt_options_print(FILE *to, unsigned wanted) {
   for (int i = 0; i < OPTIONS; i++)
@@ -114,19 +140,39 @@ static int unknown_command(const dlrt_program *program, const char *name) {
   if (nearest >= 0)
     dlrt_hint("%s", commands[nearest].name);
   else
-    dlrt_hint("predict, info, bench, profile");
+    dlrt_hint("%s", dlrt_commands(program->model));
   return EXIT_USAGE;
 }
 
-static bool add_setting(dlrt_settings *settings, const char *text) {
-  dlrt_setting setting;
-  if (!dlrt_setting_read(text, &setting) || !setting.name_length) return false;
+static int no_entry(const dlrt_program *program) {
+  static const char *const wanted[] = {[DLRT_MODEL_ENTRY] = "model", [DLRT_TRAIN_ENTRY] = "train"};
+  const dlrt_model *model = program->model;
+  int64_t kind = program->command == COMMAND_TRAIN ? DLRT_TRAIN_ENTRY : DLRT_MODEL_ENTRY;
+  if (program->entry_name)
+    dlrt_complain(program, EXIT_USAGE, "no entry '%.60s' to %s", program->entry_name,
+                  dlrt_command_name(program->command));
+  else
+    dlrt_complain(program, EXIT_INPUT, "nothing to run: no entry '%s'", wanted[kind]);
+  for (int64_t i = 0; i < model->entry_count; i++)
+    if (model->entries[i].kind == kind) dlrt_hint("--entry %s", model->entries[i].name);
+  if (kind == DLRT_TRAIN_ENTRY && !program->entry_name)
+    dlrt_hint("dlc build without --weights, of a file with a train entry");
+  return program->entry_name ? EXIT_USAGE : EXIT_INPUT;
+}
+
+static bool push_setting(dlrt_settings *settings, dlrt_setting setting) {
   dlrt_setting *more =
       realloc(settings->items, ((size_t)settings->count + 1) * sizeof *settings->items);
   if (!more) return false;
   settings->items = more;
   more[settings->count++] = setting;
   return true;
+}
+
+static bool add_setting(dlrt_settings *settings, const char *text) {
+  dlrt_setting setting;
+  return dlrt_setting_read(text, &setting) && setting.name_length &&
+         push_setting(settings, setting);
 }
 
 static bool set(dlrt_program *program, const struct option *option, const char *value) {
@@ -159,6 +205,15 @@ static bool set(dlrt_program *program, const struct option *option, const char *
   }
   case PAIRS:
     return add_setting((dlrt_settings *)(void *)field, value);
+  case TEXTS: {
+    dlrt_setting setting = {.value = value};
+    dlrt_setting_read(value, &setting);
+    return *value && push_setting((dlrt_settings *)(void *)field, setting);
+  }
+  case RATE:
+    strtod(value, &end);
+    return !*end && end != value &&
+           push_setting((dlrt_settings *)(void *)field, (dlrt_setting){"lr", 2, value});
   }
   return false;
 }
@@ -167,7 +222,7 @@ static bool set(dlrt_program *program, const struct option *option, const char *
 static const struct option *find(const dlrt_model *model, const char *text, const char **value) {
   for (int i = 0; i < OPTIONS; i++) {
     size_t length = strlen(options[i].name);
-    if (options[i].commands & COMMAND_DRAWS && !model->draws) continue;
+    if (options[i].commands & COMMAND_DRAWS && !model->draws && !model->train) continue;
     if (strncmp(text, options[i].name, length)) continue;
     bool is_long = options[i].name[1] == '-';
     if (text[length] == 0)
@@ -218,43 +273,93 @@ static int check_commands(const dlrt_program *program, int argc, char **argv) {
   return 0;
 }
 
+static bool is_scheduled(const dlrt_model *model, int64_t entry) {
+  for (int64_t i = 0; i < model->schedule_count; i++)
+    if (model->schedule[i].entry == entry) return true;
+  return model->schedule_count == 0;
+}
+
+bool dlrt_is_run(const dlrt_program *program, int64_t entry) {
+  const dlrt_model *model = program->model;
+  if (program->command != COMMAND_TRAIN) return entry == program->entry_index;
+  if (model->entries[entry].kind != DLRT_TRAIN_ENTRY) return false;
+  return program->entry_name ? strcmp(program->entry_name, model->entries[entry].name) == 0
+                             : is_scheduled(model, entry);
+}
+
+/* The first that is named, or that the command is for; bench and profile take any. */
 static int find_entry(dlrt_program *program) {
   const dlrt_model *model = program->model;
-  for (int64_t i = 0; i < model->entry_count; i++) {
-    const dlrt_entry *entry = &model->entries[i];
-    if (entry->kind != DLRT_MODEL_ENTRY) continue;
-    if (program->entry_name && strcmp(program->entry_name, entry->name)) continue;
-    program->entry = entry;
-    program->entry_index = i;
-    return 0;
-  }
-  if (!program->entry_name)
-    return dlrt_complain(program, EXIT_INPUT, "nothing to run: no entry 'model'");
-  dlrt_complain(program, EXIT_USAGE, "no entry '%.60s'", program->entry_name);
-  for (int64_t i = 0; i < model->entry_count; i++)
-    if (model->entries[i].kind == DLRT_MODEL_ENTRY) dlrt_hint("%s", model->entries[i].name);
+  bool any = program->command & (COMMAND_BENCH | COMMAND_PROFILE);
+  int found = 0;
+  for (int round = 0; round < 1 + any && !found; round++)
+    for (int64_t i = model->entry_count - 1; i >= 0; i--) {
+      int64_t kind = model->entries[i].kind;
+      bool fits = program->command == COMMAND_TRAIN            ? dlrt_is_run(program, i)
+                  : any && (program->entry_name || round == 1) ? kind != DLRT_INIT_ENTRY
+                                                               : kind == DLRT_MODEL_ENTRY;
+      if (!fits || (program->entry_name && strcmp(program->entry_name, model->entries[i].name)))
+        continue;
+      program->entry = &model->entries[i];
+      program->entry_index = i;
+      found++;
+    }
+  if (!found) return program->command == COMMAND_INFO ? 0 : no_entry(program);
+  if (program->command != COMMAND_TRAIN || model->schedule_count || found == 1) return 0;
+  dlrt_complain(program, EXIT_USAGE, "several steps, and %s has no schedule", model->source);
+  dlrt_hint("--entry %s, or write train { .. } there", program->entry->name);
   return EXIT_USAGE;
 }
 
-/* name=value: an input, or a dim that is an argument. */
+static bool is_input_of(const dlrt_entry *entry, const dlrt_setting *setting) {
+  for (int64_t i = 0; i < entry->input_count; i++)
+    if (dlrt_setting_is(setting, entry->inputs[i].name)) return true;
+  return false;
+}
+
+/* name=value: an input, or a dim that is an argument, of an entry that is run. */
 static int read_value(dlrt_program *program, const char *text) {
+  const dlrt_model *model = program->model;
   dlrt_setting setting;
   dlrt_setting_read(text, &setting);
-  const dlrt_entry *entry = program->entry;
   bool is_input = false, is_dim = false;
-  for (int64_t i = 0; i < entry->input_count; i++)
-    is_input = is_input || dlrt_setting_is(&setting, entry->inputs[i].name);
-  for (int64_t i = 0; i < entry->dim_count; i++)
-    is_dim = is_dim || dlrt_setting_is(&setting, program->model->dims[entry->dims[i]].name);
+  for (int64_t e = 0; e < model->entry_count; e++) {
+    const dlrt_entry *entry = &model->entries[e];
+    if (!dlrt_is_run(program, e)) continue;
+    is_input = is_input || is_input_of(entry, &setting);
+    for (int64_t i = 0; i < entry->dim_count; i++)
+      is_dim = is_dim || dlrt_setting_is(&setting, model->dims[entry->dims[i]].name);
+  }
   if (is_input || is_dim)
     return add_setting(is_input ? &program->inputs : &program->dims, text)
                ? 0
                : dlrt_complain(program, EXIT_INPUT, "no memory");
-  dlrt_complain(program, EXIT_USAGE, "'%s' has no input '%.*s'", entry->name,
-                (int)setting.name_length, setting.name);
-  for (int64_t i = 0; i < entry->input_count; i++)
-    dlrt_hint("%s=FILE, %s", entry->inputs[i].name, entry->inputs[i].type);
+  dlrt_complain(program, EXIT_USAGE, "'%s' has no input '%.*s'",
+                program->entry ? program->entry->name : model->name, (int)setting.name_length,
+                setting.name);
+  for (int64_t i = 0; program->entry && i < program->entry->input_count; i++)
+    dlrt_hint("%s=FILE, %s", program->entry->inputs[i].name, program->entry->inputs[i].type);
   return EXIT_USAGE;
+}
+
+/* --lr and --norm name inputs that must be there. */
+static int check_names(const dlrt_program *program) {
+  const dlrt_model *model = program->model;
+  const dlrt_settings *lists[] = {&program->inputs, &program->norms};
+  for (int l = 0; program->command == COMMAND_TRAIN && l < 2; l++)
+    for (int s = 0; s < lists[l]->count; s++) {
+      bool found = false;
+      for (int64_t e = 0; e < model->entry_count; e++)
+        found = found ||
+                (dlrt_is_run(program, e) && is_input_of(&model->entries[e], &lists[l]->items[s]));
+      if (found) continue;
+      dlrt_complain(program, EXIT_USAGE, "%s has no input '%.*s'", program->entry->name,
+                    (int)lists[l]->items[s].name_length, lists[l]->items[s].name);
+      if (dlrt_setting_is(&lists[l]->items[s], "lr"))
+        dlrt_hint("write %s(.., lr: f32) and, say, adam(lr=lr)", program->entry->name);
+      return EXIT_USAGE;
+    }
+  return 0;
 }
 
 int dlrt_options_read(dlrt_program *program, int argc, char **argv) {
@@ -276,8 +381,11 @@ int dlrt_options_read(dlrt_program *program, int argc, char **argv) {
     } else if (!program->command) {
       for (int c = 0; c < COMMANDS; c++)
         if (strcmp(commands[c].name, word) == 0) program->command = commands[c].command;
-      if (!program->command) code = unknown_command(program, word);
-    } else {
+      if (!program->command)
+        code = unknown_command(program, word);
+      else if (program->command == COMMAND_TRAIN && !program->model->train)
+        code = no_entry(program);
+    } else if (!program->again || strcmp(word, dlrt_command_name(program->command)) != 0) {
       code = dlrt_complain(program, EXIT_USAGE, "'%.60s' is no input=FILE", word);
       if (program->model->entry_count && program->model->entries[0].input_count)
         dlrt_hint("%s=%.60s", program->model->entries[0].inputs[0].name, word);
@@ -286,11 +394,12 @@ int dlrt_options_read(dlrt_program *program, int argc, char **argv) {
   if (!code && !program->help) {
     if (!program->command) {
       code = dlrt_complain(program, EXIT_USAGE, "no command");
-      dlrt_hint("predict, info, bench, profile; %s --help", program->path);
+      dlrt_hint("%s; %s --help", dlrt_commands(program->model), program->path);
     }
     if (!code) code = check_commands(program, argc, argv);
     if (!code) code = find_entry(program);
     for (int i = 0; !code && i < count; i++) code = read_value(program, values[i]);
+    if (!code) code = check_names(program);
   }
   free(values);
   return code;
@@ -300,6 +409,7 @@ void dlrt_options_free(dlrt_program *program) {
   free(program->inputs.items);
   free(program->dims.items);
   free(program->norms.items);
+  free(program->validate.items);
   free(program->kept_inputs);
   free(program->kept_classes);
 }

@@ -12,7 +12,15 @@
 enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_INTERRUPT = 130 };
 
 /* Commands are bits, so that an option can say which it belongs to. */
-enum { COMMAND_PREDICT = 1, COMMAND_INFO = 2, COMMAND_BENCH = 4, COMMAND_PROFILE = 8 };
+enum {
+  COMMAND_PREDICT = 1,
+  COMMAND_INFO = 2,
+  COMMAND_BENCH = 4,
+  COMMAND_PROFILE = 8,
+  COMMAND_TRAIN = 32
+};
+enum { DLRT_COMMANDS_CALLING = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE | COMMAND_TRAIN };
+enum { DLRT_COMMANDS = DLRT_COMMANDS_CALLING | COMMAND_INFO };
 enum { COMMAND_DRAWS = 16 }; /* of options: for models that draw random numbers alone */
 
 typedef struct {
@@ -20,28 +28,43 @@ typedef struct {
   int count;
 } dlrt_settings;
 
-typedef struct {
+typedef struct dlrt_program {
   const dlrt_model *model;
+  int argc;
+  char **argv;
   const char *path, *name; /* as it was called, and the last part of that */
   int command;
   const dlrt_entry *entry;
   int64_t entry_index;
-  dlrt_settings inputs, dims, norms;
+  dlrt_settings inputs, dims, norms, validate;
   const char *output, *expect, *classes, *weights, *entry_name;
+  const char *save, *resume, *log, *plot;
   char *kept_inputs, *kept_classes; /* what the parameters were made with, or NULL */
   double tolerance;
   int64_t threads, batch, show, seed;
+  int64_t epochs, steps, patience, log_every;
   int json, quiet, all, help;
-  FILE *report;     /* where the report goes: stdout, or stderr if results go there */
+  bool again;   /* these arguments follow those of a checkpoint: the command may be said twice */
+  FILE *report; /* where the report goes: stdout, or stderr if results go there */
   bool colour, bar; /* of the report; a progress bar on stderr */
   dlrt_error error;
 } dlrt_program;
 
+/* Is the entry one that the command runs: of `train` one of the schedule's, or the one step. */
+bool dlrt_is_run(const dlrt_program *program, int64_t entry);
+/* What the environment and the terminal have to say. */
+void dlrt_look_around(dlrt_program *program);
 /* 0, or an exit code after saying what is wrong. */
 int dlrt_options_read(dlrt_program *program, int argc, char **argv);
 void dlrt_options_free(dlrt_program *program);
 /* The options of these commands, one a line. */
 void dlrt_options_print(FILE *to, unsigned commands);
+
+/* "adam", from the names of the states that a step keeps; "": none. Into `room`. */
+const char *dlrt_optimizer(const dlrt_model *model, const dlrt_entry *entry, char *room,
+                           size_t size);
+const char *dlrt_command_name(int command);
+const char *dlrt_commands(const dlrt_model *model); /* "predict, info, bench, profile" */
 
 void dlrt_help(const dlrt_program *program, FILE *to);
 void dlrt_signature(const dlrt_entry *entry, FILE *to); /* image f32[N,1,28,28] -> out f32[N,10] */
@@ -51,6 +74,7 @@ int dlrt_predict(dlrt_program *program);
 int dlrt_info(dlrt_program *program);
 int dlrt_bench(dlrt_program *program);
 int dlrt_profile(dlrt_program *program);
+int dlrt_train(dlrt_program *program);
 
 /* "lenet: error: .." and the exit code that the status means. */
 __attribute__((format(printf, 3, 4))) int dlrt_complain(const dlrt_program *program, int code,
@@ -63,7 +87,7 @@ void dlrt_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context);
 dlrt_request dlrt_program_request(const dlrt_program *program);
 
-bool dlrt_interrupted(void); /* Ctrl-C was pressed */
+bool dlrt_interrupted(void); /* Ctrl-C was pressed, or SIGTERM came */
 double dlrt_seconds(void);
 /* FLOPs of a step, and the bytes that it moves. */
 double dlrt_step_work(const dlrt_step *step, const int64_t *dims, const int64_t dim_count,

@@ -1,4 +1,5 @@
 #include "runtime/element.h"
+#include "runtime/json.h"
 #include "runtime/safetensors.h"
 
 #include <stdio.h>
@@ -10,18 +11,6 @@ static const char *const dtypes[DLRT_ELEMENTS] = {
     [DLRT_BF16] = "BF16", [DLRT_I8] = "I8",   [DLRT_U8] = "U8",
     [DLRT_I32] = "I32",   [DLRT_I64] = "I64", [DLRT_BOOL] = "BOOL"};
 
-static void put_string(FILE *to, const char *text) {
-  fputc('"', to);
-  for (; *text; text++)
-    if (*text == '"' || *text == '\\')
-      fprintf(to, "\\%c", *text);
-    else if ((unsigned char)*text < ' ')
-      fprintf(to, "\\u%04x", *text);
-    else
-      fputc(*text, to);
-  fputc('"', to);
-}
-
 static void put_head(FILE *to, const dlrt_stored *const *order, int count,
                      const dlrt_metadata *metadata, int metadata_count) {
   const char *comma = "";
@@ -30,9 +19,9 @@ static void put_head(FILE *to, const dlrt_stored *const *order, int count,
     fputs("\"__metadata__\":{", to);
     for (int i = 0; i < metadata_count; i++) {
       if (i) fputc(',', to);
-      put_string(to, metadata[i].key);
+      dlrt_json_put(to, metadata[i].key);
       fputc(':', to);
-      put_string(to, metadata[i].value);
+      dlrt_json_put(to, metadata[i].value);
     }
     fputc('}', to);
     comma = ",";
@@ -42,7 +31,7 @@ static void put_head(FILE *to, const dlrt_stored *const *order, int count,
     const dlrt_stored *tensor = order[i];
     fputs(comma, to);
     comma = ",";
-    put_string(to, tensor->name);
+    dlrt_json_put(to, tensor->name);
     fprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", dtypes[tensor->element]);
     for (int a = 0; a < tensor->rank; a++)
       fprintf(to, "%s%lld", a ? "," : "", (long long)tensor->shape[a]);

@@ -10,60 +10,7 @@
 #include "runtime/safetensors.h"
 #include "tests/unit/runtime_model.h"
 #include "tests/unit/runtime_pictures.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static char folder[] = "/tmp/dlrt-main-XXXXXX", home[4096];
-static char out[65536], err[65536];
-
-static void slurp(const char *name, char *to, size_t size) {
-  FILE *file = fopen(name, "rb");
-  assert_non_null(file);
-  size_t length = fread(to, 1, size - 1, file);
-  to[length] = 0;
-  fclose(file);
-}
-
-static void put(const char *name, const char *text, size_t size) {
-  FILE *file = fopen(name, "wb");
-  assert_non_null(file);
-  assert_int_equal(fwrite(text, 1, size, file), size);
-  fclose(file);
-}
-
-/* The words of `line` are the arguments; returns the exit code, or 1000 + the signal. */
-static int run(const dlrt_model *net, const char *line) {
-  char words[1024], *argv[32] = {(char[]){"./net"}};
-  int argc = 1;
-  snprintf(words, sizeof words, "%s", line);
-  for (char *word = strtok(words, " "); word && argc < 31; word = strtok(NULL, " "))
-    argv[argc++] = word;
-  fflush(NULL);
-  pid_t child = fork();
-  assert_true(child >= 0);
-  if (child == 0) {
-    if (!freopen("out", "w", stdout) || !freopen("err", "w", stderr)) _exit(99);
-    exit(dlrt_main(net, argc, argv));
-  }
-  int status;
-  assert_int_equal(waitpid(child, &status, 0), child);
-  slurp("out", out, sizeof out);
-  slurp("err", err, sizeof err);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static void has(const char *text, const char *part) {
-  if (strstr(text, part)) return;
-  fail_msg("'%s' is not in:\n%s", part, text);
-}
-
-static void lacks(const char *text, const char *part) {
-  if (strstr(text, part)) fail_msg("'%s' is in:\n%s", part, text);
-}
+#include "tests/unit/runtime_program.h"
 
 static void test_help(void **state) {
   (void)state;
@@ -99,7 +46,7 @@ static void test_usage(void **state) {
       {"predict image.png", "'image.png' is no input=FILE", "help: image=image.png"},
       {"predict picture=x", "'bright' has no input 'picture'", "help: image=FILE, f32[N,1,2,2]"},
       {"predict", "'image' is missing: image=FILE, f32[N,1,2,2]", ""},
-      {"predict image=x --entry dark", "no entry 'dark'", "help: bright"},
+      {"predict image=x --entry dark", "no entry 'dark'", "help: --entry bright"},
       {"bench --expect x", "'--expect' is no option of 'bench'", ""},
       {"bench --batch 5", "a batch of 5: N goes from 1 to 4 (bright.dl:1)", ""},
       {"bench --dim N=5", "N is 5, it goes from 1 to 4 (bright.dl:1)", ""},
@@ -319,19 +266,6 @@ static void test_reports(void **state) {
   has(out, " total                          1");
   assert_int_equal(run(&model, "profile --json"), 0);
   has(out, "{\"name\":\"scale\",\"count\":1,\"place\":\"line.dl:6:8\",\"algorithm\":\"loop\"");
-}
-
-static int make_folder(void **state) {
-  (void)state;
-  unsetenv("DLC_THREADS");
-  return !getcwd(home, sizeof home) || !mkdtemp(folder) || chdir(folder);
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  char command[300];
-  snprintf(command, sizeof command, "rm -r %s", folder);
-  return chdir(home) || system(command);
 }
 
 int main(void) {
