@@ -71,14 +71,29 @@ static void print_port(Writer *w, const char *name, const Type *type, bool more)
   if (more) text_string(w->text, ", ");
 }
 
+/* "train fit", so wide that all stand in one column. */
+static size_t head_width(Writer *w) {
+  size_t width = strlen("parameters");
+  for (size_t i = 0; i < w->program->entries.count; i++) {
+    const Function *f = w->program->entries.items[i].function;
+    size_t length = strlen(function_kind_names[f->kind]) + 1 + strlen(f->name);
+    if (f->kind != FUNCTION_INIT && length > width) width = length;
+  }
+  return width;
+}
+
+static void print_head(Writer *w, const char *head) {
+  text_format(w->text, " *   %-*s   ", (int)head_width(w), head);
+}
+
 static void print_signature(Writer *w, const ProgramEntry *entry) {
   const Function *f = entry->function;
-  text_format(w->text, " *   %-5s %s   ", function_kind_names[f->kind], f->name);
+  print_head(w, arena_format(w->arena, "%s %s", function_kind_names[f->kind], f->name));
   for (int i = 0; i < f->body->argument_count; i++) {
     const Value *input = f->body->arguments[i];
     print_port(w, input->name, &input->type, i + 1 < f->body->argument_count);
   }
-  text_string(w->text, " -> ");
+  text_string(w->text, f->body->argument_count ? " -> " : "-> ");
   for (size_t i = 0; i < f->results.count; i++)
     print_port(w, f->results.items[i].name, &f->results.items[i].type, i + 1 < f->results.count);
   const char *optimizer = f->kind == FUNCTION_TRAIN ? function_optimizer(f) : NULL;
@@ -107,10 +122,10 @@ static void print_summary(Writer *w) {
   const NativeProgram *p = w->program;
   const Symbol **dims;
   int count = all_dims(w, &dims);
+  if (count) print_head(w, "dims");
   for (int i = 0; i < count; i++)
-    text_format(w->text, "%s%lld <= %s <= %lld%s", i ? "" : " *   dims   ", (long long)dims[i]->min,
-                dims[i]->name, (long long)dims[i]->max,
-                i + 1 < count ? ", " : "; chosen at every call\n");
+    text_format(w->text, "%lld <= %s <= %lld%s", (long long)dims[i]->min, dims[i]->name,
+                (long long)dims[i]->max, i + 1 < count ? ", " : "; chosen at every call\n");
   int64_t tensors = 0, numbers = 0, bytes = 0;
   for (size_t i = 0; i < p->tensors.count; i++) {
     if (p->tensors.items[i].tensor->kind != TENSOR_PARAM) continue;
@@ -119,7 +134,7 @@ static void print_summary(Writer *w) {
     numbers +=
         p->tensors.items[i].bytes / element_infos[p->tensors.items[i].tensor->type.element].bytes;
   }
-  text_string(w->text, " *   parameters   ");
+  print_head(w, "parameters");
   text_thousands(w->text, tensors);
   text_string(w->text, tensors == 1 ? " tensor, " : " tensors, ");
   text_thousands(w->text, numbers);
@@ -275,23 +290,44 @@ static void wrap(Writer *w, const char *start, const char *const *items, size_t 
   text_format(w->text, "%s\n", text_get(&line));
 }
 
+/* Words in lines of WIDTH. */
+static void comment(Writer *w, const char *words) {
+  size_t column = 2;
+  text_string(w->text, "/*");
+  while (*words) {
+    size_t length = strcspn(words, " ");
+    if (column + 1 + length > WIDTH - 3) {
+      text_string(w->text, "\n *");
+      column = 2;
+    }
+    text_format(w->text, " %.*s", (int)length, words);
+    column += 1 + length;
+    words += length + (words[length] == ' ');
+  }
+  text_string(w->text, " */\n");
+}
+
 static void print_entry(Writer *w, const ProgramEntry *entry) {
   const NativeProgram *p = w->program;
   const Function *f = entry->function;
   const Symbol **dims;
   int count = dims_of(w, entry, &dims);
-  text_format(w->text, "/* %s %s (%s)%s.", function_kind_names[f->kind], f->name, entry->place,
-              f->kind == FUNCTION_TRAIN   ? ": one step"
-              : f->kind == FUNCTION_VALUE ? ": of the step outside of training, nothing is learnt"
-                                          : "");
+  Text about = text_new(w->arena);
+  const char *slash = strrchr(entry->place, '/');
+  text_format(&about, "%s %s (%s)", function_kind_names[f->kind], f->name,
+              slash ? slash + 1 : entry->place);
+  if (f->kind == FUNCTION_TRAIN && f->results.count)
+    text_format(&about, ": one step; '%s' is of before it", f->results.items[0].name);
+  else if (f->kind == FUNCTION_VALUE)
+    text_string(&about, ": the step's results, outside of training; nothing is learnt");
   for (int i = 0; i < count; i++)
-    text_format(w->text, "%s%s is not %lld to %lld", i ? ", or " : " BAD_DIM: ", dims[i]->name,
+    text_format(&about, "%s%s is not %lld to %lld", i ? ", or " : ". BAD_DIM: ", dims[i]->name,
                 (long long)dims[i]->min, (long long)dims[i]->max);
-  if (count) text_string(w->text, "; nothing was written.");
+  if (count) text_string(&about, "; nothing was written");
   if (entry->faults.count)
-    text_string(w->text, "\n * BAD_INDEX: an index is out of its range; results are to be thrown "
-                         "away.");
-  text_string(w->text, " */\n");
+    text_string(&about, ". BAD_INDEX: an index is out of its range; results are to be thrown away");
+  text_char(&about, '.');
+  comment(w, text_get(&about));
   VEC(const char *) items = {0};
   vec_push(w->arena, &items, arena_format(w->arena, "%s_context *net", p->name));
   for (int i = 0; i < count; i++)

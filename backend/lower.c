@@ -18,6 +18,7 @@ typedef struct {
   Module *module;
   VEC(const char *) texts; /* of program->kernels, without their names; interned */
   Interner *interner;
+  FunctionKind kind; /* of the function being lowered */
 } Lowerer;
 
 static int64_t align(int64_t bytes) {
@@ -105,13 +106,21 @@ static ProgramOperand operand(Lowerer *lw, const Value *value) {
 
 /* ---- steps ---- */
 
+/* A step's first place is the call of a model: the line within that is more telling. */
+static const Location *telling_place(const Lowerer *lw, const Location *at) {
+  bool trains = lw->kind == FUNCTION_TRAIN || lw->kind == FUNCTION_VALUE;
+  return trains && at && at->via && at->via->file == at->file ? at->via : at;
+}
+
 static const char *place_text(Lowerer *lw, const Location *at) {
+  at = telling_place(lw, at);
   if (!at) return "";
   const char *file = lw->module->files.count ? lw->module->files.items[at->file] : "";
   return arena_format(lw->arena, "%s:%d:%d", file, at->line, at->column);
 }
 
 static LoopPlace loop_place(Lowerer *lw, const Location *at) {
+  at = telling_place(lw, at);
   if (!at || !lw->module->files.count) return (LoopPlace){0};
   return (LoopPlace){lw->module->files.items[at->file], at->line, at->column};
 }
@@ -339,6 +348,7 @@ static void find_written(Lowerer *lw, const Function *function) {
 }
 
 static void lower_function(Lowerer *lw, const Function *function) {
+  lw->kind = function->kind;
   ProgramEntry entry = {.function = function, .place = place_text(lw, function->at)};
   find_written(lw, function);
   for (const Op *op = function->body->first; op; op = op->next)
