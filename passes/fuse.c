@@ -8,7 +8,7 @@
  * does. So a kernel has one result, made by its last operation, and no two kernels can wait for
  * each other. Nothing that costs much is computed twice: not in a row's second pass, not in
  * overlapping windows. Linear, but for the limits on a kernel's size. */
-#include "passes/fuse_region.h"
+#include "passes/fuse_updates.h"
 
 #include "passes/cost.h"
 #include "passes/dce.h"
@@ -88,7 +88,7 @@ static Op *next_user(const Fuse *f, Op *const *ops, int count) {
     for (int j = 0; j < use_count(&f->uses, op_result(ops[i])); j++) {
       Op *user = use_at(&f->uses, op_result(ops[i]), j);
       if (!user) continue;
-      if (f->kernel[user->mark] == f->kernel[ops[0]->mark]) continue;
+      if (user->kind == OP_write || f->kernel[user->mark] == f->kernel[ops[0]->mark]) continue;
       if (!first || user->mark < first->mark) first = user;
     }
   return first;
@@ -351,6 +351,7 @@ static void release_edges(Fuse *f) {
 
 static void fuse_function(PassContext *context, Function *function) {
   Fuse f = {.function = function, .dims = context->module->dims, .scratch = context->scratch};
+  int number = fuse_updates(context, function, 0);
   f.uses = uses_of(f.scratch, function);
   f.kernel = ARENA_ARRAY(f.scratch, f.uses.op_count, Kernel *);
   f.repeat = ARENA_ARRAY(f.scratch, f.uses.op_count, double);
@@ -365,7 +366,6 @@ static void fuse_function(PassContext *context, Function *function) {
   }
   release_edges(&f);
   /* Kernels of one operation stay as they are. */
-  int number = 0;
   OpList *lists = ARENA_ARRAY(f.scratch, f.uses.op_count, OpList);
   for (int i = 0; i < f.uses.op_count; i++) {
     Kernel *kernel = f.kernel[i];
@@ -374,11 +374,15 @@ static void fuse_function(PassContext *context, Function *function) {
     if (!kernel || kernel->count < 2) continue;
     OpList *list = &lists[kernel->root->mark];
     vec_push(f.scratch, list, op);
-    if (op == kernel->root) fuse_region(function, list, number++);
+    if (op != kernel->root) continue;
+    ValueList yields = {0};
+    vec_push(f.scratch, &yields, op_result(op));
+    fuse_region(function, list, &yields, NULL, number++);
   }
   Block *body = function->body;
   for (int i = 0; i < body->yield_count; i++) body->yields[i] = fused_value(body->yields[i]);
   dce_function(function); /* generators that all have their copies */
+  fused_renumber(function);
 }
 
 bool pass_fuse(PassContext *context) {

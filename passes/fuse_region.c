@@ -70,10 +70,14 @@ static const char *telling_word(const Op *op) {
   }
 }
 
-static const char *kernel_name(Module *module, const OpList *ops, int number) {
+static const char *kernel_name(Module *module, const OpList *ops, const char *only, int number) {
   Text text = text_new(module->arena);
   text_format(&text, "k%d", number);
   const char *words[3];
+  if (only) {
+    text_format(&text, "_%s", only);
+    return intern(module->names, text_get(&text));
+  }
   int count = 0;
   for (size_t i = 0; i < ops->count && count < 3; i++) {
     const char *word = telling_word(ops->items[i]);
@@ -129,25 +133,31 @@ static Value *clone(Fusing *f, Op *op) {
 }
 
 Value *fused_value(Value *value) {
-  Op *kernel = value->op ? value->op->block->op : NULL;
-  return kernel ? op_result(kernel) : value;
+  const Op *kernel = value->op ? value->op->block->op : NULL;
+  for (int i = 0; kernel && i < kernel->result_count; i++)
+    if (kernel->region->yields[i] == value) return kernel->results[i];
+  return value;
 }
 
-Op *fused_new(Function *function, Value *const *operands, int operand_count, const Type *result) {
+Op *fused_new(Function *function, Value *const *operands, int operand_count, const Type *results,
+              int result_count) {
   Attribute serial = {ATTRIBUTE_serial, attribute_flag(false)};
-  Op *op = op_new(function, OP_fused, operands, operand_count, &serial, result, 1);
+  Op *op = op_new(function, OP_fused, operands, operand_count, &serial, results, result_count);
   op->region = block_new(function, op);
   return op;
 }
 
-void fuse_region(Function *function, const OpList *ops, int number) {
+void fuse_region(Function *function, const OpList *ops, const ValueList *yields, const char *word,
+                 int number) {
   Module *module = function->module;
   Op *last = vec_last(ops);
-  Value *result = op_result(last);
+  int count = (int)yields->count;
   Fusing f = {.function = function};
   for (size_t i = 0; i < ops->count; i++) f.product = f.product || is_product(ops->items[i]);
-  Op *fused = f.fused = fused_new(function, NULL, 0, &result->type);
-  fused->symbol = kernel_name(module, ops, number);
+  Type *types = ARENA_ARRAY(module->arena, (size_t)count, Type);
+  for (int i = 0; i < count; i++) types[i] = yields->items[i]->type;
+  Op *fused = f.fused = fused_new(function, NULL, 0, types, count);
+  fused->symbol = kernel_name(module, ops, word, number);
   fused->at = last->at, fused->layer = last->layer;
   op_insert_before(last, fused);
   for (size_t i = 0; i < ops->count; i++) {
@@ -163,11 +173,22 @@ void fuse_region(Function *function, const OpList *ops, int number) {
   }
   fused->operands = f.outside.items;
   fused->operand_count = (int)f.outside.count;
-  fused->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
-  fused->region->yields[0] = result;
-  fused->region->yield_count = 1;
-  Value *outer = op_result(fused);
-  outer->number = result->number;
-  outer->name = result->name;
-  outer->mark = result->mark;
+  fused->region->yields = ARENA_ARRAY(module->arena, (size_t)count, Value *);
+  fused->region->yield_count = count;
+  for (int i = 0; i < count; i++) {
+    Value *inner = fused->region->yields[i] = yields->items[i], *outer = fused->results[i];
+    outer->number = inner->number;
+    outer->name = inner->name;
+    outer->mark = inner->mark;
+  }
+}
+
+void fused_renumber(Function *function) {
+  Module *module = function->module;
+  int number = 0;
+  for (Op *op = function->body->first; op; op = op->next) {
+    if (op->kind != OP_fused) continue;
+    const char *word = strchr(op->symbol, '_');
+    op->symbol = intern(module->names, arena_format(module->arena, "k%d%s", number++, word));
+  }
 }

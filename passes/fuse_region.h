@@ -6,18 +6,24 @@
 #include "support/vec.h"
 
 typedef VEC(Op *) OpList;
+typedef VEC(Value *) ValueList;
 
 /* Whether an operation that makes a value from nothing goes into each region that uses it. */
 bool op_is_generator(const Op *op);
 
 /* An empty kernel, not yet in a block; its region sees what block_add_argument adds. */
-Op *fused_new(Function *function, Value *const *operands, int operand_count, const Type *result);
+Op *fused_new(Function *function, Value *const *operands, int operand_count, const Type *results,
+              int result_count);
 
 /* What the function's block sees of a value: a kernel's result, for what it yields. */
 Value *fused_value(Value *value);
 
-/* Puts operations, in order, into a `fused` kernel at the last one's place; the last one's result
- * is what it yields. */
-void fuse_region(Function *function, const OpList *ops, int number);
+/* Puts operations, in order, into a `fused` kernel at the last one's place, which yields `yields`:
+ * the last one's result first. `word` is for the kernel's name; NULL: its operations tell. */
+void fuse_region(Function *function, const OpList *ops, const ValueList *yields, const char *word,
+                 int number);
+
+/* Names all kernels anew by their order in the block: k0_conv, k1_dot .. */
+void fused_renumber(Function *function);
 
 #endif

@@ -7,7 +7,7 @@
 
 Value *plan_copy(Function *function, Value *value) {
   Module *module = function->module;
-  Op *op = fused_new(function, &value, 1, &value->type);
+  Op *op = fused_new(function, &value, 1, &value->type, 1);
   int kernels = 0;
   for (const Op *other = function->body->first; other; other = other->next)
     kernels += op_makes_kernel(other);
