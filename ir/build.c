@@ -6,6 +6,7 @@
 static void insert(Builder *builder, Op *op) {
   op->at = builder->at;
   op->layer = builder->layer;
+  op->again = builder->again;
   if (builder->before)
     op_insert_before(builder->before, op);
   else

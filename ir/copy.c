@@ -140,6 +140,7 @@ static void copy_op(Copier *c, Block *block, const Op *from) {
   op->at = copy_location(c, from->at);
   op->layer = copy_name(c, from->layer);
   op->why = copy_name(c, from->why);
+  op->again = from->again;
   if (from->region) {
     op->region = block_new(c->function, op);
     copy_block(c, op->region, from->region);

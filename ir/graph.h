@@ -68,6 +68,8 @@ struct Op {
   const char *layer; /* path of the layer it was made in ("layer2.0.conv1"), or the outermost
                         function's name ("max_pool2d"); NULL if not known (text IR has none) */
   const char *why;   /* what `select` chose it from, with the costs; NULL: nothing was chosen */
+  bool again; /* a copy that makes its value again so that the first need not be kept: `cse` leaves
+                 it. Text has no word for it */
   Block *block;
   Op *previous, *next;
   int64_t mark;

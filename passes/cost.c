@@ -28,6 +28,8 @@ double operator_cost(Operator kind) {
     return 20;
   case OP_softmax:
     return 25;
+  case OP_random: /* ten rounds of two wide products */
+    return 40;
   case OP_gather:
     return 8;
   default:

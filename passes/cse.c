@@ -4,8 +4,8 @@
  *   after   %1 = exp %x                 %3 = add %1, %1
  *
  * Operations are equal if kind, operands, attributes and result types are; reads of a state, if no
- * write stands between. Those with regions, and ordered ones, stay. Afterwards no two operations of
- * a block are equal. Linear, by hashing. */
+ * write stands between. Those with regions, ordered ones and those made again on purpose stay.
+ * Afterwards no two operations of a block are equal. Linear, by hashing. */
 #include "passes/cse.h"
 
 #include "ir/move.h"
@@ -117,7 +117,8 @@ static bool op_equal(const Op *a, const Op *b) {
 }
 
 static void cse_op(Table *table, Op *op) {
-  if (op->region || op->result_count == 0 || operator_has(op->kind, TRAIT_ORDERED)) return;
+  if (op->region || op->again || op->result_count == 0 || operator_has(op->kind, TRAIT_ORDERED))
+    return;
   op->mark = op->kind == OP_read ? table->epoch : 0;
   size_t slot = hash_op(op) & table->mask;
   for (Op *other; (other = table->slots[slot]); slot = (slot + 1) & table->mask) {

@@ -6,8 +6,8 @@
  * Reverse accumulation, in the order of the text, so that the loss of a later `grad` may be made of
  * the results of an earlier one. For each operation between what is differentiated by and the loss,
  * from the last to the first, the rule of its operator (gradient_*.c) gives its operands their
- * shares; a value's shares are summed in the order in which they were given, so results do not
- * depend on anything else. What the loss does not depend on has a gradient of zeros.
+ * shares; a value's shares are summed in the order of the text, so results do not depend on
+ * anything else. What the loss does not depend on has a gradient of zeros.
  *
  * New operations have the place and layer of the one that they belong to. Afterwards there is no
  * `grad`. Linear in operations for each `grad`. */

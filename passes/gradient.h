@@ -24,7 +24,7 @@ typedef struct {
   const Op *slice; /* the share is of this slice of the value alone; NULL: of all of it */
 } GradientShare;
 typedef struct {
-  VEC(GradientShare) shares; /* in the order in which uses gave them: last use first */
+  VEC(GradientShare) shares; /* at most one of all of it; last use first */
   bool is_wanted;            /* depends on what is differentiated by */
 } GradientSlot;
 

@@ -153,10 +153,18 @@ bool gradient_wants(const Gradient *g, int operand) {
   return g->slots[g->op->operands[operand]->mark].is_wanted && gradient_passes(g->op, operand);
 }
 
+/* Shares of the whole are summed as they come, so that no more than one waits: a weight that is
+ * used in many places would else have a gradient for each until the end. */
 static void give(Gradient *g, int operand, Value *share, const Op *slice) {
   double number;
   if (!gradient_wants(g, operand) || (value_number(share, &number) && number == 0)) return;
   GradientSlot *slot = &g->slots[g->op->operands[operand]->mark];
+  for (size_t i = 0; !slice && i < slot->shares.count; i++) {
+    GradientShare *first = &slot->shares.items[i];
+    if (first->slice) continue;
+    first->share = slope_binary(g, OP_add, first->share, share);
+    return;
+  }
   vec_push(g->scratch, &slot->shares, ((GradientShare){share, slice}));
 }
 

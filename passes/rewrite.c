@@ -16,7 +16,8 @@ Builder builder_before(Op *op) {
                    .block = op->block,
                    .before = op,
                    .at = op->at,
-                   .layer = op->layer};
+                   .layer = op->layer,
+                   .again = op->again};
 }
 
 void op_replace(Op *op, Value *by, bool is_new) {

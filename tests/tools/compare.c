@@ -251,7 +251,8 @@ static int compare_as(const char *path, const char *cpu, int level, int64_t dim_
       options.level = level;
       options.vector_lanes = target.lanes;
       options.panel_columns = target.lanes * (target.registers >= 32 ? 4 : 2);
-      ok = pipeline_run(compiled, &options, diagnostics, NULL, NULL);
+      ok = pipeline_run(compiled, &options, diagnostics, NULL, NULL) &&
+           pass_run(&passes[PASS_gradient], original, &options, diagnostics, NULL);
     }
     if (!ok) failures = 1;
     int symbols = ok ? dim_symbol_count(original->dims) : 0;
