@@ -49,16 +49,25 @@ static const Level levels[] = {
 
 /* Other architectures: objects, assembly and LLVM IR only. */
 typedef struct {
-  const char *prefix, *cpu, *features;
+  const char *prefix, *triple, *cpu, *features;
   int lanes, registers;
   bool fma;
 } Architecture;
 static const Architecture architectures[] = {
-    {"aarch64", "generic", "+neon", 4, 32, true},
-    {"riscv64", "generic-rv64", "+m,+a,+f,+d,+c", 4, 32, true},
-    {"wasm32", "generic", "+simd128", 4, 16, false},
+    {"aarch64", "aarch64-linux-gnu", "generic", "+neon", 4, 32, true},
+    {"riscv64", "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", 4, 32, true},
+    {"wasm32", "wasm32", "generic", "+simd128", 4, 16, false},
 };
 enum { ARCHITECTURES = sizeof architectures / sizeof architectures[0] };
+
+const char *target_architecture(size_t number) {
+  if (number == 0) return "x86_64-linux-gnu";
+  return number <= ARCHITECTURES ? architectures[number - 1].triple : NULL;
+}
+const char *target_architecture_text(size_t number) {
+  return number ? "objects, assembly and LLVM IR; no programs yet"
+                : "everything; CPUs: 'dlc help cpus'";
+}
 
 const char *target_cpu(size_t number) {
   return number < CPUS ? cpus[number].name : NULL;

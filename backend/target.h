@@ -39,6 +39,9 @@ bool target_find(Target *target, Arena *arena, const char *triple, const char *c
                  Diagnostics *diagnostics);
 /* Can the machine that runs dlc run this? */
 bool target_runs_here(const Target *target);
+/* The known architectures, for `dlc help targets`: NULL at the end. */
+const char *target_architecture(size_t number);
+const char *target_architecture_text(size_t number);
 /* The known CPUs of x86-64, for `dlc help cpus`: NULL at the end. */
 const char *target_cpu(size_t number);
 const char *target_cpu_text(size_t number); /* one line about it */

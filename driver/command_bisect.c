@@ -2,8 +2,9 @@
  * first pass, and the operation in it, where results part from the original's. */
 #include "driver/compile.h"
 #include "driver/inputs.h"
-#include "driver/output.h"
-#include "ir/module_text.h"
+#include "driver/ir_file.h"
+#include "driver/parting.h"
+#include "driver/verify.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,16 +22,15 @@ typedef struct {
   int result_count;
   Text table;
   const char *parted; /* the pass at which results parted */
-  const char *before; /* the graph before it */
-  const char *text;   /* the graph now */
+  IrFile before;      /* the graph before it */
   bool failed;
 } Bisect;
 
 static bool give_tensor(void *user, const Tensor *tensor, RunTensor *value) {
   Bisect *b = user;
   if (!run_tensor_make(b->session->arena, &tensor->type, b->dims, value)) return false;
-  if (tensor->data && tensor->data->bytes)
-    value->bytes = (void *)tensor->data->bytes;
+  if (tensor->data && data_is_known(tensor->data))
+    value->bytes = (void *)(uintptr_t)data_contents(tensor->data);
   else
     invent_numbers(tensor->name, tensor->type.element, value->bytes, value->count);
   return true;
@@ -48,48 +48,81 @@ static bool run(Bisect *b, const Module *module, RunTensor *results) {
   return false;
 }
 
-/* Largest difference by the reference's own scale; NaN where only one is NaN counts as infinite. */
-static double difference(const RunTensor *a, const RunTensor *b) {
-  if (a->count != b->count) return INFINITY;
-  double scale = 0, most = 0;
-  for (int64_t i = 0; i < a->count; i++) {
-    double x = element_load(a->element, a->bytes, i);
-    if (isfinite(x) && fabs(x) > scale) scale = fabs(x);
+static const PrintOptions whole = {.locations = true};
+
+/* The graph before the pass, from its text; NULL if that cannot be. */
+static const Function *read_again(Bisect *b, const Module *module, const int64_t **dims) {
+  Session *session = b->session;
+  int32_t file =
+      sources_add(session->sources, "bisect", "bisect", b->before.text, strlen(b->before.text));
+  Module *before = module_parse(session->arena, session->diagnostics, file);
+  if (!before) return NULL;
+  for (size_t i = 0; i < b->before.data.count; i++) {
+    const StoredData *stored = &b->before.data.items[i];
+    const char *message;
+    if (data_is_known(stored->data))
+      module_attach(before, stored->name, stored->data->element, stored->data->count,
+                    data_contents(stored->data), &message);
   }
-  for (int64_t i = 0; i < a->count; i++) {
-    double x = element_load(a->element, a->bytes, i), y = element_load(b->element, b->bytes, i);
-    if (x == y || (isnan(x) && isnan(y))) continue;
-    double d = fabs(x - y) / (scale > 0 ? scale : 1);
-    if (!(d <= most)) most = isnan(d) ? INFINITY : d;
-  }
-  return most;
+  int count = dim_symbol_count(before->dims);
+  int64_t *values = ARENA_ARRAY(session->arena, (size_t)count + 1, int64_t);
+  for (int i = 0; i < count; i++)
+    for (int k = 0; k < dim_symbol_count(module->dims); k++)
+      if (strcmp(dim_symbol_at(before->dims, i)->name, dim_symbol_at(module->dims, k)->name) == 0)
+        values[i] = b->dims[k];
+  *dims = values;
+  return module_function(before, b->entry);
 }
 
-static const char *text_of(Session *session, const Module *module) {
-  Text text = text_new(session->arena);
-  module_print(&text, module, (PrintOptions){.locations = true});
-  return text_get(&text);
+/* Where in the graph results part, if a value of that name was there before. */
+static void say_parting(Bisect *b, const Module *module) {
+  const int64_t *dims = NULL;
+  const Function *before = read_again(b, module, &dims);
+  InterpretOptions options = {
+      .arena = b->session->arena, .dims = b->dims, .tensor = give_tensor, .user = b};
+  Parting parting;
+  bool found = before && parting_find(before, dims, module_function(module, b->entry), options,
+                                      b->inputs, tolerance, &parting);
+  const Value *value = found ? parting.value : NULL;
+  if (!value) {
+    text_string(&b->table, "   parts here\n");
+    return;
+  }
+  text_string(&b->table, "   parts at ");
+  value_print(&b->table, value);
+  if (value->op && value->op->layer) text_format(&b->table, " %s", value->op->layer);
+  const Location *at = value->op ? value->op->at : NULL;
+  if (at) text_format(&b->table, ", %s:%d:%d", module->files.items[at->file], at->line, at->column);
+  text_string(&b->table, "\n ");
+  value_print(&b->table, value);
+  text_format(&b->table, "  inputs agree (%.1e); ", parting.inputs);
+  type_print(&b->table, &value->type);
+  text_string(&b->table, " first differs at [");
+  for (int i = 0; i < parting.rank; i++)
+    text_format(&b->table, "%s%lld", i ? "," : "", (long long)parting.index[i]);
+  text_format(&b->table, "]: %.6g, not %.6g\n", parting.got, parting.wanted);
 }
 
 static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, Module *module) {
   Bisect *b = user;
+  verify_spoil_number(pass, module);
   RunTensor *results = ARENA_ARRAY(b->session->arena, (size_t)b->result_count, RunTensor);
-  const char *text = text_of(b->session, module);
-  if (strcmp(text, b->text) == 0) return true;
+  IrFile now = ir_file_of(b->session, module, whole);
+  if (strcmp(now.text, b->before.text) == 0) return true;
   if (!run(b, module, results)) return false;
   double most = 0;
   for (int i = 0; i < b->result_count; i++) {
-    double d = difference(&b->reference[i], &results[i]);
+    double d = tensor_difference(&b->reference[i], &results[i]);
     if (d > most) most = d;
   }
-  text_format(&b->table, " %-12s %10d   %.1e%s\n", pass->name, effect->after, most,
-              most > tolerance ? "  parts here" : "");
+  text_format(&b->table, " %-12s %10d   %.1e", pass->name, effect->after, most);
   if (most > tolerance) {
     b->parted = pass->name;
+    say_parting(b, module);
     return false;
   }
-  b->before = text;
-  b->text = text;
+  text_char(&b->table, '\n');
+  b->before = now;
   return true;
 }
 
@@ -113,7 +146,7 @@ int command_bisect(Session *session) {
               .result_count = (int)function->results.count,
               .table = text_new(session->arena)};
   b.reference = ARENA_ARRAY(session->arena, (size_t)b.result_count, RunTensor);
-  b.before = b.text = text_of(session, c.module);
+  b.before = ir_file_of(session, c.module, whole);
   if (!run(&b, c.module, b.reference)) return EXIT_INPUT;
   text_format(&b.table, " after        operations   largest difference, by the output's scale\n");
   text_format(&b.table, " %-12s %10d   reference\n", "elaborate",
@@ -123,7 +156,7 @@ int command_bisect(Session *session) {
   if (b.failed || (!ran && !b.parted)) return EXIT_INPUT;
   if (!b.parted) return EXIT_DONE;
   const char *path = arena_format(session->arena, "%s.bisect.ir", c.name);
-  if (!output_write(session, path, b.before, strlen(b.before))) return EXIT_INPUT;
+  if (!ir_file_put(session, &b.before, path)) return EXIT_INPUT;
   printf(" again dlc opt %s --passes=%s\n", path, b.parted);
   return EXIT_INPUT;
 }

@@ -175,6 +175,22 @@ static bool folder_takes_files(Session *session, const char *output) {
   return false;
 }
 
+/* Of an architecture without a runtime: the code alone, for a program that brings the runtime. */
+static bool write_bare_object(Build *b, Kind kind, const char *output) {
+  const Target *target = &b->compilation.target;
+  const char *wrong = kind != KIND_obj                     ? kind_infos[kind].name
+                      : b->native.program->constants_bytes ? "weights inside an object"
+                                                           : NULL;
+  if (wrong) {
+    Diagnostic *d = diag_report(b->session->diagnostics, E0602, SPAN_NONE, "no %s for %s yet",
+                                wrong, target->triple);
+    diag_help(d, kind == KIND_obj ? "an object without --weights" : "--emit obj, asm or llvm");
+    return false;
+  }
+  EmitBytes code = native_emit(&b->native, (NativeOptions){.wrappers = true});
+  return output_write(b->session, output, code.bytes, code.length);
+}
+
 static bool write_code(Build *b, Kind kind, const char *folder) {
   static const LinkForm forms[KINDS] = {[KIND_exe] = LINK_EXECUTABLE,
                                         [KIND_lib] = LINK_STATIC,
@@ -186,6 +202,7 @@ static bool write_code(Build *b, Kind kind, const char *folder) {
     diag_usage(b->session->diagnostics, "%s cannot go to stdout", kind_infos[kind].name);
     return false;
   }
+  if (!b->compilation.target.links) return write_bare_object(b, kind, output);
   NativeOptions options = {.main = kind == KIND_exe,
                            .wrappers = kind != KIND_exe,
                            .beside = option_given(b->session->options, OPTION_weights_beside)};

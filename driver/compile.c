@@ -64,7 +64,7 @@ static bool read_dims(Session *session, PassOptions *changed, OptionId id, bool 
 
 enum { LARGEST_FOLD = 1 << 20, WIDEST_PANEL = 4 };
 
-bool read_pass_options(Session *session, PassOptions *changed, const Target *target) {
+static bool read_pass_options(Session *session, PassOptions *changed, const Target *target) {
   *changed = PASS_OPTIONS_DEFAULT;
   const char *level = option_text(session->options, OPTION_level, "2");
   int64_t number;
@@ -87,7 +87,7 @@ bool read_pass_options(Session *session, PassOptions *changed, const Target *tar
 
 /* ---- reading ---- */
 
-Module *load_text_ir(Session *session, const char *path) {
+static Module *load_text_ir(Session *session, const char *path) {
   size_t length;
   const char *message;
   char *bytes = source_read(session->arena, path, LARGEST_TEXT, &length, &message);
@@ -163,25 +163,35 @@ static void drop_training(Module *module) {
   module->index = NULL;
 }
 
-static bool read_target(Compilation *c) {
-  const char *cpu = option_text(c->session->options, OPTION_cpu, "native");
-  return target_find(&c->target, c->session->arena, NULL, cpu, c->session->diagnostics);
+static bool read_target(Compilation *c, const char *otherwise) {
+  const Options *options = c->session->options;
+  const char *triple = option_text(options, OPTION_target, NULL);
+  const char *cpu = option_text(options, OPTION_cpu, triple ? NULL : otherwise);
+  return target_find(&c->target, c->session->arena, triple, cpu, c->session->diagnostics);
 }
 
-bool compile_open(Session *session, Compilation *c, int *code) {
+static bool open_file(Session *session, Compilation *c, bool is_text, const char *cpu, int *code) {
   *c = (Compilation){.session = session};
   *code = EXIT_USAGE;
   c->path = session_file(session);
-  if (!c->path || !read_target(c) || !read_pass_options(session, &c->passes, &c->target))
+  if (!c->path || !read_target(c, cpu) || !read_pass_options(session, &c->passes, &c->target))
     return false;
   c->name = base_name(session->arena, c->path);
-  c->is_text_ir = ends_with(c->path, ".ir");
+  c->is_text_ir = is_text || ends_with(c->path, ".ir");
   *code = EXIT_INPUT;
   c->module = c->is_text_ir ? load_text_ir(session, c->path) : load_dl(c);
   if (!c->module) return false;
   const char *weights = option_text(session->options, OPTION_weights, NULL);
   if (weights) drop_training(c->module);
   return !weights || weights_load(session, c->module, weights, &c->notes);
+}
+
+bool compile_open(Session *session, Compilation *c, int *code) {
+  return open_file(session, c, false, "native", code);
+}
+
+bool compile_open_text(Session *session, Compilation *c, int *code) {
+  return open_file(session, c, true, "x86-64-v3", code);
 }
 
 bool compile_passes(Compilation *c, PassCallback *callback, void *user) {

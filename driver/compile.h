@@ -23,14 +23,11 @@ typedef struct {
 /* Reads the options, then the file (.dl or .ir; what it needs, elaborated) and its weights. False
  * after errors; *code is the exit code for them. */
 bool compile_open(Session *session, Compilation *compilation, int *code);
+/* The same of graph text for `opt`, whose CPU is x86-64-v3 where none is named. */
+bool compile_open_text(Session *session, Compilation *compilation, int *code);
 /* Runs the default pipeline. */
 bool compile_passes(Compilation *compilation, PassCallback *callback, void *user);
 
 double now_ms(void);
-
-/* Reads graph text and the data beside it (f.safetensors for f.ir). NULL after errors. */
-Module *load_text_ir(Session *session, const char *path);
-/* The same for a file that a command was given, with the options of the passes. */
-bool read_pass_options(Session *session, PassOptions *options, const Target *target);
 
 #endif

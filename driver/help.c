@@ -1,6 +1,7 @@
 #include "driver/help.h"
 
 #include "backend/target.h"
+#include "driver/help_std.h"
 #include "driver/session.h"
 #include "frontend/program.h"
 #include "ir/describe.h"
@@ -53,6 +54,21 @@ static int help_passes(void) {
   return EXIT_DONE;
 }
 
+static int help_standard(Session *session) {
+  const char *only = session->options->files.count > 1 ? session->options->files.items[1] : NULL;
+  const char *nearest;
+  if (help_std(stdout, session->arena, only, &nearest)) return EXIT_DONE;
+  Diagnostic *d = diag_usage(session->diagnostics, "the standard library has no '%s'", only);
+  if (nearest) diag_help(d, "dlc help std %s", nearest);
+  return EXIT_USAGE;
+}
+
+static int help_targets(void) {
+  for (size_t i = 0; target_architecture(i); i++)
+    printf("%-18s %s\n", target_architecture(i), target_architecture_text(i));
+  return EXIT_DONE;
+}
+
 static int help_cpus(void) {
   for (size_t i = 0; target_cpu(i); i++) printf("%-16s %s\n", target_cpu(i), target_cpu_text(i));
   return EXIT_DONE;
@@ -72,7 +88,10 @@ int command_help(Session *session) {
     }
   if (strcmp(topic, "ops") == 0) return help_operators(session);
   if (strcmp(topic, "passes") == 0) return help_passes();
+  if (strcmp(topic, "std") == 0) return help_standard(session);
+  if (strcmp(topic, "targets") == 0) return help_targets();
   if (strcmp(topic, "cpus") == 0) return help_cpus();
-  diag_usage(session->diagnostics, "no help on '%s'", topic);
+  Diagnostic *d = diag_usage(session->diagnostics, "no help on '%s'", topic);
+  diag_help(d, "a command, or ops, passes, std, targets, cpus");
   return EXIT_USAGE;
 }

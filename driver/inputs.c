@@ -129,6 +129,8 @@ static bool read_file(const Reader *r, const Value *input, const char *path, Run
     diag_report(session->diagnostics, E0501, span, "%s", error.text);
     return false;
   }
+  if (array.rank == input->type.rank + 1 && array.shape[array.rank - 1] == 1)
+    array.rank--; /* a column of a table is a list */
   int64_t shape[MOST_AXES];
   bool fits = align_shape(&array, &input->type, shape) && bind_shape(&input->type, shape, r->dims);
   if (fits) {

@@ -17,12 +17,11 @@ static Span span_of(Session *session, const char *path) {
   return (Span){sources_add(session->sources, path, path, NULL, 0), 0, 0};
 }
 
-static bool write_data(Session *session, const Module *module, const char *path) {
-  StoredDataList list = module_stored_data(module);
+static bool write_data(Session *session, const StoredDataList *list, const char *path) {
   size_t count = 0;
-  dlrt_stored *stored = ARENA_ARRAY(session->arena, list.count + 1, dlrt_stored);
-  for (size_t i = 0; i < list.count; i++) {
-    const StoredData *from = &list.items[i];
+  dlrt_stored *stored = ARENA_ARRAY(session->arena, list->count + 1, dlrt_stored);
+  for (size_t i = 0; i < list->count; i++) {
+    const StoredData *from = &list->items[i];
     if (!data_is_known(from->data)) continue; /* it was not there when the text was read */
     dlrt_stored *to = &stored[count++];
     to->name = from->name;
@@ -39,12 +38,27 @@ static bool write_data(Session *session, const Module *module, const char *path)
   return false;
 }
 
-bool ir_file_write(Session *session, const Module *module, const char *path, PrintOptions print) {
+IrFile ir_file_of(Session *session, const Module *module, PrintOptions print) {
+  IrFile file = {.data = module_stored_data(module)};
+  for (size_t i = 0; i < file.data.count; i++) {
+    StoredData *stored = &file.data.items[i];
+    stored->type = arena_copy(session->arena, stored->type, sizeof *stored->type);
+  }
   Text text = text_new(session->arena);
   module_print(&text, module, print);
+  file.text = text_get(&text);
+  return file;
+}
+
+bool ir_file_put(Session *session, const IrFile *file, const char *path) {
   const char *beside = data_path(session->arena, path);
-  if (beside && !write_data(session, module, beside)) return false;
-  return output_write(session, path, text_get(&text), text.length);
+  if (beside && !write_data(session, &file->data, beside)) return false;
+  return output_write(session, path, file->text, strlen(file->text));
+}
+
+bool ir_file_write(Session *session, const Module *module, const char *path, PrintOptions print) {
+  IrFile file = ir_file_of(session, module, print);
+  return ir_file_put(session, &file, path);
 }
 
 bool ir_file_attach(Session *session, Module *module, const char *path) {

@@ -1,4 +1,5 @@
 /* dlc: compiles neural networks (.dl) to native programs that infer and train. */
+#include "driver/crash.h"
 #include "driver/help.h"
 #include "driver/session.h"
 
@@ -84,6 +85,7 @@ static int run(Session *session, int argc, char **argv) {
         options_read(session->arena, session->diagnostics, (CommandName)i, argc - 2, argv + 2);
     read_common(session);
     if (diagnostics_errors(session->diagnostics)) return EXIT_USAGE;
+    crash_watch(session);
     return command_functions[i](session);
   }
   Diagnostic *d = diag_usage(session->diagnostics, "no command '%s'", word);

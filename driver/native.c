@@ -2,6 +2,7 @@
 
 #include "backend/header.h"
 #include "backend/lower.h"
+#include "passes/pass.h"
 #include "support/sha256.h"
 
 #include <string.h>
@@ -59,6 +60,7 @@ bool native_is_possible(const Compilation *c) {
 Native native_new(Compilation *c) {
   Arena *arena = c->session->arena;
   Native n = {.compilation = c};
+  passes_running.pass = NULL;
   double start = now_ms();
   n.symbol = c_name(arena, option_text(c->session->options, OPTION_name, c->name));
   n.program = lower(arena, c->module, &c->target, n.symbol);

@@ -23,6 +23,13 @@ const char *option_text(const Options *options, OptionId id, const char *otherwi
   return option_given(options, id) ? vec_last(&options->values[id]) : otherwise;
 }
 
+const char *option_joined(Arena *arena, const Options *options, OptionId id) {
+  Text text = text_new(arena);
+  for (size_t i = 0; i < options->values[id].count; i++)
+    text_format(&text, "%s%s", i ? "," : "", options->values[id].items[i]);
+  return text_get(&text);
+}
+
 bool assignment_split(Arena *arena, const char *text, Assignment *assignment) {
   const char *equals = strchr(text, '=');
   if (!equals || equals == text) return false;

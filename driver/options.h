@@ -60,6 +60,8 @@ Options *options_read(Arena *arena, Diagnostics *diagnostics, CommandName comman
 
 bool option_given(const Options *options, OptionId id);
 const char *option_text(const Options *options, OptionId id, const char *otherwise);
+/* All values with commas between. */
+const char *option_joined(Arena *arena, const Options *options, OptionId id);
 /* NAME=VALUE at its first '='; false if there is none or the name is empty. */
 bool assignment_split(Arena *arena, const char *text, Assignment *assignment);
 /* A whole number in [least, most]; else a usage diagnostic that names `what`. */

@@ -9,6 +9,8 @@ const Pass passes[PASSES] = {
 #undef PASS
 };
 
+PassesRunning passes_running;
+
 const Pass *pass_find(const char *name) {
   for (int i = 0; i < PASSES; i++)
     if (strcmp(passes[i].name, name) == 0) return &passes[i];
@@ -34,6 +36,8 @@ bool pass_run(const Pass *pass, Module *module, const PassOptions *options,
   PassEffect unused;
   if (!effect) effect = &unused;
   effect->before = module_operations(module);
+  passes_running.pass = pass;
+  passes_running.count++;
   double start = milliseconds();
   bool ok = pass->run(&context);
   effect->milliseconds = milliseconds() - start;

@@ -77,6 +77,13 @@ extern const Pass passes[PASSES]; /* in the pipeline's order */
 
 const Pass *pass_find(const char *name); /* NULL if there is none */
 
+/* The pass at work or the last one, and how many began: for the report of a bug. */
+typedef struct {
+  const Pass *pass; /* NULL: what follows the passes */
+  int count;
+} PassesRunning;
+extern PassesRunning passes_running;
+
 /* What one pass did. */
 typedef struct {
   double milliseconds;

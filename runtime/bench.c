@@ -28,7 +28,7 @@ static void print(const dlrt_program *program, const dlrt_measure *m, const doub
   char dims[100], middle[32], spread[32], least[32], most[32];
   double median = times[calls / 2], flop = 0, bytes;
   for (int64_t i = 0; i < entry->step_count; i++)
-    flop += dlrt_step_work(&entry->steps[i], m->model_dims, m->binding.model->dim_count, &bytes);
+    flop += dlrt_step_work(&entry->steps[i], m->model_dims, &bytes);
   double rows = (double)m->binding.rows;
   int threads = dlrt_threads(m->context);
   dlrt_measure_dims(m, dims, sizeof dims);

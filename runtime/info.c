@@ -31,7 +31,7 @@ static double flop_of_row(const dlrt_model *model, const dlrt_entry *entry) {
   double flop = 0, bytes;
   for (int64_t d = 0; dims && d < model->dim_count; d++) dims[d] = model->dims[d].min;
   for (int64_t i = 0; dims && i < entry->step_count; i++)
-    flop += dlrt_step_work(&entry->steps[i], dims, model->dim_count, &bytes);
+    flop += dlrt_step_work(&entry->steps[i], dims, &bytes);
   free(dims);
   return flop;
 }

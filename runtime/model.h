@@ -114,12 +114,10 @@ typedef struct {
   const dlrt_operand *operands;
   int64_t trips; /* or -1: trips_of(dims) */
   int64_t (*trips_of)(const int64_t *dims);
-  int64_t grain;         /* fewest trips that are worth a thread of their own; 0: never split */
-  int64_t flop_per_unit; /* the step's arithmetic and bytes moved with every dim at 1 ... */
-  int64_t bytes_per_unit;
-  int64_t (*work)(const int64_t *dims,
-                  int64_t *bytes); /* ... or exact, if not NULL: FLOPs, bytes */
-  int64_t written_count;           /* of train entries; else 0 */
+  int64_t grain;       /* fewest trips that are worth a thread of their own; 0: never split */
+  int64_t flop, bytes; /* the step's arithmetic, and what it moves; or, if dims change that: */
+  int64_t (*work)(const int64_t *dims, int64_t *bytes);
+  int64_t written_count; /* of train entries; else 0 */
   const dlrt_written *written;
 } dlrt_step;
 

@@ -64,7 +64,7 @@ static int64_t make_rows(const dlrt_entry *entry, const dlrt_measure *m, const d
   int64_t count = 0;
   for (int64_t i = 0; i < entry->step_count; i++) {
     const dlrt_step *step = &entry->steps[i];
-    double bytes, flop = dlrt_step_work(step, m->model_dims, m->binding.model->dim_count, &bytes);
+    double bytes, flop = dlrt_step_work(step, m->model_dims, &bytes);
     int64_t r = 0;
     while (r < count && !same_row(&rows[r], step)) r++;
     if (r == count) {

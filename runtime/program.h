@@ -90,8 +90,7 @@ dlrt_request dlrt_program_request(const dlrt_program *program);
 bool dlrt_interrupted(void); /* Ctrl-C was pressed, or SIGTERM came */
 double dlrt_seconds(void);
 /* FLOPs of a step, and the bytes that it moves. */
-double dlrt_step_work(const dlrt_step *step, const int64_t *dims, const int64_t dim_count,
-                      double *bytes);
+double dlrt_step_work(const dlrt_step *step, const int64_t *dims, double *bytes);
 /* 10000 as "10,000"; into a ring of buffers that a printf's arguments can share. */
 const char *dlrt_thousands(int64_t number);
 const char *dlrt_bytes_text(double bytes); /* "241.0 KiB" */

@@ -37,15 +37,12 @@ const char *dlrt_bytes_text(double bytes) {
   return to;
 }
 
-double dlrt_step_work(const dlrt_step *step, const int64_t *dims, const int64_t dim_count,
-                      double *bytes) {
+double dlrt_step_work(const dlrt_step *step, const int64_t *dims, double *bytes) {
   if (step->work) {
     int64_t moved = 0, flop = step->work(dims, &moved);
     *bytes = (double)moved;
     return (double)flop;
   }
-  double unit = 1;
-  for (int64_t d = 0; d < dim_count; d++) unit *= (double)dims[d];
-  *bytes = unit * (double)step->bytes_per_unit;
-  return unit * (double)step->flop_per_unit;
+  *bytes = (double)step->bytes;
+  return (double)step->flop;
 }

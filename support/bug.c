@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void (*bug_hook)(const char *message);
+bool (*bug_hook)(void);
 
 void bug_at(const char *file, int line, const char *format, ...) {
   char message[1024];
@@ -17,10 +17,11 @@ void bug_at(const char *file, int line, const char *format, ...) {
   const char *name = strrchr(file, '/');
   while (name && name > file && name[-1] != '/') name--;
   fprintf(stderr, "dlc: internal error: %s (%s:%d)\n", message, name ? name : file, line);
-  void (*hook)(const char *) = bug_hook;
+  bool (*hook)(void) = bug_hook;
   bug_hook = NULL; /* a bug inside the hook must not come back here */
-  if (hook) hook(message);
-  fprintf(stderr, "This is a bug in dlc %s, not in your network. Please report it.\n", DLC_VERSION);
+  bool written = hook && hook();
+  fprintf(stderr, "This is a bug in dlc %s, not in your network. Please report it%s.\n",
+          DLC_VERSION, written ? " with the graph" : "");
   exit(70);
 }
 

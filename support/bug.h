@@ -6,12 +6,13 @@
 #ifndef SUPPORT_BUG_H
 #define SUPPORT_BUG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define bug(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)
 
-/* Called by bug_at before it ends, with the message: the driver writes out the graph here. */
-extern void (*bug_hook)(const char *message);
+/* Called by bug_at before it ends: the driver writes out the graph here. True if it did. */
+extern bool (*bug_hook)(void);
 
 _Noreturn void bug_at(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -38,9 +38,9 @@ typedef struct {
 } Case;
 
 static uint64_t current_seed;
-static void say_seed(const char *message) {
-  (void)message;
+static bool say_seed(void) {
   printf("while at seed %llu\n", (unsigned long long)current_seed);
+  return false;
 }
 
 /* ---- running ---- */
