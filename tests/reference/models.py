@@ -319,6 +319,27 @@ def resnet(depth=50, classes=1000, size=224, width=64):
     return Net(run, conv1=conv(3, width, 7, 2), bn1=nn.BatchNorm2d(width), **stages, fc=nn.Linear(inputs, classes))
 
 
+@model
+def resnet20(n=3, planes=1, size=28):
+    def conv(inputs, out, stride=1):
+        return nn.Conv2d(inputs, out, 3, stride, 1, bias=False)
+
+    def block(inputs, width, stride):
+        def run(m, x):
+            y = m.bn2(m.conv2(F.relu(m.bn1(m.conv1(x)))))
+            return F.relu(y + F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, width - inputs)))
+        return Net(run, conv1=conv(inputs, width, stride), bn1=nn.BatchNorm2d(width), conv2=conv(width, width), bn2=nn.BatchNorm2d(width))
+
+    def stage(inputs, width):
+        return nn.Sequential(*(block(inputs if i == 0 else width, width, 2 if inputs != width and i == 0 else 1) for i in range(n)))
+
+    def run(m, image):
+        x = F.relu(m.bn1(m.conv1(image)))
+        return m.fc(m.layer3(m.layer2(m.layer1(x))).mean((2, 3)))
+    return Net(run, conv1=conv(planes, 16), bn1=nn.BatchNorm2d(16), layer1=stage(16, 16), layer2=stage(16, 32),
+               layer3=stage(32, 64), fc=nn.Linear(64, 10))
+
+
 def row(out, n):
     return out, (1, n), 1, (0, n // 2)
 

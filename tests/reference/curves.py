@@ -1,0 +1,53 @@
+"""The learning curves that dlc's training is held to: which networks, which optimizers, which data.
+
+A run is a network, an optimizer and a seed: STEPS steps from parameters by formula.py, each with a
+batch of its own, then the network's loss on a further batch as it infers (training off). The tensor
+T of a run begins from `formula.symmetric("seed S T")`, so that nothing is stored.
+
+Images can be learnt: row k of a run is its class's pattern under noise,
+(pattern[label[k]] + 3 noise[k]) / 4, in double, rounded once. `label`, `pattern` and `noise` are
+tensors by formula too, `noise` [(STEPS + 1) * batch, ...], `pattern` [10, ...].
+"""
+STEPS = 50
+SEEDS = 5
+
+# The entry of an optimizer is by_NAME; `%g` is the learning rate.
+OPTIMIZERS = {
+    "sgd": "sgd(lr=%g)",
+    "momentum": "sgd(lr=%g, momentum=0.9, decay=1e-4)",
+    "nesterov": "sgd(lr=%g, momentum=0.9, nesterov=true)",
+    "adagrad": "adagrad(lr=%g)",
+    "rmsprop": "rmsprop(lr=%g)",
+    "adam": "adam(lr=%g)",
+    "adamw": "adamw(lr=%g, decay=0.1)",
+}
+
+
+class Net:
+    """`offsets`: of biases, by the name of what owns them, on top of the formula's values."""
+
+    def __init__(self, example, batch, shape, defines, rates, **offsets):
+        self.name, self.batch, self.shape, self.defines, self.rates = example, batch, shape, defines, rates
+        self.offsets = offsets
+
+    def offset(self, name):
+        return self.offsets.get(name.split(".")[-2], 0.0) if name.endswith(".bias") else 0.0
+
+    def step(self, optimizer):
+        """The training entry that a page of examples/ gets for this optimizer."""
+        dims = ", ".join(str(d) for d in self.shape)
+        return ("train by_%s(image: f32[N, %s], label: i64[N]) -> f32 {\n  loss = cross_entropy(%s(image), label)\n"
+                "  minimize loss with %s\n  return loss\n}\n" % (
+                    optimizer, dims, self.name, OPTIMIZERS[optimizer] % self.rates[optimizer]))
+
+
+def rates(**own):
+    return {**dict(sgd=0.1, momentum=0.02, nesterov=0.02, adagrad=0.01, rmsprop=1e-3, adam=1e-3, adamw=1e-3), **own}
+
+
+NETS = {net.name: net for net in (
+    Net("lenet", 32, (1, 28, 28), {}, rates()),
+    Net("mlp", 32, (784,), {}, rates()),
+    Net("highway", 32, (784,), {"depth": 10}, rates(), gate=-2.0),
+    Net("resnet20", 8, (1, 28, 28), {}, rates(sgd=3e-3, momentum=5e-4, nesterov=5e-4, adagrad=5e-4, rmsprop=3e-5, adam=1e-4, adamw=1e-4)),
+)}

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Train networks with dlc for 50 steps and hold the losses to those of PyTorch.
+
+    tests/reference/run_curves.py [--build DIR] [--threads 1] [--quick] [--optimizer NAME ...] [NET ...]
+
+What differs is the largest difference of a run's losses from those computed in double; of the five
+seeds the median counts, since deep networks are chaotic: where one seed's rounding moves a unit across
+its corner, another's does not. The bound is three times what PyTorch's own float32 differs by, from
+the same parameters and data (curves/NET.txt). --quick: LeNet and the MLP, with sgd and adam; further
+seeds only if the first is beyond the bound. --threads 1,2: the losses must be the same bits.
+Needs a build (default build/release), and cc.
+"""
+import argparse
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import curves
+from run import ROOT, Failed, call
+
+FACTOR = 3.0
+QUICK = {"lenet": ("sgd", "adam"), "mlp": ("sgd", "adam")}
+
+
+def recorded(net):
+    """(optimizer, seed) -> losses in double, and how far float32 is from them at most."""
+    values, runs, words = {}, {}, curves.STEPS + 1
+    for line in open(ROOT / "tests" / "reference" / "curves" / (net.name + ".txt")):
+        parts = line.split()
+        if parts[0] in curves.OPTIMIZERS:
+            here = values[parts[0], int(parts[1])] = []
+        elif parts[0] != "#":
+            here += map(float, parts)
+    for key, numbers in values.items():
+        if len(numbers) != 2 * words:
+            raise Failed("curves/%s.txt: %s %d has %d numbers" % (net.name, *key, len(numbers)))
+        runs[key] = numbers[:words], max(map(abs, numbers[words:]))
+    return runs
+
+
+class Learner:
+    """The network's page with an entry for each optimizer, compiled, and a program that calls them."""
+
+    def __init__(self, net, optimizers, build, folder):
+        self.net = net
+        page = folder / "net.dl"
+        page.write_text((ROOT / "examples" / net.name / (net.name + ".dl")).read_text()
+                        + "".join("\n" + net.step(o) for o in optimizers))
+        define = [w for key, value in net.defines.items() for w in ("-D", "%s=%s" % (key, value))]
+        call([build / "dlc", "build", page, "--entry", ",".join("by_" + o for o in optimizers), "--emit", "lib,header",
+              "-o", folder / "net"] + define)
+        size = 1
+        for d in net.shape:
+            size *= d
+        self.program = folder / "curve"
+        call(os.environ.get("CC", "cc").split() + [
+            "-std=c11", "-O1", "-Wall", "-Werror", "-I%s" % folder, "-I%s" % ROOT, "-DBATCH=%d" % net.batch, "-DSIZE=%d" % size,
+            "-DSTEPS=%d" % curves.STEPS, "-DENTRIES=" + " ".join("X(%s)" % o for o in optimizers),
+            ROOT / "tests" / "reference" / "curve.c", folder / "libnet.a", "-o", self.program, "-lm", "-lpthread"])
+
+    def losses(self, seed, threads):
+        offsets = ["%s=%r" % pair for pair in self.net.offsets.items()]
+        lines = call([self.program, seed, threads] + offsets).splitlines()
+        return {line.split()[0]: [float(w) for w in line.split()[1:]] for line in lines}
+
+
+def difference(losses, double):
+    """NaN is the largest."""
+    return max(d if d == d else float("inf") for d in (abs(a - b) for a, b in zip(losses, double)))
+
+
+def run(net, optimizers, build, folder, threads, quick):
+    """Yields (optimizer, what was found, whether it is within the bound)."""
+    start, wanted = time.time(), recorded(net)
+    learner = Learner(net, optimizers, build, folder)
+    built, found = time.time() - start, {}
+    bounds = {o: FACTOR * statistics.median(wanted[o, seed][1] for seed in range(1, curves.SEEDS + 1)) for o in optimizers}
+    for seed in range(1, curves.SEEDS + 1):
+        ways = [learner.losses(seed, t) for t in threads]
+        if any(way != ways[0] for way in ways):
+            raise Failed("%s, seed %d: other losses with %s threads" % (net.name, seed, threads))
+        for o in optimizers:
+            found.setdefault(o, []).append(difference(ways[0][o], wanted[o, seed][0]))
+        if quick and all(found[o][0] <= bounds[o] for o in optimizers):
+            break
+    print("%s: built in %.1f s, %d x %d runs in %.1f s" % (
+        net.name, built, len(found[optimizers[0]]), len(optimizers), time.time() - start - built), flush=True)
+    for o in optimizers:
+        median, first, last = statistics.median(found[o]), wanted[o, 1][0][0], wanted[o, 1][0][-2]
+        text = "%-9s loss %.3f .. %.3f  differs by %.1e, at most %.1e  (seeds %s)" % (
+            o, first, last, median, bounds[o], " ".join("%.1e" % d for d in found[o]))
+        yield o, text, median <= bounds[o]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", default=list(curves.NETS))
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
+    parser.add_argument("--threads", default="1")
+    parser.add_argument("--optimizer", action="append")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--keep", type=pathlib.Path, help="leave the files in this folder")
+    given = parser.parse_args()
+    failed = 0
+    for name in given.names:
+        optimizers = QUICK.get(name, ()) if given.quick else given.optimizer or list(curves.OPTIMIZERS)
+        with tempfile.TemporaryDirectory() as folder:
+            if given.keep:
+                folder = given.keep / name
+                folder.mkdir(parents=True, exist_ok=True)
+            try:
+                for o, text, good in run(curves.NETS[name], list(optimizers), given.build.resolve(), pathlib.Path(folder),
+                                         given.threads.split(","), given.quick) if optimizers else ():
+                    failed += not good
+                    print("%s  %s %s" % ("ok   " if good else "FAIL ", name, text), flush=True)
+            except (Failed, subprocess.TimeoutExpired) as e:
+                failed += 1
+                print("FAIL  %s: %s" % (name, e), flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
