@@ -11,17 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "net.h"
+#include "page.h"
 #include "tests/reference/formula.h"
 
-typedef net_status (*step_function)(net_context *, int64_t, const float *, const int64_t *,
-                                    float *);
+typedef page_status (*step_function)(page_context *, int64_t, const float *, const int64_t *,
+                                     float *);
 
 static const struct {
   const char *name;
   step_function step, value;
 } entries[] = {
-#define X(name) {#name, net_by_##name, net_by_##name##_value},
+#define X(name) {#name, page_by_##name, page_by_##name##_value},
     ENTRIES
 #undef X
 };
@@ -38,10 +38,10 @@ static bool owned(const char *name) {
 }
 
 /* Parameters and layers' states by formula; what an optimizer keeps is named after its entry. */
-static net_status fill(net_context *net) {
-  for (int i = 0; i < net_count(); i++) {
-    net_tensor t;
-    net_status status = net_at(net, i, &t);
+static page_status fill(page_context *net) {
+  for (int i = 0; i < page_count(); i++) {
+    page_tensor t;
+    page_status status = page_at(net, i, &t);
     if (status) return status;
     if (strncmp(t.name, "by_", 3) == 0) continue;
     Formula f = formula_parameter_of(t.name, t.dims, t.rank, NULL, 0);
@@ -51,7 +51,7 @@ static net_status fill(net_context *net) {
     for (int axis = 0; axis < t.rank; axis++) count *= t.dims[axis];
     for (int64_t k = 0; k < count; k++) ((float *)t.data)[k] = formula_parameter(&f, (uint64_t)k);
   }
-  return NET_OK;
+  return PAGE_OK;
 }
 
 static void batch(uint64_t step) {
@@ -66,8 +66,8 @@ static void batch(uint64_t step) {
   }
 }
 
-static net_status learn(net_context *net, step_function step, step_function value) {
-  net_status status = net_init(net, 1);
+static page_status learn(page_context *net, step_function step, step_function value) {
+  page_status status = page_init(net, 1);
   if (!status) status = fill(net);
   for (uint64_t i = 0; !status && i <= STEPS; i++) {
     float loss;
@@ -86,13 +86,13 @@ int main(int argc, char **argv) {
   for (uint64_t i = 0; i < sizeof pattern / sizeof pattern[0]; i++)
     pattern[i] = (float)formula_symmetric(patterns, i);
   for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
-    net_context *net = NULL;
-    net_status status = net_open(&net, NULL, atoi(argv[2]));
+    page_context *net = NULL;
+    page_status status = page_open(&net, NULL, atoi(argv[2]));
     printf("%s", entries[i].name);
     if (!status) status = learn(net, entries[i].step, entries[i].value);
     printf("\n");
-    if (status) fprintf(stderr, "curve: %s: %s\n", net_text(status), net_detail(net));
-    net_close(net);
+    if (status) fprintf(stderr, "curve: %s: %s\n", page_text(status), page_detail(net));
+    page_close(net);
     if (status) return 1;
   }
   return 0;

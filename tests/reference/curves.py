@@ -47,7 +47,7 @@ def rates(**own):
 
 NETS = {net.name: net for net in (
     Net("lenet", 32, (1, 28, 28), {}, rates()),
-    Net("mlp", 32, (784,), {}, rates()),
-    Net("highway", 32, (784,), {"depth": 10}, rates(), gate=-2.0),
+    Net("mlp", 32, (784,), {}, rates(sgd=0.03, momentum=5e-3, nesterov=5e-3, adagrad=3e-3, rmsprop=1e-4)),
+    Net("highway", 32, (784,), {"depth": 10}, rates(adagrad=3e-3, rmsprop=3e-4), gate=-2.0),
     Net("resnet20", 8, (1, 28, 28), {}, rates(sgd=3e-3, momentum=5e-4, nesterov=5e-4, adagrad=5e-4, rmsprop=3e-5, adam=1e-4, adamw=1e-4)),
 )}

@@ -38,6 +38,7 @@ def inputs(case):
     return {
         "mlp": lambda: {"image": ("f32", (n, 784))}, "highway": lambda: {"image": ("f32", (n, 784))},
         "lecun1989": lambda: image(16, 1), "lenet": lambda: image(28, 1), "lenet5_1998": lambda: image(32, 1),
+        "resnet20": lambda: image(define("size", 28), define("planes", 1)),
         "alexnet_2012": lambda: image(define("size", 227)),
         "inception_v3": lambda: image(define("size", 299)), "inception_v4": lambda: image(define("size", 299)),
         "inception_resnet_v2": lambda: image(define("size", 299)),
