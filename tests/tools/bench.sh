@@ -1,8 +1,8 @@
 #!/bin/bash
 # Measures against the project's figures.
-#   bench.sh [build|infer|kernels] [arguments of that script]
+#   bench.sh [build|infer|train|kernels] [arguments of that script]
 # build: times, memory and sizes of `dlc build`; infer: binaries beside ONNX Runtime, alternating in
-# one run (installs it into build/bench-venv); kernels: each kernel's share of the machine's limits.
+# one run (installs it into build/bench/venv); train: training steps beside PyTorch, likewise; kernels: each kernel's share of the machine's limits.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 what=${1:-all}
@@ -11,12 +11,14 @@ case $what in
   all)
     python3 tests/bench/build.py
     python3 tests/bench/infer.py
+    python3 tests/bench/train.py
     ;;
   build) exec python3 tests/bench/build.py "$@" ;;
   infer) exec python3 tests/bench/infer.py "$@" ;;
+  train) exec python3 tests/bench/train.py "$@" ;;
   kernels) exec build/release/tests/kernels "$@" ;;
   *)
-    echo "bench: no '$what'; build, infer, kernels or all" >&2
+    echo "bench: no '$what'; build, infer, train, kernels or all" >&2
     exit 2
     ;;
 esac
