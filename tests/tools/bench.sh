@@ -2,7 +2,8 @@
 # Measures against the project's figures.
 #   bench.sh [build|infer|train|kernels] [arguments of that script]
 # build: times, memory and sizes of `dlc build`; infer: binaries beside ONNX Runtime, alternating in
-# one run (installs it into build/bench/venv); train: training steps beside PyTorch, likewise; kernels: each kernel's share of the machine's limits.
+# one run (installs it into build/bench/venv); train: training steps beside PyTorch, likewise;
+# kernels: each kernel's share of the machine's limits.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 what=${1:-all}

@@ -16,6 +16,7 @@ tests/reference/run.py --all-ways small
 full=(full)
 [ $all = 1 ] && full+=(slow)
 tests/reference/run.py "${full[@]}"
+[ $all = 0 ] || tests/reference/run_curves.py --threads 1,2
 [ -f build/asan/build.ninja ] || cmake --preset asan >/dev/null
 cmake --build --preset asan -j "$(nproc)" >build/asan.log 2>&1 || { tail -40 build/asan.log; exit 1; }
 ctest --test-dir build/asan -j "$(nproc)" --output-on-failure -LE 'slow|figures'
