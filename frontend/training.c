@@ -255,8 +255,9 @@ void execute_minimize(Elaborator *e, Frame *frame, const Stmt *stmt) {
   Object *optimizer = evaluate_optimizer(e, frame, stmt->optimizer);
   if (is_error(optimizer)) return;
   mark_reached(e, value);
+  Site at_loss = {e, frame, stmt->loss->span, NULL, 0, "minimize"};
   Object *gradients = differentiate(
-      &site, value, &wrt, stmt->values.count ? stmt->values.items[0]->span : stmt->loss->span);
+      &at_loss, value, &wrt, stmt->values.count ? stmt->values.items[0]->span : stmt->loss->span);
   if (is_error(gradients)) return;
   CallSite call = {e, frame, stmt->optimizer, stmt->optimizer->span, false};
   for (size_t i = 0; i < wrt.count && take_step(e, frame, stmt->span, CALL_STEPS); i++) {

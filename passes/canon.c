@@ -111,7 +111,9 @@ static Value *canon_reshape(Canon *c) {
   const Type *type = &op_result(c->op)->type;
   if (type_equal(&x->type, type)) return x;
   if (!x->op || x->op->kind != OP_reshape) return NULL;
-  return made(c, build_reshape(&c->builder, x->op->operands[0], type->dims, type->rank));
+  x = x->op->operands[0];
+  if (type_equal(&x->type, type)) return x;
+  return made(c, build_reshape(&c->builder, x, type->dims, type->rank));
 }
 
 /* The transpose of a product, the rest of y before that of x, is the product of y and x; not where

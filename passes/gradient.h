@@ -58,7 +58,7 @@ extern const GradientRule *const gradient_rules[OPERATORS];
 bool gradient_passes(const Op *op, int operand);
 
 bool gradient_wants(const Gradient *g, int operand);
-/* A share of the operand's gradient; its type broadcasts to the operand's. */
+/* A share of the operand's gradient; its type broadcasts to the operand's. NULL: 0. */
 void gradient_give(Gradient *g, int operand, Value *share);
 /* The same for elementwise operators: the share's type broadcasts to the result's, and is summed
  * over the axes along which the operand is repeated. */
@@ -69,7 +69,7 @@ void gradient_give_slice(Gradient *g, Value *share);
 /* Brings a gradient to the type of the value that it is of. */
 Value *slope_full(Gradient *g, Value *share, const Type *type);
 Value *slope_full_of(Gradient *g, int result); /* of g->of[result] */
-/* Sums what broadcasting `from` to `to` has repeated. */
+/* Sums what broadcasting `from` to `to` has repeated; NULL: 0. */
 Value *slope_unbroadcast(Gradient *g, Value *share, const Type *from, const Type *to);
 
 /* ---- building: what is known at once is not built ---- */

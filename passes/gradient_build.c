@@ -77,7 +77,9 @@ Value *slope_cast(Gradient *g, Value *x, Element to) {
 Value *slope_reshape(Gradient *g, Value *x, const Type *type) {
   bool same = x->type.rank == type->rank;
   for (int i = 0; same && i < type->rank; i++) same = x->type.dims[i] == type->dims[i];
-  return same ? x : build_reshape(&g->b, x, type->dims, type->rank);
+  if (same) return x;
+  if (x->op && x->op->kind == OP_reshape) return slope_reshape(g, x->op->operands[0], type);
+  return build_reshape(&g->b, x, type->dims, type->rank);
 }
 
 Value *slope_transpose(Gradient *g, Value *x, const int *perm) {
@@ -121,12 +123,75 @@ Value *slope_full_of(Gradient *g, int result) {
   return slope_full(g, g->of[result], &g->op->results[result]->type);
 }
 
+/* Whether x, an operand of what has `rank` axes, is the same along these axes. */
+static bool is_flat(const Value *x, int rank, const int64_t *axes, int count) {
+  int absent = rank - x->type.rank;
+  for (int i = 0; i < count; i++)
+    if (axes[i] >= absent && !dim_is(x->type.dims[axes[i] - absent], 1)) return false;
+  return true;
+}
+
+static const Op *behind_reshapes(const Value *x) {
+  while (x->op && x->op->kind == OP_reshape) x = x->op->operands[0];
+  return x->op;
+}
+
+static bool is_dim(const Value *x, const Dim *dim) {
+  double number;
+  if (dim_is_constant(dim)) return value_number(x, &number) && number == (double)dim_value(dim);
+  const Op *op = behind_reshapes(x);
+  if (op && op->kind == OP_cast) op = op->operands[0]->op;
+  return op && op->kind == OP_dim_value && op_attribute(op, ATTRIBUTE_value)->dim == dim;
+}
+
+/* x - mean(x) over the axes: its sum over them is 0. */
+static bool is_centred(Gradient *g, const Value *value, const int64_t *axes, int count) {
+  const Op *sub = value->op;
+  if (!sub || sub->kind != OP_sub) return false;
+  const Value *x = sub->operands[0];
+  const Op *mean = behind_reshapes(sub->operands[1]);
+  if (!mean || mean->kind != OP_div || !is_flat(sub->operands[1], x->type.rank, axes, count))
+    return false;
+  const Op *sum = behind_reshapes(mean->operands[0]);
+  if (!sum || sum->kind != OP_sum || sum->operands[0] != x) return false;
+  unsigned mask = 0;
+  const Dim *terms = dim_constant(g->module->dims, 1);
+  for (int i = 0; i < count; i++) {
+    mask |= 1u << axes[i];
+    terms = dim_mul(g->module->dims, terms, x->type.dims[axes[i]]);
+  }
+  return type_equal(&value->type, &x->type) && mask == op_axes(sum) && terms &&
+         is_dim(mean->operands[1], terms);
+}
+
+/* The sum of a share over axes; NULL: 0. A factor that is the same along them is multiplied
+ * afterwards: so batch norm's gradient needs the sums of d and of d * x alone. */
+static Value *sum_share(Gradient *g, Value *share, const int64_t *axes, int count, bool keepdims) {
+  int rank = share->type.rank;
+  if (count == 0) return share;
+  if (is_centred(g, share, axes, count)) return NULL;
+  for (int side = 0; side < 2 && share->op && share->op->kind == OP_mul; side++) {
+    Value *flat = share->op->operands[side], *rest = share->op->operands[1 - side];
+    int64_t moved[MOST_AXES];
+    if (!is_flat(flat, rank, axes, count)) continue;
+    for (int i = 0; i < count; i++) moved[i] = axes[i] - (rank - rest->type.rank);
+    rest = sum_share(g, rest, moved, count, true);
+    return rest ? slope_mul(g, rest, flat) : NULL;
+  }
+  for (int i = 0; i < count && keepdims; i++) /* of rows alone: else with the sum for a bias */
+    keepdims = axes[i] >= rank - count;
+  Type type = share->type;
+  Value *sum = slope_sum(g, share, axes, count, keepdims);
+  if (keepdims) return sum;
+  for (int i = 0; i < count; i++) type.dims[axes[i]] = dim_constant(g->module->dims, 1);
+  return slope_reshape(g, sum, &type);
+}
+
 /* An axis along which `from` is repeated is summed over; where the share is repeated along it too,
  * that is a product. */
 Value *slope_unbroadcast(Gradient *g, Value *share, const Type *from, const Type *to) {
   int64_t axes[MOST_AXES];
   int count = 0, lead = to->rank - from->rank, absent = to->rank - share->type.rank;
-  bool stay = true; /* the axes that are summed over are 1 in the operand */
   const Dim *one = dim_constant(g->module->dims, 1), *repeats = one;
   Type rest = {.element = share->type.element};
   for (int i = 0; i < to->rank; i++) {
@@ -136,12 +201,12 @@ Value *slope_unbroadcast(Gradient *g, Value *share, const Type *from, const Type
       repeats = dim_mul(g->module->dims, repeats, to->dims[i]);
     else if (repeated) {
       axes[count++] = i - absent;
-      stay = stay && i >= lead;
       n = one;
     }
     if (i >= lead && i >= absent) rest.dims[rest.rank++] = n;
   }
-  share = slope_sum(g, share, axes, count, stay);
+  share = sum_share(g, share, axes, count, true);
+  if (!share) return NULL;
   share = slope_reshape(g, share, &rest);
   if (dim_is(repeats, 1)) return share;
   return slope_mul(g, share, slope_dim(g, share->type.element, repeats));
@@ -157,7 +222,8 @@ bool gradient_wants(const Gradient *g, int operand) {
  * used in many places would else have a gradient for each until the end. */
 static void give(Gradient *g, int operand, Value *share, const Op *slice) {
   double number;
-  if (!gradient_wants(g, operand) || (value_number(share, &number) && number == 0)) return;
+  if (!share || !gradient_wants(g, operand)) return;
+  if (value_number(share, &number) && number == 0) return;
   GradientSlot *slot = &g->slots[g->op->operands[operand]->mark];
   for (size_t i = 0; !slice && i < slot->shares.count; i++) {
     GradientShare *first = &slot->shares.items[i];

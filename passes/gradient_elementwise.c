@@ -88,7 +88,7 @@ GRADIENT(sub) {
   if (!gradient_wants(g, 1)) return;
   Value *y = gradient_x(g, 1);
   Value *share = slope_unbroadcast(g, g->of[0], &y->type, &op_result(g->op)->type);
-  gradient_give(g, 1, slope_neg(g, share)); /* of fewer elements */
+  gradient_give(g, 1, share ? slope_neg(g, share) : NULL); /* of fewer elements */
 }
 
 static bool is_zero(const Value *x) {

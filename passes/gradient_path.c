@@ -116,12 +116,16 @@ bool gradient_refuse(PassContext *context, const Op *grad) {
   const char *loss = loss_name(context, grad), *last = loss ? loss : "the loss";
   int names = 0;
   text_string(&text, last);
+  bool behind = false; /* the cut: of what lies there the nearest is named */
   for (size_t i = path.count; i > 0; i--) {
     const char *name = name_of(path.items[i - 1]);
-    if (strcmp(name, last) == 0) continue;
+    bool is_new = strcmp(name, last) != 0 || path.items[i - 1] == cut;
     last = name;
+    if (!is_new) continue;
     if (++names < MOST_NAMES) text_format(&text, " <- %s", name);
     if (names == MOST_NAMES) text_string(&text, " <- ..");
+    if (behind && names < MOST_NAMES) names = MOST_NAMES - 1;
+    behind = behind || path.items[i - 1] == cut;
   }
   text_format(&text, " <- %s", ends(context, wrt, count));
   Span span = grad->at ? grad->at->span : SPAN_NONE;
