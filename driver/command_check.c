@@ -12,7 +12,8 @@ typedef struct {
   Session *session;
   Compilation c;
   Text out;
-  MemorySum *naive; /* of each function, before the pipeline */
+  MemorySum *naive;          /* of each function, before the pipeline */
+  int64_t *flops, *products; /* of each, of a step with its gradient; -1: too many */
 } Checking;
 
 static const char *dims_text(const Checking *k) {
@@ -28,6 +29,11 @@ static const char *dims_text(const Checking *k) {
   return text_get(&text);
 }
 
+/* What a report is about: a step's value and the first values are not. */
+static bool is_shown(const Function *f) {
+  return f->kind == FUNCTION_MODEL || f->kind == FUNCTION_TRAIN;
+}
+
 /* FLOPs with each size at its least: one image. */
 static int64_t flops_of_one(const Function *f, bool products) {
   const Dim *flops = function_flops(f, products);
@@ -35,9 +41,20 @@ static int64_t flops_of_one(const Function *f, bool products) {
 }
 
 static void print_entry(Checking *k, const Function *f) {
-  text_format(&k->out, "%s   model %s%s\n", k->c.module->files.items[0], f->name, dims_text(k));
+  text_format(&k->out, "%s   %s %s%s\n", k->c.module->files.items[0], function_kind_names[f->kind],
+              f->name, dims_text(k));
   check_rows_print(&k->out, &k->c.extra, k->c.module, f, k->session->sources,
                    option_given(k->session->options, OPTION_all));
+}
+
+/* The layers of models; of steps where there is no model. */
+static void print_tables(Checking *k) {
+  const Module *module = k->c.module;
+  FunctionKind kind = FUNCTION_TRAIN;
+  for (size_t i = 0; i < module->functions.count; i++)
+    if (module->functions.items[i]->kind == FUNCTION_MODEL) kind = FUNCTION_MODEL;
+  for (size_t i = 0; i < module->functions.count; i++)
+    if (module->functions.items[i]->kind == kind) print_entry(k, module->functions.items[i]);
 }
 
 static void parameter_totals(const Module *module, int64_t *numbers, int64_t *bytes, int *tensors) {
@@ -65,10 +82,13 @@ static void print_totals(Checking *k) {
     text_format(&k->out, " bytes (%.1f MiB)\n", (double)bytes / 0x1p20);
   else
     text_format(&k->out, " bytes (%.1f KiB)\n", (double)bytes / 1024);
+}
+
+static void print_arithmetic(Checking *k) {
   for (size_t i = 0; i < k->c.module->functions.count; i++) {
     const Function *f = k->c.module->functions.items[i];
-    int64_t all = flops_of_one(f, false), products = flops_of_one(f, true);
-    if (f->kind != FUNCTION_MODEL || all <= 0) continue;
+    int64_t all = k->flops[i], products = k->products[i];
+    if (!is_shown(f) || all <= 0) continue;
     text_format(&k->out,
                 " arithmetic  %s  %.3f %s with each dim at its least, %.1f %% in products\n",
                 f->name, all >= 1000000000 ? (double)all / 1e9 : (double)all / 1e6,
@@ -104,7 +124,7 @@ static json_t *entry_json(Checking *k, const Function *f) {
   Arena *arena = k->session->arena;
   json_t *entry = json_object(), *inputs = json_array(), *outputs = json_array();
   json_object_set_new(entry, "name", json_string(f->name));
-  json_object_set_new(entry, "kind", json_string("model"));
+  json_object_set_new(entry, "kind", json_string(function_kind_names[f->kind]));
   for (int i = 0; i < f->body->argument_count; i++)
     json_array_append_new(
         inputs, port_json(arena, f->body->arguments[i]->name, &f->body->arguments[i]->type));
@@ -113,7 +133,6 @@ static json_t *entry_json(Checking *k, const Function *f) {
                           port_json(arena, f->results.items[i].name, &f->results.items[i].type));
   json_object_set_new(entry, "inputs", inputs);
   json_object_set_new(entry, "outputs", outputs);
-  json_object_set_new(entry, "flop", json_integer(flops_of_one(f, false)));
   json_object_set_new(entry, "layers",
                       check_rows_json(&k->c.extra, k->c.module, f, k->session->sources));
   return entry;
@@ -138,7 +157,7 @@ static json_t *report_json(Checking *k) {
     json_array_append_new(t->kind == TENSOR_PARAM ? parameters : states, row);
   }
   for (size_t i = 0; i < module->functions.count; i++)
-    if (module->functions.items[i]->kind == FUNCTION_MODEL)
+    if (is_shown(module->functions.items[i]))
       json_array_append_new(entries, entry_json(k, module->functions.items[i]));
   json_object_set_new(report, "dims", dims);
   json_object_set_new(report, "parameters", parameters);
@@ -151,8 +170,22 @@ static json_t *report_json(Checking *k) {
 static void sum_naive(Checking *k) {
   const Module *module = k->c.module;
   k->naive = ARENA_ARRAY(k->session->arena, module->functions.count + 1, MemorySum);
+  k->flops = ARENA_ARRAY(k->session->arena, module->functions.count + 1, int64_t);
+  k->products = ARENA_ARRAY(k->session->arena, module->functions.count + 1, int64_t);
   for (size_t i = 0; i < module->functions.count; i++)
     k->naive[i] = memory_naive(module->functions.items[i]);
+}
+
+/* After `gradient`, where a step is whole, and before kernels are chosen. */
+static bool count_flops(void *user, const Pass *pass, const PassEffect *effect, Module *module) {
+  Checking *k = user;
+  (void)effect;
+  if (strcmp(pass->name, "gradient") != 0) return true;
+  for (size_t i = 0; i < module->functions.count; i++) {
+    k->flops[i] = flops_of_one(module->functions.items[i], false);
+    k->products[i] = flops_of_one(module->functions.items[i], true);
+  }
+  return true;
 }
 
 static const char *peak_place(const Checking *k, const MemoryReport *report) {
@@ -165,7 +198,7 @@ static const char *peak_place(const Checking *k, const MemoryReport *report) {
 static void print_memory(Checking *k) {
   for (size_t i = 0; i < k->c.module->functions.count; i++) {
     const Function *f = k->c.module->functions.items[i];
-    if (f->kind != FUNCTION_MODEL) continue;
+    if (!is_shown(f)) continue;
     MemoryReport report = memory_report(k->session->arena, f, k->naive[i]);
     text_format(&k->out, " memory      %s  %.2f MiB planned, %.2f the least possible%s\n", f->name,
                 (double)report.plan / 0x1p20, (double)report.bound / 0x1p20,
@@ -173,11 +206,13 @@ static void print_memory(Checking *k) {
   }
 }
 
-static void add_memory_json(Checking *k, json_t *report) {
+static void add_costs_json(Checking *k, json_t *report) {
   json_t *entries = json_object_get(report, "entries");
   for (size_t i = 0, n = 0; i < k->c.module->functions.count; i++) {
     const Function *f = k->c.module->functions.items[i];
-    if (f->kind != FUNCTION_MODEL) continue;
+    if (!is_shown(f)) continue;
+    json_t *entry = json_array_get(entries, n++);
+    json_object_set_new(entry, "flop", json_integer(k->flops[i]));
     MemoryReport m = memory_report(k->session->arena, f, k->naive[i]);
     json_t *memory = json_pack("{s:I,s:I,s:I}", "naive", (json_int_t)m.naive.bytes, "bound",
                                (json_int_t)m.bound, "plan", (json_int_t)m.plan);
@@ -185,7 +220,7 @@ static void add_memory_json(Checking *k, json_t *report) {
       json_object_set_new(memory, "peak",
                           json_pack("{s:i,s:i}", "line", m.steps[m.peak].op->at->line, "column",
                                     m.steps[m.peak].op->at->column));
-    json_object_set_new(json_array_get(entries, n++), "memory", memory);
+    json_object_set_new(entry, "memory", memory);
   }
 }
 
@@ -199,18 +234,17 @@ int command_check(Session *session) {
   bool json = option_given(session->options, OPTION_json);
   if (json) {
     json_t *report = report_json(&k);
-    if (!compile_passes(&k.c, NULL, NULL)) return EXIT_INPUT;
-    add_memory_json(&k, report);
+    if (!compile_passes(&k.c, count_flops, &k)) return EXIT_INPUT;
+    add_costs_json(&k, report);
     json_dumpf(report, stdout, JSON_COMPACT);
     fputc('\n', stdout);
     json_decref(report);
     return EXIT_DONE;
   }
-  for (size_t i = 0; i < k.c.module->functions.count; i++)
-    if (k.c.module->functions.items[i]->kind == FUNCTION_MODEL)
-      print_entry(&k, k.c.module->functions.items[i]);
+  print_tables(&k);
   print_totals(&k);
-  if (!compile_passes(&k.c, NULL, NULL)) return EXIT_INPUT;
+  if (!compile_passes(&k.c, count_flops, &k)) return EXIT_INPUT;
+  print_arithmetic(&k);
   print_memory(&k);
   return output_text(session, &k.out) ? EXIT_DONE : EXIT_INPUT;
 }
