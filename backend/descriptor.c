@@ -61,7 +61,10 @@ const char *entry_symbol(Arena *arena, const NativeProgram *program, const Progr
 }
 
 bool program_has_variables(const NativeProgram *program) {
-  return program->parameter_bytes > 0;
+  for (size_t i = 0; i < program->tensors.count; i++)
+    if (program->tensors.items[i].offset >= 0 && program->tensors.items[i].role != ROLE_MEMORY)
+      return true;
+  return false;
 }
 
 /* ---- constants ---- */
@@ -202,10 +205,10 @@ static LLVMValueRef tensors_table(Writer *w) {
   for (size_t i = 0; i < count; i++) {
     const ProgramTensor *row = &w->program->tensors.items[i];
     const Tensor *tensor = row->tensor;
-    rows[i] = STRUCTURE(
-        w, string(w, tensor->name), number(w, tensor->type.element), number(w, tensor->type.rank),
-        bound_shape(w, &tensor->type), number(w, row->bytes), number(w, row->offset),
-        number(w, row->of_training ? 2 : tensor->kind), string(w, place_of(w, tensor->at)));
+    rows[i] = STRUCTURE(w, string(w, tensor->name), number(w, tensor->type.element),
+                        number(w, tensor->type.rank), bound_shape(w, &tensor->type),
+                        number(w, row->bytes), number(w, row->offset), number(w, row->role),
+                        string(w, place_of(w, tensor->at)));
   }
   return array(w, rows, count, "tensors");
 }

@@ -367,6 +367,11 @@ static void print_functions(Writer *w) {
                 "/* Parameters, states and random counters to their first values. */\n"
                 "%s_status %s_init(%s_context *net, uint64_t seed);\n",
                 n, n, n);
+  if (has(w, "reset"))
+    text_format(w->text,
+                "/* Those states alone that a model writes. */\n"
+                "%s_status %s_reset(%s_context *net);\n",
+                n, n, n);
   if (has(w, "save"))
     text_format(w->text,
                 "/* Parameters and layers' states from safetensors, all names or no change (and "

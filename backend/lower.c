@@ -50,7 +50,7 @@ static void lay_out_tensors(Lowerer *lw) {
       Tensor *tensor = module->tensors.items[i];
       if ((int)tensor->kind != kind) continue;
       int64_t bytes = type_bytes_at_bound(&tensor->type);
-      ProgramTensor row = {tensor, -1, bytes, tensor_is_of_training(module, tensor)};
+      ProgramTensor row = {tensor, -1, bytes, tensor_role(module, tensor)};
       bool written = tensor->mark != 0;
       tensor->mark = (int64_t)p->tensors.count;
       if (!tensor->data || written) {

@@ -55,7 +55,7 @@ typedef struct {
 typedef struct {
   const Tensor *tensor;
   int64_t offset, bytes;
-  bool of_training; /* an optimizer's, no part of the network */
+  TensorRole role;
 } ProgramTensor;
 
 typedef struct {

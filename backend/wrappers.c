@@ -8,16 +8,17 @@
 
 /* A type letter a parameter, the first for the result: p pointer, i int, l uint64_t, m the model's
  * table (given to dlrt alone), v nothing. `when`: A always, L if there is something to load, P with
- * parameters at run time, I if an entry gives them first values, R if random numbers are drawn. */
+ * parameters at run time, I if an entry gives them first values, S
+ * if one does so for what models write, R if random numbers are drawn. */
 typedef struct {
   const char *name, *signature;
   char when;
 } Wrapper;
 
 static const Wrapper wrappers[] = {
-    {"open", "imppi", 'A'}, {"close", "vp", 'A'}, {"load", "ipp", 'L'},  {"save", "ipp", 'P'},
-    {"init", "ipl", 'I'},   {"count", "im", 'A'}, {"at", "ipip", 'A'},   {"find", "ippp", 'A'},
-    {"seed", "vpl", 'R'},   {"text", "pi", 'A'},  {"detail", "pp", 'A'},
+    {"open", "imppi", 'A'}, {"close", "vp", 'A'}, {"load", "ipp", 'L'}, {"save", "ipp", 'P'},
+    {"init", "ipl", 'I'},   {"reset", "ip", 'S'}, {"count", "im", 'A'}, {"at", "ipip", 'A'},
+    {"find", "ippp", 'A'},  {"seed", "vpl", 'R'}, {"text", "pi", 'A'},  {"detail", "pp", 'A'},
 };
 
 static LLVMTypeRef type_of(Emission *e, char letter) {
@@ -119,8 +120,11 @@ bool wrapper_is_made(const NativeProgram *p, DescriptorOptions options, const ch
     case 'R':
       return p->draws;
     case 'I':
+    case 'S':
       for (size_t k = 0; k < p->entries.count; k++)
-        if (p->entries.items[k].function->kind == FUNCTION_INIT) return true;
+        if (!entry_is_called(&p->entries.items[k]) &&
+            strcmp(p->entries.items[k].function->name, wrappers[i].name) == 0)
+          return true;
       return false;
     default:
       return true;

@@ -1,5 +1,6 @@
 #include "driver/compile.h"
 
+#include "driver/entries.h"
 #include "driver/ir_file.h"
 
 #include "ir/module_text.h"
@@ -130,37 +131,11 @@ static Module *load_dl(Compilation *c) {
     elaborate_options.entry_count = (int)options->values[OPTION_entry].count;
   }
   elaborate_options.training = wants_training(options);
+  elaborate_options.initialisers = options->command == COMMAND_build;
   double start = now_ms();
   Module *module = elaborate(session->arena, session->diagnostics, &elaborate_options, &c->extra);
   c->elaborate_ms = now_ms() - start;
   return module;
-}
-
-static bool is_used(const Block *block, const char *tensor) {
-  for (const Op *op = block->first; op; op = op->next)
-    if ((op->kind == OP_read || op->kind == OP_write) && strcmp(op->symbol, tensor) == 0)
-      return true;
-  return false;
-}
-
-/* Parameters that are given become constants: what learns them is left out. */
-static void drop_training(Module *module) {
-  size_t kept = 0;
-  for (size_t i = 0; i < module->functions.count; i++)
-    if (module->functions.items[i]->kind == FUNCTION_MODEL)
-      module->functions.items[kept++] = module->functions.items[i];
-  if (!kept || kept == module->functions.count) return;
-  module->functions.count = kept;
-  module->schedule.count = 0;
-  size_t tensors = 0;
-  for (size_t i = 0; i < module->tensors.count; i++) {
-    bool used = false;
-    for (size_t k = 0; k < kept && !used; k++)
-      used = is_used(module->functions.items[k]->body, module->tensors.items[i]->name);
-    if (used) module->tensors.items[tensors++] = module->tensors.items[i];
-  }
-  module->tensors.count = tensors;
-  module->index = NULL;
 }
 
 static bool read_target(Compilation *c, const char *otherwise) {
@@ -182,7 +157,8 @@ static bool open_file(Session *session, Compilation *c, bool is_text, const char
   c->module = c->is_text_ir ? load_text_ir(session, c->path) : load_dl(c);
   if (!c->module) return false;
   const char *weights = option_text(session->options, OPTION_weights, NULL);
-  if (weights) drop_training(c->module);
+  if (session->options->command == COMMAND_build) entries_add_reset(c->module);
+  if (weights) entries_drop_training(c->module);
   return !weights || weights_load(session, c->module, weights, &c->notes);
 }
 

@@ -264,7 +264,9 @@ bool weights_load(Session *session, Module *module, const char *path, WeightsNot
     Candidate c = {renamed(&l, file->tensors[i].name), &file->tensors[i], false};
     vec_push(l.arena, &l.candidates, c);
   }
-  for (size_t i = 0; i < module->tensors.count; i++) check(&l, module->tensors.items[i]);
+  for (size_t i = 0; i < module->tensors.count; i++)
+    if (tensor_role(module, module->tensors.items[i]) != ROLE_MEMORY)
+      check(&l, module->tensors.items[i]);
   if (l.missing || l.other_shape) {
     report(&l);
     return false;

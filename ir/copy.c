@@ -163,8 +163,8 @@ static void copy_block(Copier *c, Block *to, const Block *from) {
   to->while_ = mapped(c, from->while_);
 }
 
-static void copy_function(Copier *c, const Function *from) {
-  Function *to = module_add_function(c->to, from->kind, from->name);
+static Function *copy_function(Copier *c, const Function *from, const char *name) {
+  Function *to = module_add_function(c->to, from->kind, name);
   c->function = to;
   for (size_t i = 0; i < from->dims.count; i++)
     vec_push(c->arena, &to->dims, dim_symbol_at(c->to->dims, from->dims.items[i]->number));
@@ -187,6 +187,12 @@ static void copy_function(Copier *c, const Function *from) {
   to->arena_align = from->arena_align;
   copy_block(c, to->body, from->body);
   to->next_number = from->next_number;
+  return to;
+}
+
+Function *function_copy(Module *module, const Function *from, const char *name) {
+  Copier c = {.arena = module->arena, .to = module};
+  return copy_function(&c, from, intern(module->names, name));
 }
 
 Module *module_copy(Arena *arena, const Module *from) {
@@ -209,7 +215,8 @@ Module *module_copy(Arena *arena, const Module *from) {
     tensor->data = copy_data(&c, t->data);
     tensor->place = t->place;
   }
-  for (size_t i = 0; i < from->functions.count; i++) copy_function(&c, from->functions.items[i]);
+  for (size_t i = 0; i < from->functions.count; i++)
+    copy_function(&c, from->functions.items[i], from->functions.items[i]->name);
   for (size_t i = 0; i < from->schedule.count; i++) {
     ScheduledStep step = from->schedule.items[i];
     step.entry = copy_name(&c, step.entry);

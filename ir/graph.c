@@ -46,26 +46,34 @@ static const char *name_in(const Function *function, const Tensor *tensor) {
   return inside ? tensor->name + length + 1 : NULL;
 }
 
-bool tensor_is_of_training(const Module *module, const Tensor *tensor) {
-  if (tensor->kind != TENSOR_STATE) return false;
-  bool trained = false;
+static bool block_writes(const Block *block, const char *tensor) {
+  for (const Op *op = block->first; op; op = op->next)
+    if (op->kind == OP_write && strcmp(op->symbol, tensor) == 0) return true;
+  return false;
+}
+
+TensorRole tensor_role(const Module *module, const Tensor *tensor) {
+  if (tensor->kind != TENSOR_STATE) return ROLE_PARAMETER;
+  bool trained = false, used = false;
   for (size_t i = 0; i < module->functions.count; i++) {
     const Function *function = module->functions.items[i];
+    if (function->kind == FUNCTION_MODEL && block_writes(function->body, tensor->name))
+      return ROLE_MEMORY;
     if (function->kind == FUNCTION_TRAIN) {
-      if (name_in(function, tensor)) return true;
+      if (name_in(function, tensor)) return ROLE_TRAINING;
       trained = true;
-    } else if (function->kind != FUNCTION_INIT && block_uses(function->body, tensor->name)) {
-      return false;
+    } else if (function->kind != FUNCTION_INIT) {
+      used = used || block_uses(function->body, tensor->name);
     }
   }
-  return trained;
+  return trained && !used ? ROLE_TRAINING : ROLE_STATE;
 }
 
 const char *function_optimizer(const Function *function) {
   const Module *module = function->module;
   for (size_t i = 0; i < module->tensors.count; i++) {
     const Tensor *tensor = module->tensors.items[i];
-    if (!tensor_is_of_training(module, tensor) || !block_uses(function->body, tensor->name))
+    if (tensor_role(module, tensor) != ROLE_TRAINING || !block_uses(function->body, tensor->name))
       continue;
     const char *name = name_in(function, tensor), *end;
     if (!name) name = tensor->name;

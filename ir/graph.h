@@ -164,10 +164,12 @@ Tensor *module_add_tensor(Module *module, TensorKind kind, const char *name, Typ
                           const Location *at);
 Function *module_add_function(Module *module, FunctionKind kind, const char *name);
 
-/* A state of training's own, such as an optimizer's moments, is no part of the network: it is named
- * after the train entry it was made in (fit.adam_0.conv2d_0.weight.m), or at least no model nor
- * value entry uses it. */
-bool tensor_is_of_training(const Module *module, const Tensor *tensor);
+/* What a tensor is to those who keep it. A network is its parameters and layers' states (a batch
+ * norm's mean). A state of training's own, such as an optimizer's moments, is named after the train
+ * entry it was made in (fit.adam_0.conv2d_0.weight.m), or at least no model nor value entry uses it.
+ * What a model writes is its memory from call to call. */
+typedef enum { ROLE_PARAMETER, ROLE_STATE, ROLE_TRAINING, ROLE_MEMORY } TensorRole;
+TensorRole tensor_role(const Module *module, const Tensor *tensor);
 /* "adam", from the names of such states that the train entry uses; NULL: it has none. */
 const char *function_optimizer(const Function *function);
 
@@ -193,6 +195,8 @@ int function_operations(const Function *function, bool into_regions);
 int graph_number_values(Function *function);
 /* A deep copy of a whole module in another arena (bisect, diff); data's bytes are shared. */
 Module *module_copy(Arena *arena, const Module *module);
+/* Of one of its functions in the module itself. */
+Function *function_copy(Module *module, const Function *function, const char *name);
 
 /* ---- attributes ---- */
 const AttributeValue *op_attribute(const Op *op, AttributeName name); /* bug() if it has none */

@@ -84,6 +84,7 @@ dlrt_status dlrt_open(const dlrt_model *model, dlrt_context **context, void *mem
   /* A pool of one was started if the system refused all threads: it is stopped at once. */
   if (threads > 1 && made->threads == 1) model->threading->stop(&made->pool);
   *context = made;
+  dlrt_reset(made);
   return DLRT_OK;
 }
 
@@ -104,18 +105,30 @@ void dlrt_seed(dlrt_context *context, uint64_t seed) {
   memset(slots + 1, 0, (size_t)(8 * (1 + model->entry_count)));
 }
 
+static int64_t find_first_values(const dlrt_model *model, const char *name) {
+  for (int64_t e = 0; e < model->entry_count; e++)
+    if (model->entries[e].kind == DLRT_INIT_ENTRY && strcmp(model->entries[e].name, name) == 0)
+      return e;
+  return -1;
+}
+
 dlrt_status dlrt_init(dlrt_context *context, uint64_t seed) {
   const dlrt_model *model = context->model;
+  int64_t entry = find_first_values(model, "init");
   context->error.text[0] = 0;
-  for (int64_t e = 0; e < model->entry_count; e++) {
-    if (model->entries[e].kind != DLRT_INIT_ENTRY) continue;
-    memset(context->parameters, 0, (size_t)model->parameter_bytes);
-    dlrt_seed(context, seed);
-    dlrt_status status = dlrt_call(context, e, NULL, NULL, NULL);
-    dlrt_seed(context, seed); /* what it drew counts for nothing */
-    return status;
-  }
-  return dlrt_fail(&context->error, DLRT_BAD_ARGUMENT, "'%s' has no first values", model->name);
+  if (entry < 0)
+    return dlrt_fail(&context->error, DLRT_BAD_ARGUMENT, "'%s' has no first values", model->name);
+  memset(context->parameters, 0, (size_t)model->parameter_bytes);
+  dlrt_seed(context, seed);
+  dlrt_status status = dlrt_call(context, entry, NULL, NULL, NULL);
+  dlrt_seed(context, seed); /* what it drew counts for nothing */
+  return status;
+}
+
+dlrt_status dlrt_reset(dlrt_context *context) {
+  int64_t entry = find_first_values(context->model, "reset");
+  context->error.text[0] = 0;
+  return entry < 0 ? DLRT_OK : dlrt_call(context, entry, NULL, NULL, NULL);
 }
 
 int dlrt_threads(const dlrt_context *context) {

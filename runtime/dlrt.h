@@ -54,13 +54,16 @@ size_t dlrt_context_size(const dlrt_model *model, int threads);
 
 /* `memory`: dlrt_context_size bytes aligned to DLRT_ALIGN, or NULL to allocate them. At most
  * `threads` threads and never more than the machine grants; 0 (with NULL only): all of those.
- * Parameters and states begin as zeros. On failure *context is NULL. */
+ * Parameters and states begin as zeros, what models write with its first values. On failure
+ * *context is NULL. */
 dlrt_status dlrt_open(const dlrt_model *model, dlrt_context **context, void *memory, int threads);
 void dlrt_close(dlrt_context *context);
 int dlrt_threads(const dlrt_context *context);
 /* Parameters, states and random counters to their first values. BAD_ARGUMENT: the model has no
  * entry for that. */
 dlrt_status dlrt_init(dlrt_context *context, uint64_t seed);
+/* Those states alone that models write to their first values. */
+dlrt_status dlrt_reset(dlrt_context *context);
 /* Random numbers begin anew from this seed (0 after open); nothing for models that draw none. */
 void dlrt_seed(dlrt_context *context, uint64_t seed);
 

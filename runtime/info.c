@@ -73,12 +73,12 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
   if (states) printf("states   %s tensors\n", dlrt_thousands(states));
   printf("memory   %s a context: arena %s", dlrt_bytes_text((double)dlrt_context_size(model, 1)),
          dlrt_bytes_text((double)model->arena_bytes));
-  int64_t kinds[3] = {0};
+  int64_t kinds[DLRT_MEMORY + 1] = {0};
   for (int64_t i = 0; i < model->tensor_count; i++)
-    if (model->tensors[i].offset >= 0 && model->tensors[i].kind <= DLRT_OPTIMIZER)
+    if (model->tensors[i].offset >= 0 && model->tensors[i].kind <= DLRT_MEMORY)
       kinds[model->tensors[i].kind] += DLRT_ROUND(model->tensors[i].bytes);
-  static const char *const names[] = {"parameters", "states", "optimizer"};
-  for (int k = 2; k >= 0; k--)
+  static const char *const names[] = {"parameters", "states", "optimizer", "memory"};
+  for (int k = DLRT_MEMORY; k >= 0; k--)
     if (kinds[k]) printf(", %s %s", names[k], dlrt_bytes_text((double)kinds[k]));
   if (model->scratch_bytes)
     printf(", scratch %s a thread", dlrt_bytes_text((double)model->scratch_bytes));

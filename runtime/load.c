@@ -57,7 +57,7 @@ static dlrt_status load_tensors(dlrt_context *context, const char *path) {
   if (status) return status;
   for (int64_t i = 0; !status && i < model->tensor_count; i++) {
     const dlrt_tensor *tensor = &model->tensors[i];
-    if (tensor->offset < 0) continue;
+    if (tensor->offset < 0 || tensor->kind == DLRT_MEMORY) continue;
     const dlrt_stored *found = dlrt_safetensors_find(&file, tensor->name);
     if (!found && tensor->kind == DLRT_OPTIMIZER) continue;
     status = check_tensor(path, tensor, found, &context->error);
@@ -65,7 +65,7 @@ static dlrt_status load_tensors(dlrt_context *context, const char *path) {
   }
   for (int64_t i = 0; !status && i < model->tensor_count; i++) {
     const dlrt_tensor *tensor = &model->tensors[i];
-    if (tensor->offset < 0) continue;
+    if (tensor->offset < 0 || tensor->kind == DLRT_MEMORY) continue;
     const dlrt_stored *found = dlrt_safetensors_find(&file, tensor->name);
     if (!found) continue;
     dlrt_convert(found->element, found->data, tensor->element, context->parameters + tensor->offset,
@@ -125,7 +125,7 @@ dlrt_status dlrt_save(dlrt_context *context, const char *path) {
   int count = 0;
   for (int64_t i = 0; i < model->tensor_count; i++) {
     const dlrt_tensor *tensor = &model->tensors[i];
-    if (tensor->offset < 0 || tensor->kind == DLRT_OPTIMIZER) continue;
+    if (tensor->offset < 0 || tensor->kind > DLRT_STATE) continue;
     dlrt_stored *stored = &tensors[count++];
     *stored = (dlrt_stored){.name = tensor->name,
                             .element = (dlrt_element)tensor->element,

@@ -69,7 +69,7 @@ dlrt_request dlrt_program_request(const dlrt_program *program) {
 
 static bool has_variables(const dlrt_model *model) {
   for (int64_t i = 0; i < model->tensor_count; i++)
-    if (model->tensors[i].offset >= 0) return true;
+    if (model->tensors[i].offset >= 0 && model->tensors[i].kind != DLRT_MEMORY) return true;
   return false;
 }
 

@@ -45,9 +45,10 @@ typedef struct {
   const char *place; /* "lenet.dl:2" */
 } dlrt_dim;
 
-/* What a step of training learns, what a layer keeps (a batch norm's mean), what an optimizer does.
- * The first two are the network and are saved; the third goes into checkpoints alone. */
-typedef enum { DLRT_PARAMETER, DLRT_STATE, DLRT_OPTIMIZER } dlrt_tensor_kind;
+/* What a step of training learns, what a layer keeps (a batch norm's mean), what an optimizer does,
+ * what a model writes from call to call. The first two are the network and are saved; the others go
+ * into checkpoints alone. */
+typedef enum { DLRT_PARAMETER, DLRT_STATE, DLRT_OPTIMIZER, DLRT_MEMORY } dlrt_tensor_kind;
 
 /* Its shape is fixed (a state with dynamic dims lies at its bound). */
 typedef struct {
@@ -127,7 +128,8 @@ typedef struct {
   const char *place;
 } dlrt_check;
 
-/* TRAIN: a step, whose first result is the loss. INIT: first values of all parameters and states.
+/* TRAIN: a step, whose first result is the loss. INIT: `init`, first values of all parameters and
+ * states; `reset`, of those that models write.
  * VALUE: a step's results outside of training, nothing written; fit_value is that of fit. */
 typedef enum {
   DLRT_MODEL_ENTRY,

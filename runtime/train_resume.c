@@ -132,7 +132,7 @@ static void read_tensors(resuming *r) {
     const dlrt_tensor *tensor = &t->model->tensors[i];
     if (tensor->offset < 0) continue;
     read_tensor(r, tensor, "", t->context->parameters);
-    if (best && tensor->kind != DLRT_OPTIMIZER && !r->code)
+    if (best && tensor->kind <= DLRT_STATE && !r->code)
       read_tensor(r, tensor, "best.", t->best.tensors);
   }
 }

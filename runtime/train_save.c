@@ -95,7 +95,7 @@ static void describe_network(const dlrt_training *t, metadata *m, int64_t epoch,
 /* ---- tensors ---- */
 
 static bool is_network(const dlrt_tensor *tensor) {
-  return tensor->offset >= 0 && tensor->kind != DLRT_OPTIMIZER;
+  return tensor->offset >= 0 && tensor->kind <= DLRT_STATE;
 }
 
 static dlrt_stored stored(const dlrt_tensor *tensor, const char *name, const char *base) {
