@@ -148,23 +148,25 @@ static Value *sum_shares(Gradient *g, GradientSlot *slot) {
 
 /* ---- one grad ---- */
 
-/* Gives every value of the block up to `grad` a slot, and says which depend on what is
- * differentiated by. */
-static GradientSlot *make_slots(Arena *scratch, const Op *grad) {
-  const Block *block = grad->block;
+GradientSlot *gradient_slots(Arena *scratch, const Block *block, const Op *end,
+                             Value *const *wanted, int wanted_count) {
   int64_t count = 0;
   for (int i = 0; i < block->argument_count; i++) block->arguments[i]->mark = count++;
-  for (Op *op = block->first; op != grad; op = op->next)
+  for (Op *op = block->first; op != end; op = op->next)
     for (int i = 0; i < op->result_count; i++) op->results[i]->mark = count++;
-  GradientSlot *slots = ARENA_ARRAY(scratch, (size_t)count, GradientSlot);
-  for (int i = 1; i < grad->operand_count; i++) slots[grad->operands[i]->mark].is_wanted = true;
-  for (const Op *op = block->first; op != grad; op = op->next)
+  GradientSlot *slots = ARENA_ARRAY(scratch, (size_t)count + 1, GradientSlot);
+  for (int i = 0; i < wanted_count; i++) slots[wanted[i]->mark].is_wanted = true;
+  for (const Op *op = block->first; op != end; op = op->next)
     for (int i = 0; i < op->operand_count; i++)
       if (slots[op->operands[i]->mark].is_wanted && gradient_passes(op, i))
         for (int k = 0; k < op->result_count; k++)
           if (element_is_float(op->results[k]->type.element))
             slots[op->results[k]->mark].is_wanted = true;
   return slots;
+}
+
+Value *gradient_total(Gradient *g, const Value *x) {
+  return sum_shares(g, &g->slots[x->mark]);
 }
 
 static void differentiate_op(Gradient *g, const Op *op) {
@@ -183,11 +185,16 @@ static void differentiate_op(Gradient *g, const Op *op) {
   if (reached && wanted) gradient_rules[op->kind]->run(g);
 }
 
+void gradient_through(Gradient *g, const Op *last) {
+  for (const Op *op = last; op; op = op->previous) differentiate_op(g, op);
+}
+
 static void replace_grad(PassContext *context, Op *grad) {
   Gradient g = {.b = builder_before(grad),
                 .module = context->module,
                 .scratch = context->scratch,
-                .slots = make_slots(context->scratch, grad),
+                .slots = gradient_slots(context->scratch, grad->block, grad, grad->operands + 1,
+                                        grad->operand_count - 1),
                 .op = grad};
   Op *before = grad->previous;
   Value *loss = grad->operands[0];
@@ -195,13 +202,13 @@ static void replace_grad(PassContext *context, Op *grad) {
   if (slot->is_wanted)
     vec_push(g.scratch, &slot->shares,
              ((GradientShare){slope_number(&g, loss->type.element, 1), NULL}));
-  for (const Op *op = before; op; op = op->previous) differentiate_op(&g, op);
+  gradient_through(&g, before);
   g.b.at = grad->at;
   g.b.layer = grad->layer;
   for (int i = 1; i < grad->operand_count; i++) {
     Value *x = grad->operands[i];
     g.op = x->op ? x->op : grad;
-    Value *sum = sum_shares(&g, &g.slots[x->mark]);
+    Value *sum = gradient_total(&g, x);
     sum = sum ? slope_full(&g, sum, &x->type) : slope_zeros(&g, &x->type);
     grad->results[i - 1]->forward = sum;
   }
@@ -216,12 +223,13 @@ typedef struct {
   bool ok;
 } Walk;
 
-static void walk_block(Block *block, void *user) {
-  Walk *walk = user;
+/* Regions first: what they are made of may be differentiated. */
+static void walk_block(Walk *walk, Block *block) {
   for (Op *op = block->first; op; op = op->next) op->mark = 0;
   for (Op *op = block->first, *next; op; op = next) {
     next = op->next;
     op_follow(op);
+    if (op->region) walk_block(walk, op->region);
     if (op->kind != OP_grad) continue;
     if (gradient_refuse(walk->context, op))
       walk->ok = false;
@@ -234,7 +242,7 @@ bool pass_gradient(PassContext *context) {
   Walk walk = {context, true};
   for (size_t i = 0; i < context->module->functions.count; i++) {
     Function *function = context->module->functions.items[i];
-    function_blocks(function, walk_block, &walk);
+    walk_block(&walk, function->body);
     graph_resolve(function);
   }
   return walk.ok;

@@ -72,6 +72,18 @@ Value *slope_full_of(Gradient *g, int result); /* of g->of[result] */
 /* Sums what broadcasting `from` to `to` has repeated; NULL: 0. */
 Value *slope_unbroadcast(Gradient *g, Value *share, const Type *from, const Type *to);
 
+/* ---- going through a block, for the pass itself and for regions ---- */
+/* A slot for every value of the block up to `end` (NULL: all); those that depend on `wanted`, and
+ * they themselves, are wanted. */
+GradientSlot *gradient_slots(Arena *scratch, const Block *block, const Op *end,
+                             Value *const *wanted, int wanted_count);
+/* Runs the rules from `last` to the block's first operation. */
+void gradient_through(Gradient *g, const Op *last);
+/* The sum of all shares of a value; NULL: 0. */
+Value *gradient_total(Gradient *g, const Value *x);
+/* A share of any value of the block. */
+void gradient_seed(Gradient *g, const Value *x, Value *share);
+
 /* ---- building: what is known at once is not built ---- */
 Value *slope_number(Gradient *g, Element element, double value);
 Value *slope_mul(Gradient *g, Value *x, Value *y);

@@ -220,11 +220,8 @@ bool gradient_wants(const Gradient *g, int operand) {
 
 /* Shares of the whole are summed as they come, so that no more than one waits: a weight that is
  * used in many places would else have a gradient for each until the end. */
-static void give(Gradient *g, int operand, Value *share, const Op *slice) {
-  double number;
-  if (!share || !gradient_wants(g, operand)) return;
-  if (value_number(share, &number) && number == 0) return;
-  GradientSlot *slot = &g->slots[g->op->operands[operand]->mark];
+static void add_share(Gradient *g, const Value *x, Value *share, const Op *slice) {
+  GradientSlot *slot = &g->slots[x->mark];
   for (size_t i = 0; !slice && i < slot->shares.count; i++) {
     GradientShare *first = &slot->shares.items[i];
     if (first->slice) continue;
@@ -232,6 +229,17 @@ static void give(Gradient *g, int operand, Value *share, const Op *slice) {
     return;
   }
   vec_push(g->scratch, &slot->shares, ((GradientShare){share, slice}));
+}
+
+static void give(Gradient *g, int operand, Value *share, const Op *slice) {
+  double number;
+  if (!share || !gradient_wants(g, operand)) return;
+  if (value_number(share, &number) && number == 0) return;
+  add_share(g, g->op->operands[operand], share, slice);
+}
+
+void gradient_seed(Gradient *g, const Value *x, Value *share) {
+  if (g->slots[x->mark].is_wanted) add_share(g, x, share, NULL);
 }
 
 void gradient_give(Gradient *g, int operand, Value *share) {

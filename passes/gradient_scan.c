@@ -1,4 +1,344 @@
-/* The gradient of scan. */
+/* The gradient of scan: a scan over the same trips, the last one first.
+ *
+ *   forward   h, ys = scan (each a = %as, carry h = %h0, %w) { .. yield h' emit y }
+ *   gradient  dh0, dw, das = scan (each a, h, dy = the sequences turned round, %w,
+ *                                  carry dh = %dh, carry dw = 0) {
+ *               the body again; dh, da, dw from dh and dy by the rules
+ *               yield dh, dw + .. emit da }
+ *
+ * The forward scan emits, besides what it did, what was carried into each trip, and what would cost
+ * most to make again or cannot be: products and random numbers. The rest of the body is made again.
+ * With a `while` it also emits whether the trip was made; those not made change nothing. */
 #include "passes/gradient.h"
 
-NO_GRADIENT(scan, "the gradient of a scan is not built yet")
+#include "support/bug.h"
+
+#include <string.h>
+
+/* A value of the new region that is not made again, and the emitted one that it is. */
+typedef struct {
+  Value *copy, *kept;
+} Kept;
+
+typedef struct {
+  Gradient *g;
+  Gradient inner; /* in the new region */
+  Op *op;         /* of the forward part */
+  Block *body;    /* its region */
+  int axis;
+  Value **map;           /* of the body's values, by mark, in the new region */
+  bool *is_wanted;       /* operands */
+  VEC(Value *) operands; /* of the new scan */
+  VEC(Kept) kept;
+  Value *made; /* in the new region; NULL: every trip is */
+} Scan;
+
+/* ---- sequences ---- */
+
+static Value *reversed(Gradient *g, Value *x, int axis) {
+  Module *m = g->module;
+  const Dim *start[MOST_AXES], *stop[MOST_AXES], *step[MOST_AXES];
+  int rank = x->type.rank;
+  for (int i = 0; i < rank; i++) {
+    start[i] = dim_constant(m->dims, 0);
+    stop[i] = x->type.dims[i];
+    step[i] = dim_constant(m->dims, 1);
+  }
+  if (dim_is(x->type.dims[axis], 1)) return x;
+  start[axis] = dim_sub(m->dims, stop[axis], step[axis]);
+  stop[axis] = step[axis] = dim_constant(m->dims, -1);
+  Attribute attributes[] = {{ATTRIBUTE_start, attribute_dims(m, start, rank)},
+                            {ATTRIBUTE_stop, attribute_dims(m, stop, rank)},
+                            {ATTRIBUTE_step, attribute_dims(m, step, rank)}};
+  return slope_build(g, OP_slice, &x, 1, attributes, 3);
+}
+
+static const Dim *trips_of(const Op *op, int axis) {
+  for (int i = 0; i < op->operand_count; i++)
+    if (op->region->binds[i] == BIND_EACH) return op->operands[i]->type.dims[axis];
+  bug("a scan without a sequence");
+}
+
+static Type with_trips(const Op *op, const Type *type, int axis) {
+  Type result = *type;
+  for (int a = result.rank++; a > axis; a--) result.dims[a] = result.dims[a - 1];
+  result.dims[axis] = trips_of(op, axis);
+  return result;
+}
+
+/* The forward scan's sequence of a value of its body. A value of fewer axes than the one along
+ * which sequences lie gets leading ones. */
+static Value *emitted(Scan *s, Value *value) {
+  Op *op = s->op;
+  Block *body = s->body;
+  Arena *arena = s->g->module->arena;
+  if (value->type.rank < s->axis) {
+    const Dim *dims[MOST_AXES];
+    int lead = s->axis - value->type.rank;
+    for (int i = 0; i < s->axis; i++)
+      dims[i] = i < lead ? dim_constant(s->g->module->dims, 1) : value->type.dims[i - lead];
+    Builder b = {.function = body->function, .block = body, .at = op->at, .layer = op->layer};
+    value = build_reshape(&b, value, dims, s->axis);
+  }
+  for (int i = 0; i < body->emit_count; i++)
+    if (body->emits[i] == value) return op->results[body->yield_count + i];
+  Type type = with_trips(op, &value->type, s->axis);
+  Value *result = value_new(body->function, type);
+  result->op = op;
+  result->index = op->result_count;
+  size_t emits = (size_t)body->emit_count, results = (size_t)op->result_count;
+  body->emits = arena_grow(arena, body->emits, emits, emits + 1, sizeof *body->emits);
+  body->emits[body->emit_count++] = value;
+  op->results = arena_grow(arena, op->results, results, results + 1, sizeof *op->results);
+  op->results[op->result_count++] = result;
+  return result;
+}
+
+/* ---- the new region ---- */
+
+static Value *bind(Scan *s, Value *operand, const Type *type, BindKind kind) {
+  vec_push(s->g->scratch, &s->operands, operand);
+  return block_add_argument(s->inner.b.block, NULL, *type, kind);
+}
+
+/* An element of the sequence that the forward scan emits of a value of its body. */
+static Value *bind_emitted(Scan *s, Value *value) {
+  Value *sequence = emitted(s, value);
+  Type type = sequence->type;
+  type.rank--;
+  for (int a = s->axis; a < type.rank; a++) type.dims[a] = type.dims[a + 1];
+  Value *part = bind(s, reversed(s->g, sequence, s->axis), &type, BIND_EACH);
+  return slope_reshape(&s->inner, part, &value->type);
+}
+
+static void number_block(const Block *block, int64_t *count) {
+  for (int i = 0; i < block->argument_count; i++) block->arguments[i]->mark = (*count)++;
+  for (const Op *op = block->first; op; op = op->next) {
+    for (int i = 0; i < op->result_count; i++) op->results[i]->mark = (*count)++;
+    if (op->region) number_block(op->region, count);
+  }
+}
+
+static Value **mapped(const Scan *s, Value *const *values, int count) {
+  Value **result = ARENA_ARRAY(s->g->module->arena, (size_t)count + 1, Value *);
+  for (int i = 0; i < count; i++) result[i] = s->map[values[i]->mark];
+  return result;
+}
+
+static void copy_op(Scan *s, Block *to, const Op *op) {
+  Type *types = ARENA_ARRAY(s->g->scratch, (size_t)op->result_count + 1, Type);
+  for (int i = 0; i < op->result_count; i++) types[i] = op->results[i]->type;
+  Op *copy = op_new(to->function, op->kind, mapped(s, op->operands, op->operand_count),
+                    op->operand_count, op->attributes, types, op->result_count);
+  copy->symbol = op->symbol;
+  copy->at = op->at;
+  copy->layer = op->layer;
+  for (int i = 0; i < op->result_count; i++) s->map[op->results[i]->mark] = copy->results[i];
+  if (op->region) {
+    const Block *from = op->region;
+    Block *block = copy->region = block_new(to->function, copy);
+    for (int i = 0; i < from->argument_count; i++)
+      s->map[from->arguments[i]->mark] =
+          block_add_argument(block, NULL, from->arguments[i]->type, from->binds[i]);
+    for (const Op *inner = from->first; inner; inner = inner->next) copy_op(s, block, inner);
+    block->yields = mapped(s, from->yields, from->yield_count);
+    block->yield_count = from->yield_count;
+    block->emits = mapped(s, from->emits, from->emit_count);
+    block->emit_count = from->emit_count;
+    block->while_ = from->while_ ? s->map[from->while_->mark] : NULL;
+  }
+  op_append(to, copy);
+}
+
+/* Random numbers depend on the trip, which is another one in the new scan. */
+static bool is_kept(const Op *op) {
+  return operator_has(op->kind, TRAIT_PRODUCT) || op->kind == OP_random;
+}
+
+/* Arguments for what the body reads, and the body again. */
+static void copy_body(Scan *s) {
+  int64_t count = 0;
+  const Op *last = s->body->last; /* before what `emitted` appends */
+  number_block(s->body, &count);
+  s->map = ARENA_ARRAY(s->g->scratch, (size_t)count, Value *);
+  for (int i = 0; i < s->body->argument_count; i++) {
+    Value *argument = s->body->arguments[i], *operand = s->op->operands[i];
+    Value *part;
+    if (s->body->binds[i] == BIND_CARRY)
+      part = bind_emitted(s, argument);
+    else if (s->body->binds[i] == BIND_EACH)
+      part = bind(s, reversed(s->g, operand, s->axis), &argument->type, BIND_EACH);
+    else
+      part = bind(s, operand, &argument->type, BIND_PLAIN);
+    s->map[argument->mark] = part;
+  }
+  for (const Op *op = s->body->first; last; op = op->next) {
+    if (op->kind != OP_write) copy_op(s, s->inner.b.block, op);
+    if (is_kept(op))
+      vec_push(s->g->scratch, &s->kept,
+               ((Kept){s->map[op_result(op)->mark], bind_emitted(s, op_result(op))}));
+    if (op == last) break;
+  }
+}
+
+static void follow_block(Block *block) {
+  for (Op *op = block->first; op; op = op->next) {
+    op_follow(op);
+    if (op->region) follow_block(op->region);
+  }
+  for (int i = 0; i < block->yield_count; i++) block->yields[i] = value_follow(block->yields[i]);
+  for (int i = 0; i < block->emit_count; i++) block->emits[i] = value_follow(block->emits[i]);
+}
+
+/* The copies of what is kept have served the rules: what was emitted takes their place. */
+static void use_kept(Scan *s) {
+  for (size_t i = 0; i < s->kept.count; i++) {
+    s->kept.items[i].copy->forward = s->kept.items[i].kept;
+    op_remove(s->kept.items[i].copy->op);
+  }
+  follow_block(s->inner.b.block);
+}
+
+/* ---- what is wanted ---- */
+
+/* What is carried is wanted if its first value is, or if what it becomes in some trip is. */
+static void find_wanted(Scan *s) {
+  const Block *body = s->body;
+  int count = s->op->operand_count;
+  s->is_wanted = ARENA_ARRAY(s->g->scratch, (size_t)count + 1, bool);
+  for (int i = 0; i < count; i++) s->is_wanted[i] = gradient_wants(s->g, i);
+  for (bool changed = true; changed;) {
+    VEC(Value *) wanted = {0};
+    changed = false;
+    for (int i = 0; i < count; i++)
+      if (s->is_wanted[i]) vec_push(s->g->scratch, &wanted, body->arguments[i]);
+    const GradientSlot *slots =
+        gradient_slots(s->g->scratch, body, NULL, wanted.items, (int)wanted.count);
+    for (int i = 0, carry = 0; i < count; i++) {
+      if (body->binds[i] != BIND_CARRY) continue;
+      bool becomes = slots[body->yields[carry++]->mark].is_wanted;
+      changed = changed || (becomes && !s->is_wanted[i]);
+      s->is_wanted[i] = s->is_wanted[i] || becomes;
+    }
+  }
+}
+
+/* ---- the rule ---- */
+
+/* In a trip that was not made the old value stays. */
+static Value *if_made(Scan *s, Value *value, Value *otherwise) {
+  return s->made ? slope_where(&s->inner, s->made, value, otherwise) : value;
+}
+
+static Value *total(Scan *s, const Value *argument) {
+  Value *x = s->map[argument->mark], *sum = gradient_total(&s->inner, x);
+  return sum ? slope_full(&s->inner, sum, &x->type) : slope_zeros(&s->inner, &x->type);
+}
+
+static Op *finish(Scan *s) {
+  Gradient *g = s->g;
+  Block *block = s->inner.b.block;
+  int count = block->yield_count + block->emit_count, next = 0;
+  Type *types = ARENA_ARRAY(g->scratch, (size_t)count + 1, Type);
+  for (int i = 0; i < block->yield_count; i++) types[next++] = block->yields[i]->type;
+  for (int i = 0; i < block->emit_count; i++)
+    types[next++] = with_trips(s->op, &block->emits[i]->type, s->axis);
+  Op *op = op_new(block->function, OP_scan, s->operands.items, (int)s->operands.count,
+                  s->op->attributes, types, count);
+  op->at = g->b.at;
+  op->layer = g->b.layer;
+  op->region = block;
+  block->op = op;
+  if (g->b.before)
+    op_insert_before(g->b.before, op);
+  else
+    op_append(g->b.block, op);
+  return op;
+}
+
+GRADIENT(scan) {
+  Op *op = g->op->results[0]->op;
+  Block *body = op->region;
+  int count = op->operand_count, yields = body->yield_count, emits = body->emit_count;
+  Scan s = {.g = g, .inner = *g, .op = op, .body = body};
+  Arena *arena = g->module->arena;
+  s.axis = (int)op_integer(op, ATTRIBUTE_axis);
+  s.inner.b.block = block_new(body->function, NULL);
+  s.inner.b.before = NULL;
+  find_wanted(&s);
+  if (body->while_) {
+    Builder b = {.function = body->function, .block = body, .at = op->at, .layer = op->layer};
+    Attribute yes = {ATTRIBUTE_value, attribute_number(number_integer(1))};
+    s.made =
+        bind_emitted(&s, build_typed(&b, OP_constant, type_scalar(ELEMENT_bool), NULL, &yes, 1));
+  }
+  copy_body(&s);
+  const Op *last = s.inner.b.block->last;
+
+  /* The gradients that come in: of what is carried, and of what the trip emitted. */
+  Value **slopes = ARENA_ARRAY(g->scratch, (size_t)count + 1, Value *);
+  for (int i = 0, carry = 0; i < count; i++) {
+    if (body->binds[i] == BIND_CARRY) {
+      const Type *type = &op->operands[i]->type;
+      Value *from = g->of[carry++];
+      if (!s.is_wanted[i]) continue;
+      from = from ? slope_full(g, from, type) : slope_zeros(g, type);
+      slopes[i] = bind(&s, from, type, BIND_CARRY);
+    }
+  }
+  for (int i = 0; i < count; i++)
+    if (body->binds[i] == BIND_PLAIN && s.is_wanted[i])
+      slopes[i] =
+          bind(&s, slope_zeros(g, &op->operands[i]->type), &op->operands[i]->type, BIND_CARRY);
+  Value **emit_slopes = ARENA_ARRAY(g->scratch, (size_t)emits + 1, Value *);
+  for (int i = 0; i < emits; i++)
+    if (g->of[yields + i])
+      emit_slopes[i] = bind(&s, reversed(g, slope_full_of(g, yields + i), s.axis),
+                            &body->emits[i]->type, BIND_EACH);
+
+  VEC(Value *) wanted = {0};
+  for (int i = 0; i < count; i++)
+    if (s.is_wanted[i]) vec_push(g->scratch, &wanted, s.map[body->arguments[i]->mark]);
+  s.inner.slots =
+      gradient_slots(g->scratch, s.inner.b.block, NULL, wanted.items, (int)wanted.count);
+  for (int i = 0, carry = 0; i < count; i++) {
+    if (body->binds[i] != BIND_CARRY) continue;
+    const Value *next = body->yields[carry++];
+    if (slopes[i]) gradient_seed(&s.inner, s.map[next->mark], slopes[i]);
+  }
+  for (int i = 0; i < emits; i++)
+    if (emit_slopes[i]) gradient_seed(&s.inner, s.map[body->emits[i]->mark], emit_slopes[i]);
+  gradient_through(&s.inner, last);
+  s.inner.b.at = op->at;
+  s.inner.b.layer = op->layer;
+  s.inner.op = op;
+
+  /* What goes on to the trip before, and what goes out. */
+  Block *block = s.inner.b.block;
+  block->yields = ARENA_ARRAY(arena, (size_t)count + 1, Value *);
+  block->emits = ARENA_ARRAY(arena, (size_t)count + 1, Value *);
+  int *place = ARENA_ARRAY(g->scratch, (size_t)count + 1, int);
+  for (int bind_kind = 0; bind_kind < 2; bind_kind++)
+    for (int i = 0; i < count; i++) {
+      if (!slopes[i] || body->binds[i] != (bind_kind ? BIND_PLAIN : BIND_CARRY)) continue;
+      Value *value = total(&s, body->arguments[i]);
+      if (bind_kind) value = slope_binary(&s.inner, OP_add, slopes[i], value);
+      place[i] = block->yield_count;
+      block->yields[block->yield_count++] = if_made(&s, value, slopes[i]);
+    }
+  for (int i = 0; i < count; i++) {
+    if (body->binds[i] != BIND_EACH || !s.is_wanted[i]) continue;
+    Value *value = total(&s, body->arguments[i]);
+    place[i] = block->yield_count + block->emit_count;
+    block->emits[block->emit_count++] =
+        if_made(&s, value, slope_number(&s.inner, value->type.element, 0));
+  }
+  use_kept(&s);
+  const Op *scan = finish(&s);
+  for (int i = 0; i < count; i++) {
+    if (!s.is_wanted[i]) continue;
+    Value *result = scan->results[place[i]];
+    if (body->binds[i] == BIND_EACH) result = reversed(g, result, s.axis);
+    gradient_give(g, i, result);
+  }
+}
