@@ -14,12 +14,46 @@ static bool is_reserved(const char *name) {
   return length > 6 && strcmp(name + length - 6, "_value") == 0;
 }
 
-static bool add_input(Elaborator *e, Frame *frame, const Parameter *parameter) {
+static bool range_end(Elaborator *e, Frame *frame, const Expr *expr, int64_t *end) {
+  Object *object = evaluate(e, frame, expr);
+  if (is_error(object)) return false;
+  if (object->kind == OBJECT_INTEGER) {
+    *end = object->integer;
+    return true;
+  }
+  report(e, frame, E0223, expr->span, "the range of an index has known ends, not %s",
+         object_text(e, object));
+  return false;
+}
+
+/* `pos: dim in 0..1024`: a whole number that each call gives. */
+static bool add_index(Elaborator *e, Frame *frame, const Parameter *parameter) {
   const char *name = parameter->name.name;
-  if (parameter->range) {
-    unsupported(e, frame, parameter->span, "an index dim that the caller gives");
+  const Expr *range = parameter->range;
+  int64_t from, to;
+  if (range->kind != EXPR_RANGE) {
+    report(e, frame, E0223, range->span, "an index is in a range: %s: dim in 0..8", name);
     return false;
   }
+  if (!range_end(e, frame, range->left, &from) || !range_end(e, frame, range->right, &to))
+    return false;
+  if (from < 0 || from >= to) {
+    Diagnostic *d = report(e, frame, E0233, range->span, "the range of '%s' is %s", name,
+                           from < 0 ? "not of indices" : "empty");
+    diag_label(d, "%lld..%lld", (long long)from, (long long)to);
+    diag_help(d, "a..b goes from a to before b, and a is at least 0");
+    return false;
+  }
+  Symbol *symbol =
+      dim_symbol_new(e->module->dims, intern(e->module->names, name), from, to - 1, true);
+  vec_push(e->module->arena, &e->builder->function->dims, symbol);
+  pointer_set(&frame->scope->names, name, object_dim(e, dim_of_symbol(e->module->dims, symbol)));
+  return true;
+}
+
+static bool add_input(Elaborator *e, Frame *frame, const Parameter *parameter) {
+  const char *name = parameter->name.name;
+  if (parameter->range) return add_index(e, frame, parameter);
   const Expr *type_expr = parameter->type;
   bool is_word = type_expr && (type_expr->kind == EXPR_LIST ||
                                (type_expr->kind == EXPR_NAME && is_type_word(type_expr->name)));
