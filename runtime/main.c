@@ -203,6 +203,7 @@ int dlrt_main(const dlrt_model *model, int argc, char **argv) {
     interrupted = 0;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond a limit fails like one to a full disk */
     code = run(&program);
   }
   dlrt_options_free(&program);

@@ -12,7 +12,9 @@
 #include "tests/unit/runtime_program.h"
 #include "tests/unit/runtime_training.h"
 
+#include <math.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static char first[65536], second[65536];
@@ -348,14 +350,111 @@ static void test_labels(void **state) {
   has(err, ": an index is out of range at learn.dl:5:8: label, in row 17 of the data\n");
 }
 
+/* --weights are where training begins; optimizers begin anew. */
+static void test_fine_tuning(void **state) {
+  (void)state;
+  put_data();
+  dlrt_stored tensors[] = {
+      {"line.weight", DLRT_F32, NULL, 1, {2}, (float[]){0, 1}, 8},
+      {"line.seen", DLRT_F32, NULL, 0, {0}, (float[]){7}, 4},
+      {"line.noise", DLRT_F32, NULL, 0, {0}, (float[]){0}, 4},
+  };
+  dlrt_metadata metadata[] = {{"dlc.classes", "even,odd"}};
+  dlrt_safetensors_write("start", tensors, 3, metadata, 1, NULL);
+  assert_int_equal(run(&training, DATA "lr=0 --weights start --save t.safetensors"), 0);
+  has(err, "  1/1      0.0000 ");
+  dlrt_safetensors file;
+  assert_int_equal(dlrt_safetensors_open("t.safetensors", &file, NULL), 0);
+  assert_memory_equal(dlrt_safetensors_find(&file, "line.weight")->data, tensors[0].data, 8);
+  assert_float_equal(*(const float *)dlrt_safetensors_find(&file, "line.seen")->data, 27, 0);
+  assert_string_equal(dlrt_safetensors_metadata(&file, "dlc.classes"), "even,odd");
+  dlrt_safetensors_close(&file);
+  ((float *)(uintptr_t)tensors[0].data)[0] = NAN;
+  dlrt_safetensors_write("start", tensors, 3, NULL, 0, NULL);
+  assert_int_equal(run(&training, DATA "lr=0 --weights start"), 1);
+  has(err, "a parameter is not finite before the first step");
+}
+
+/* A checkpoint is read with care: it may be cut, or anybody's. */
+static void test_bad_checkpoints(void **state) {
+  (void)state;
+  put_data();
+  assert_int_equal(run(&training, DATA "lr=0.01 --batch 4 --epochs 2 --save g.safetensors -q"), 0);
+  static const struct {
+    const char *key, *value, *error;
+  } cases[] = {
+      {"dlc.step", "-1", "a number of the checkpoint makes no sense"},
+      {"dlc.step", "1e3", "a number of the checkpoint makes no sense"},
+      {"dlc.step", "99", "a number of the checkpoint makes no sense"},
+      {"dlc.epoch", "1000000000000", "a number of the checkpoint makes no sense"},
+      {"dlc.best", "7 0", "a number of the checkpoint makes no sense"},
+      {"dlc.sums", "1", "a number of the checkpoint makes no sense"},
+      {"dlc.history", "", "a number of the checkpoint makes no sense"},
+      {"dlc.calls", "fit=1", "its counters of calls are of other entries"},
+      {"dlc.calls", NULL, "the checkpoint is not whole"},
+      {"dlc.arguments", "bake\x1f", "no command 'bake'"},
+      {"dlc.arguments", "train\x1f--epochs", "'train' is no value for '--epochs K'"},
+  };
+  dlrt_safetensors file;
+  assert_int_equal(dlrt_safetensors_open("g.checkpoint.safetensors", &file, NULL), 0);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    dlrt_metadata metadata[32];
+    int count = 0;
+    for (int m = 0; m < file.metadata_count; m++) {
+      bool changed = strcmp(file.metadata[m].key, cases[i].key) == 0;
+      if (changed && !cases[i].value) continue;
+      metadata[count++] =
+          (dlrt_metadata){file.metadata[m].key, changed ? cases[i].value : file.metadata[m].value};
+    }
+    dlrt_safetensors_write("h", file.tensors, file.count, metadata, count, NULL);
+    assert_int_equal(run(&training, "train --resume h"), strstr(cases[i].key, "arg") ? 2 : 1);
+    has(err, cases[i].error);
+  }
+  dlrt_safetensors_write("h", file.tensors, file.count - 1, file.metadata, file.metadata_count,
+                         NULL);
+  assert_int_equal(run(&training, "train --resume h"), 1);
+  has(err, "is not there as it should");
+  dlrt_safetensors_close(&file);
+}
+
+/* A log that cannot be written is told once; a file that cannot be, in the end. */
+static void test_full_disk(void **state) {
+  (void)state;
+  put_data();
+  assert_int_equal(run(&training, DATA "lr=0.01 --epochs 3 --log /dev/full"), 0);
+  has(err, "net: error: /dev/full: No space left on device; the log ends here\n");
+  char *again = strstr(err, "the log ends here");
+  assert_null(strstr(again + 1, "the log ends here"));
+  struct rlimit before, tight;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  tight = before;
+  tight.rlim_cur = 1024; /* of bytes: a checkpoint is larger, what it prints is not */
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  int code = run(&training, DATA "lr=0.01 --save s.safetensors --validate 3");
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+  assert_int_equal(code, 1);
+  has(err, "s.checkpoint.safetensors: File too large");
+  assert_int_equal(access("s.safetensors", F_OK), 0);
+  assert_int_not_equal(access("s.checkpoint.safetensors", F_OK), 0);
+  assert_int_not_equal(access(".s.checkpoint.safetensors.tmp", F_OK), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_usage),    cmocka_unit_test(test_help),
-      cmocka_unit_test(test_order),    cmocka_unit_test(test_learns),
-      cmocka_unit_test(test_batches),  cmocka_unit_test(test_validation_file),
-      cmocka_unit_test(test_schedule), cmocka_unit_test(test_resume),
-      cmocka_unit_test(test_nan),      cmocka_unit_test(test_resume_refuses),
+      cmocka_unit_test(test_usage),
+      cmocka_unit_test(test_help),
+      cmocka_unit_test(test_order),
+      cmocka_unit_test(test_learns),
+      cmocka_unit_test(test_batches),
+      cmocka_unit_test(test_validation_file),
+      cmocka_unit_test(test_schedule),
+      cmocka_unit_test(test_resume),
+      cmocka_unit_test(test_nan),
+      cmocka_unit_test(test_resume_refuses),
       cmocka_unit_test(test_labels),
+      cmocka_unit_test(test_fine_tuning),
+      cmocka_unit_test(test_bad_checkpoints),
+      cmocka_unit_test(test_full_disk),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
