@@ -71,7 +71,7 @@ static double speed(const dlrt_training *t) {
 }
 
 void dlrt_show_progress(dlrt_training *t, double now) {
-  if (!t->program->bar || now - t->bar_time < 0.1) return;
+  if (!t->program->bar || now - t->bar_time < 0.1 || now - t->epoch_started < 0.3) return;
   int64_t at = t->at.step - t->at.epochs * t->epoch_steps, mine = at;
   int64_t epoch_start = t->at.epochs * t->epoch_steps;
   if (t->first_step > epoch_start) mine = t->at.step - t->first_step;
