@@ -1,15 +1,16 @@
 /* compare: runs every entry of graph text as machine code and through the reference interpreter,
  * and compares.
  *
- *   compare [--verbose] [--pipeline] FILE.ir...
+ *   compare [--verbose] [--pipeline | --steps] FILE.ir...
  *
  * Each file is taken as it is ("plain": only placed) and through the whole pipeline at -O0 and -O2,
  * for each CPU level that runs here, each step in one part and in three. A file's `dim` is run at
  * three values. With --pipeline, for files of many kernels, it is -O2 alone, one value, the highest
- * CPU level. The tolerance is that of f32 sums: 4 ulp of the output's scale for each doubling of
- * the longest sum, and twice as much for chains; 1e-5 covers the files here, whose sums are short.
- * Parameters and states are compared after the call, those too that are not written. Every split of
- * the trips must give the same bits.
+ * CPU level; with --steps, for whole steps of training, -O2 for each CPU level and -O0 for the
+ * highest, one value. The tolerance is that of f32 sums: 4 ulp of the output's scale for each
+ * doubling of the longest sum, and twice as much for chains; 1e-5 covers the files here, whose sums
+ * are short. Parameters and states are compared after the call, those too that are not written.
+ * Every split of the trips must give the same bits.
  */
 #include "ir/module_text.h"
 #include "passes/pass.h"
@@ -24,14 +25,26 @@
 static const double tolerance = 1e-5;
 static bool verbose;
 
+/* Whether a state is a variance, a sum of squares or a count, by its name's end. */
+static bool is_positive(const char *name) {
+  static const char *const ends[] = {".v", ".s", ".t", "running_var"};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    size_t length = strlen(ends[i]), all = strlen(name);
+    if (all > length && strcmp(name + all - length, ends[i]) == 0) return true;
+  }
+  return false;
+}
+
 static void invent(const char *name, Element element, void *bytes, int64_t count) {
+  bool positive = is_positive(name);
   uint64_t state = 14695981039346656037u;
   for (; *name; name++) state = (state ^ (unsigned char)*name) * 1099511628211u;
   for (int64_t i = 0; i < count; i++) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     int64_t n = (int64_t)(state >> 33);
     if (element_is_float(element))
-      element_store(element, bytes, i, (double)(n % 4001) / 2000 - 1);
+      element_store(element, bytes, i,
+                    (double)(n % (positive ? 2000 : 4001) + positive) / 2000 - !positive);
     else
       element_store_integer(element, bytes, i, element == ELEMENT_bool ? n & 1 : n % 3);
   }
@@ -193,6 +206,12 @@ static int compare_entry(Arena *arena, const char *what, const Module *original,
     printf("%s: the interpreter: %s\n", what, message);
     return 1;
   }
+  NativeRun compiling = {.arena = arena};
+  NativeCode *code = native_open(compiled, g, target, level, &compiling);
+  if (!code) {
+    printf("%s: native: %s\n", what, compiling.message);
+    return 1;
+  }
   for (int run_number = 0; run_number < 2; run_number++) {
     after[run_number] = given_new(arena, original, dims);
     NativeRun run = {.arena = arena,
@@ -203,13 +222,15 @@ static int compare_entry(Arena *arena, const char *what, const Module *original,
                      .tensor = invent,
                      .kept = note_kept,
                      .user = &after[run_number]};
-    if (!native_run(compiled, g, target, level, &run)) {
+    if (!native_call(code, &run)) {
       printf("%s: native: %s\n", what, run.message ? run.message : "?");
+      native_close(code);
       return failures + 1;
     }
     failures += compare_all(what, "result", want, got[run_number], outputs);
     failures += compare_all(what, "tensor", given.tensors, after[run_number].tensors, tensors);
   }
+  native_close(code);
   if (!same_bits(got[0], got[1], outputs) ||
       !same_bits(after[0].tensors, after[1].tensors, tensors)) {
     printf("%s: other bits in three parts than in one\n", what);
@@ -284,6 +305,7 @@ int main(int argc, char **argv) {
   static const int64_t values[] = {1, 3, 17};
   int failures = 0, files = 0;
   size_t first_level = 0;
+  bool steps = false;
   setvbuf(stdout, NULL, _IOLBF, 0);
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--verbose") == 0) {
@@ -294,11 +316,16 @@ int main(int argc, char **argv) {
       first_level = 2;
       continue;
     }
+    if (strcmp(argv[i], "--steps") == 0) {
+      first_level = 1;
+      steps = true;
+      continue;
+    }
     files++;
     for (size_t c = 0; c < sizeof cpus / sizeof *cpus; c++)
       for (size_t l = first_level; l < sizeof levels / sizeof *levels; l++)
         for (size_t v = 0; v < sizeof values / sizeof *values; v++)
-          if (first_level > 0 ? v == 1 && c == 2 : v == 0 || (c == 2 && l > 0))
+          if (steps ? v == 1 : first_level > 0 ? v == 1 && c == 2 : v == 0 || (c == 2 && l > 0))
             failures += compare_as(argv[i], cpus[c], levels[l], values[v]);
   }
   printf("%d files, %d failed\n", files, failures);

@@ -92,24 +92,44 @@ static double seconds(void) {
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-bool native_run(const Module *module, const Function *function, const Target *target, int level,
-                NativeRun *run) {
+struct NativeCode {
+  const Function *function;
+  const NativeProgram *program;
+  const ProgramEntry *entry;
+  Jit *jit;
+};
+
+static bool is_used(const ProgramEntry *entry, const LoopKernel *kernel) {
+  for (size_t i = 0; i < entry->steps.count; i++)
+    if (entry->steps.items[i].kernel == kernel) return true;
+  return false;
+}
+
+NativeCode *native_open(const Module *module, const Function *function, const Target *target,
+                        int level, NativeRun *run) {
+  NativeCode *code = ARENA_NEW(run->arena, NativeCode);
   NativeProgram *program = lower(run->arena, module, target, "test");
+  *code = (NativeCode){.function = function, .program = program};
+  for (size_t i = 0; i < program->entries.count; i++)
+    if (program->entries.items[i].function == function) code->entry = &program->entries.items[i];
   Emission *e =
       emission_new(run->arena, target,
                    (EmitOptions){.source = "test.dl", .level = level, .public_kernels = true});
-  for (size_t i = 0; i < program->kernels.count; i++) emit_kernel(e, program->kernels.items[i]);
+  for (size_t i = 0; i < program->kernels.count; i++)
+    if (is_used(code->entry, program->kernels.items[i])) emit_kernel(e, program->kernels.items[i]);
   const char *error = NULL;
   double start = seconds();
   EmitBytes object = emission_object(e);
   run->compile_seconds = seconds() - start;
   run->object_bytes = object.length;
-  Jit *jit = jit_new(run->arena, object, NULL, 0, &error);
+  code->jit = jit_new(run->arena, object, NULL, 0, &error);
   emission_free(e);
-  if (!jit) {
-    run->message = error;
-    return false;
-  }
+  if (!code->jit) run->message = error;
+  return code->jit ? code : NULL;
+}
+
+bool native_call(const NativeCode *code, NativeRun *run) {
+  const NativeProgram *program = code->program;
   Memory m = {.run = run,
               .program = program,
               .arena = block(program->arena_bytes),
@@ -117,8 +137,8 @@ bool native_run(const Module *module, const Function *function, const Target *ta
               .constants = block(program->constants_bytes)};
   for (size_t i = 0; i < program->constants.count; i++) {
     const ProgramConstant *c = &program->constants.items[i];
-    if (data_is_known(c->data)) /* text may elide it */
-      data_read(c->data, 0, c->data->count, m.constants + c->offset);
+    if (c->data->bytes) /* text may elide it */
+      memcpy(m.constants + c->offset, c->data->bytes, (size_t)c->bytes);
   }
   for (size_t i = 0; i < program->tensors.count; i++) {
     const ProgramTensor *t = &program->tensors.items[i];
@@ -126,10 +146,7 @@ bool native_run(const Module *module, const Function *function, const Target *ta
     int64_t count = t->bytes / element_infos[t->tensor->type.element].bytes;
     run->tensor(t->tensor->name, t->tensor->type.element, m.parameters + t->offset, count);
   }
-  bool ok = make_outputs(function, run);
-  for (size_t i = 0; ok && i < program->entries.count; i++)
-    if (program->entries.items[i].function == function)
-      ok = run_steps(&m, jit, &program->entries.items[i]);
+  bool ok = make_outputs(code->function, run) && run_steps(&m, code->jit, code->entry);
   for (size_t i = 0; ok && run->kept && i < program->tensors.count; i++) {
     const ProgramTensor *t = &program->tensors.items[i];
     if (t->offset >= 0) run->kept(run->user, t->tensor, m.parameters + t->offset);
@@ -137,6 +154,17 @@ bool native_run(const Module *module, const Function *function, const Target *ta
   free(m.arena);
   free(m.parameters);
   free(m.constants);
-  jit_free(jit);
+  return ok;
+}
+
+void native_close(NativeCode *code) {
+  if (code) jit_free(code->jit);
+}
+
+bool native_run(const Module *module, const Function *function, const Target *target, int level,
+                NativeRun *run) {
+  NativeCode *code = native_open(module, function, target, level, run);
+  bool ok = code && native_call(code, run);
+  native_close(code);
   return ok;
 }
