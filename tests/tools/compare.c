@@ -1,7 +1,7 @@
 /* compare: runs every entry of graph text as machine code and through the reference interpreter,
  * and compares.
  *
- *   compare [--verbose] [--pipeline | --steps] FILE.ir...
+ *   compare [--verbose] [--pipeline | --steps | --faults] FILE.ir...
  *
  * Each file is taken as it is ("plain": only placed) and through the whole pipeline at -O0 and -O2,
  * for each CPU level that runs here, each step in one part and in three. A file's `dim` is run at
@@ -24,6 +24,7 @@
 
 static const double tolerance = 1e-5;
 static bool verbose;
+static bool faults; /* inputs out of range, instead of a comparison */
 
 /* Whether a state is a variance, a sum of squares or a count, by its name's end. */
 static bool is_positive(const char *name) {
@@ -239,6 +240,42 @@ static int compare_entry(Arena *arena, const char *what, const Module *original,
   return failures;
 }
 
+/* Each integer input with its last number out of range: the call must fail and change nothing. */
+static int fault_entry(Arena *arena, const char *what, const Module *original, const Function *f,
+                       const Module *compiled, const Target *target, int level,
+                       const int64_t *dims) {
+  const Function *g = module_function(compiled, f->name);
+  int inputs = f->body->argument_count, failures = 0;
+  NativeRun compiling = {.arena = arena};
+  NativeCode *code = native_open(compiled, g, target, level, &compiling);
+  what = arena_format(arena, "%s: @%s", what, f->name);
+  for (int wrong = 0; code && wrong < inputs; wrong++) {
+    if (element_is_float(f->body->arguments[wrong]->type.element)) continue;
+    RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
+    for (int i = 0; i < inputs; i++) in[i] = make_input(arena, f->body->arguments[i], dims);
+    element_store_integer(in[wrong].element, in[wrong].bytes, in[wrong].count - 1, 1000);
+    Given before = given_new(arena, original, dims), after = given_new(arena, original, dims);
+    NativeRun run = {.arena = arena,
+                     .dims = dims,
+                     .parts = 1,
+                     .inputs = in,
+                     .outputs = ARENA_ARRAY(arena, f->results.count + 1, RunTensor),
+                     .tensor = invent,
+                     .kept = note_kept,
+                     .user = &after};
+    bool ok = native_call(code, &run);
+    if (ok || !run.faulted) {
+      printf("%s: no fault though input %d is out of range\n", what, wrong);
+      failures++;
+    } else if (!same_bits(before.tensors, after.tensors, (int)original->tensors.count)) {
+      printf("%s: a fault of input %d, and tensors have changed\n", what, wrong);
+      failures++;
+    }
+  }
+  native_close(code);
+  return code ? failures : 1;
+}
+
 static Module *read_module(Arena *arena, Diagnostics *diagnostics, const char *path) {
   size_t length;
   const char *message;
@@ -288,8 +325,9 @@ static int compare_as(const char *path, const char *cpu, int level, int64_t dim_
     dims[symbols + 1] = 7;
     const char *what = arena_format(arena, "%s %s -O%d", path, cpu, level);
     for (size_t i = 0; ok && i < original->functions.count; i++)
-      failures += compare_entry(arena, what, original, original->functions.items[i], compiled,
-                                &target, level < 0 ? 1 : level, dims);
+      failures += (faults ? fault_entry : compare_entry)(arena, what, original,
+                                                         original->functions.items[i], compiled,
+                                                         &target, level < 0 ? 1 : level, dims);
   }
   diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
   arena_free(arena);
@@ -316,9 +354,10 @@ int main(int argc, char **argv) {
       first_level = 2;
       continue;
     }
-    if (strcmp(argv[i], "--steps") == 0) {
+    if (strcmp(argv[i], "--steps") == 0 || strcmp(argv[i], "--faults") == 0) {
       first_level = 1;
       steps = true;
+      faults = argv[i][2] == 'f';
       continue;
     }
     files++;

@@ -75,11 +75,12 @@ static bool run_steps(const Memory *m, Jit *jit, const ProgramEntry *entry) {
   bool ok = true;
   for (size_t i = 0; i < count && ok; i++)
     ok = find_step(m, jit, &entry->steps.items[i], &steps[i]);
-  for (size_t i = 0; i < count && ok; i++)
+  for (size_t i = 0; i < count && ok && !worker.fault; i++)
     for (int part = run->parts - 1; part >= 0; part--)
       steps[i].kernel(steps[i].operands, run->dims, steps[i].trips * part / run->parts,
                       steps[i].trips * (part + 1) / run->parts, &worker);
-  if (ok && worker.fault) run->message = "a fault";
+  run->faulted = ok && worker.fault;
+  if (run->faulted) run->message = "a fault";
   ok = ok && !worker.fault;
   if (ok && run->again) run->again(run->user, steps, count, &worker);
   free(scratch);
@@ -147,7 +148,7 @@ bool native_call(const NativeCode *code, NativeRun *run) {
     run->tensor(t->tensor->name, t->tensor->type.element, m.parameters + t->offset, count);
   }
   bool ok = make_outputs(code->function, run) && run_steps(&m, code->jit, code->entry);
-  for (size_t i = 0; ok && run->kept && i < program->tensors.count; i++) {
+  for (size_t i = 0; (ok || run->faulted) && run->kept && i < program->tensors.count; i++) {
     const ProgramTensor *t = &program->tensors.items[i];
     if (t->offset >= 0) run->kept(run->user, t->tensor, m.parameters + t->offset);
   }

@@ -24,11 +24,12 @@ typedef struct {
   RunTensor *outputs; /* made here */
   /* of parameters without data; fills bytes */
   void (*tensor)(const char *name, Element element, void *bytes, int64_t count);
-  /* Called at the end with the memory of each of those, if not NULL. */
+  /* Called at the end, after a fault too, with the memory of each of those, if not NULL. */
   void (*kept)(void *user, const Tensor *tensor, const void *bytes);
   /* Called after the first time, which was checked for faults, if not NULL. */
   void (*again)(void *user, const NativeStep *steps, size_t count, dlrt_worker *worker);
   void *user;
+  bool faulted;           /* a kernel met an index out of range, and the run ended after it */
   double compile_seconds; /* LLVM's, from loop IR to an object; and the object's size */
   size_t object_bytes;
   const char *message; /* what failed */
