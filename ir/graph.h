@@ -42,37 +42,36 @@ typedef struct {
   Value *of;
 } MemoryPlace;
 
+/* What every walk looks at comes first, to lie together in memory. */
 struct Value {
-  Type type;
+  Value *forward;   /* replaced by this one; see graph_resolve */
+  int64_t mark;     /* scratch for the running pass */
   Op *op;           /* that makes it; NULL: an argument */
   Block *block;     /* whose argument it is; NULL: an operation's result */
   int index;        /* among the results or arguments */
   int number;       /* %7; kept through all passes; -1 if it has a name. No two values that an
                        operation can see have one number; in a region it may be the outer one's */
   const char *name; /* %image; NULL: numbered */
-  Value *forward;   /* replaced by this one; see graph_resolve */
+  Type type;
   MemoryPlace place;
-  int64_t mark; /* scratch for the running pass */
 };
 
 struct Op {
   Operator kind;
-  Value **operands;
-  int operand_count;
-  Value **results;
-  int result_count;
+  int operand_count, result_count;
+  bool again; /* a copy that makes its value again so that the first need not be kept: `cse` leaves
+                 it. Text has no word for it */
+  Value **operands, **results;
+  Op *previous, *next;
+  Block *region; /* fused, scan */
+  int64_t mark;
   Attribute *attributes; /* all of the operator's, in the table's order; defaults filled in */
   const char *symbol;    /* @name without the @: read, write, fused */
-  Block *region;         /* fused, scan */
   const Location *at;
   const char *layer; /* path of the layer it was made in ("layer2.0.conv1"), or the outermost
                         function's name ("max_pool2d"); NULL if not known (text IR has none) */
   const char *why;   /* what `select` chose it from, with the costs; NULL: nothing was chosen */
-  bool again; /* a copy that makes its value again so that the first need not be kept: `cse` leaves
-                 it. Text has no word for it */
   Block *block;
-  Op *previous, *next;
-  int64_t mark;
 };
 
 /* How an operand enters a region. */
@@ -166,8 +165,8 @@ Function *module_add_function(Module *module, FunctionKind kind, const char *nam
 
 /* What a tensor is to those who keep it. A network is its parameters and layers' states (a batch
  * norm's mean). A state of training's own, such as an optimizer's moments, is named after the train
- * entry it was made in (fit.adam_0.conv2d_0.weight.m), or at least no model nor value entry uses it.
- * What a model writes is its memory from call to call. */
+ * entry it was made in (fit.adam_0.conv2d_0.weight.m), or at least no model nor value entry uses
+ * it. What a model writes is its memory from call to call. */
 typedef enum { ROLE_PARAMETER, ROLE_STATE, ROLE_TRAINING, ROLE_MEMORY } TensorRole;
 TensorRole tensor_role(const Module *module, const Tensor *tensor);
 /* "adam", from the names of such states that the train entry uses; NULL: it has none. */

@@ -145,6 +145,7 @@ static void affine_function(Affine *a, Arena *scratch) {
     Product product;
     if (product_of(a, a->uses.ops[i], &product)) fold_behind(a, &product);
   }
+  if (!a->changed) return;
   graph_resolve(a->function);
   dce_function(a->function);
   fold_function(a->constants, a->function);

@@ -61,7 +61,7 @@ static Value *fold_uniform(const Constants *constants, Op *op) {
   Module *module = constants->module;
   RunTensor operands[3], result;
   Type scalar[3];
-  Value arguments[3] = {{{0}, NULL, NULL, 0, 0, NULL, NULL, {0}, 0}}, *pointers[3];
+  Value arguments[3] = {0}, *pointers[3];
   int64_t bytes[3];
   for (int i = 0; i < op->operand_count; i++) {
     Number number;

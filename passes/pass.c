@@ -30,12 +30,11 @@ static int module_operations(const Module *module) {
   return count;
 }
 
-bool pass_run(const Pass *pass, Module *module, const PassOptions *options,
-              Diagnostics *diagnostics, PassEffect *effect) {
+/* `before`: the module's operations, which the pass before may have counted; -1: not known. */
+static bool run(const Pass *pass, Module *module, const PassOptions *options,
+                Diagnostics *diagnostics, int before, PassEffect *effect) {
   PassContext context = {module, options, diagnostics, arena_new(), NULL};
-  PassEffect unused;
-  if (!effect) effect = &unused;
-  effect->before = module_operations(module);
+  effect->before = before < 0 ? module_operations(module) : before;
   passes_running.pass = pass;
   passes_running.count++;
   double start = milliseconds();
@@ -48,13 +47,19 @@ bool pass_run(const Pass *pass, Module *module, const PassOptions *options,
   return ok;
 }
 
+bool pass_run(const Pass *pass, Module *module, const PassOptions *options,
+              Diagnostics *diagnostics, PassEffect *effect) {
+  PassEffect unused;
+  return run(pass, module, options, diagnostics, -1, effect ? effect : &unused);
+}
+
 bool pipeline_run(Module *module, const PassOptions *options, Diagnostics *diagnostics,
                   PassCallback *callback, void *user) {
   const Pass *after = module->after ? pass_find(module->after) : NULL;
+  PassEffect effect = {.after = -1};
   for (const Pass *pass = after ? after + 1 : passes; pass < passes + PASSES; pass++) {
     if (options->level < pass->level) continue;
-    PassEffect effect;
-    if (!pass_run(pass, module, options, diagnostics, &effect)) return false;
+    if (!run(pass, module, options, diagnostics, effect.after, &effect)) return false;
     if (callback && !callback(user, pass, &effect, module)) return true;
   }
   return true;
@@ -90,9 +95,9 @@ bool pipeline_run_list(Module *module, const char *names, const PassOptions *opt
     if (*at == ',') at++;
   }
   if (!known) return false;
+  PassEffect effect = {.after = -1};
   for (size_t i = 0; i < list.count; i++) {
-    PassEffect effect;
-    if (!pass_run(list.items[i], module, options, diagnostics, &effect)) return false;
+    if (!run(list.items[i], module, options, diagnostics, effect.after, &effect)) return false;
     if (callback && !callback(user, list.items[i], &effect, module)) return true;
   }
   return true;

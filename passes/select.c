@@ -57,7 +57,7 @@ static void select_block(Block *block, void *user) {
   for (Op *op = block->first, *next; op; op = next) {
     next = op->next;
     op_follow(op);
-    select_op(s, op);
+    s->changed |= select_op(s, op);
   }
   Builder b = {.function = block->function, .block = block};
   for (int i = 0; i < block->yield_count; i++) {
@@ -71,11 +71,13 @@ static void select_block(Block *block, void *user) {
 
 bool pass_select(PassContext *context) {
   Module *module = context->module;
-  Select s = {context, module, NULL, constants_of(context), 0, NULL};
+  Select s = {context, module, NULL, constants_of(context), false, 0, NULL};
   for (size_t i = 0; i < module->functions.count; i++) {
     Function *function = s.function = module->functions.items[i];
     function_blocks(function, clear_marks, NULL);
+    s.changed = false;
     function_blocks(function, select_block, &s);
+    if (!s.changed) continue;
     graph_resolve(function);
     dce_function(function);
     canon_function(function);

@@ -23,6 +23,7 @@ typedef struct {
   Module *module;
   Function *function;
   Constants constants;
+  bool changed; /* something in this function */
   int choices;
   const char *why; /* of the last choice */
 } Select;
