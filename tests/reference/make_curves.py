@@ -77,7 +77,8 @@ def lines(values, form):
 
 def record(net):
     start = time.time()
-    with open(FOLDER / (net.name + ".txt"), "w") as f:
+    path = FOLDER / (net.name + ".txt")
+    with open(path.with_suffix(".new"), "w") as f:
         f.write("# %s: made by tests/reference/make_curves.py with %s\n" % (net.name, VERSIONS))
         for optimizer in curves.OPTIMIZERS:
             most = []
@@ -90,6 +91,7 @@ def record(net):
             print("%-8s %-9s loss %.3f .. %.3f, then %.3f; float32 differs by %s, median %.1e; %.0f s" % (
                 net.name, optimizer, double[0], double[-2], double[-1], " ".join("%.1e" % m for m in sorted(most)),
                 sorted(most)[len(most) // 2], time.time() - start), flush=True)
+    path.with_suffix(".new").rename(path)
 
 
 if __name__ == "__main__":
