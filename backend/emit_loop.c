@@ -253,6 +253,36 @@ static void emit_set(Emission *e, const LoopStatement *s) {
   store_slots(e, reg, row, emit_expr_as(e, s->value, reg->type));
 }
 
+/* Blocks off the diagonal change places, of one lane, then of two, and so on. */
+static void emit_transpose(Emission *e, const LoopStatement *s) {
+  const LoopRegister *reg = s->target->reg;
+  LLVMValueRef *slots = e->registers[reg->id].slots;
+  int size = reg->rows, count;
+  emit_cut(e, size, &count);
+  if (count != 1) bug("loop: rows of '%s' are more than a register", reg->name);
+  LLVMTypeRef type = emit_part_type(e, reg->type.element, size);
+  LLVMValueRef *rows = ARENA_ARRAY(e->arena, (size_t)size, LLVMValueRef);
+  LLVMValueRef *low = ARENA_ARRAY(e->arena, (size_t)size, LLVMValueRef);
+  LLVMValueRef *high = ARENA_ARRAY(e->arena, (size_t)size, LLVMValueRef);
+  for (int i = 0; i < size; i++) rows[i] = LLVMBuildLoad2(e->builder, type, slots[i], "");
+  for (int step = 1; step < size; step *= 2) {
+    for (int lane = 0; lane < size; lane++) {
+      bool upper = lane & step;
+      low[lane] = LLVMConstInt(e->i32, (unsigned)(upper ? size + lane - step : lane), false);
+      high[lane] = LLVMConstInt(e->i32, (unsigned)(upper ? size + lane : lane + step), false);
+    }
+    LLVMValueRef masks[] = {LLVMConstVector(low, (unsigned)size),
+                            LLVMConstVector(high, (unsigned)size)};
+    for (int i = 0; i < size; i++) {
+      if (i & step) continue;
+      LLVMValueRef a = rows[i], b = rows[i + step];
+      rows[i] = LLVMBuildShuffleVector(e->builder, a, b, masks[0], "");
+      rows[i + step] = LLVMBuildShuffleVector(e->builder, a, b, masks[1], "");
+    }
+  }
+  for (int i = 0; i < size; i++) LLVMBuildStore(e->builder, rows[i], slots[i]);
+}
+
 /* worker->fault, its first field, gets the number. */
 static void emit_fault(Emission *e, const LoopStatement *s) {
   LLVMValueRef wrong = emit_any(e, emit_expr(e, s->value));
@@ -280,6 +310,9 @@ static void emit_statement(Emission *e, const LoopStatement *s) {
     break;
   case LOOP_DO_STORE:
     emit_store(e, s->target, emit_expr_as(e, s->value, s->target->type));
+    break;
+  case LOOP_DO_TRANSPOSE:
+    emit_transpose(e, s);
     break;
   case LOOP_DO_PREFETCH:
     emit_prefetch(e, s->target);

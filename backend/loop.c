@@ -237,6 +237,14 @@ void loop_store(LoopKernel *k, LoopExpr *access, LoopExpr *value) {
   statement->value = value;
 }
 
+void loop_transpose(LoopKernel *k, LoopExpr *array) {
+  if (array->kind != LOOP_EXPR_REGISTER || array->row || array->reg->rows != array->type.lanes ||
+      (array->type.lanes & (array->type.lanes - 1)))
+    bug("loop: a square array is wanted");
+  array->reg->is_set = true;
+  add(k, LOOP_DO_TRANSPOSE)->target = array;
+}
+
 void loop_prefetch(LoopKernel *k, LoopExpr *access) {
   if (access->kind != LOOP_EXPR_ACCESS || access->type.lanes != 1)
     bug("loop: a prefetch takes an element");

@@ -164,6 +164,8 @@ LoopExpr *loop_below(LoopExpr *access, LoopExpr *bound); /* lanes at `bound` and
                                                             are masked */
 LoopExpr *loop_where(LoopExpr *access, LoopExpr *mask);  /* bool of as many lanes */
 void loop_store(LoopKernel *k, LoopExpr *access, LoopExpr *value);
+/* Rows of an array become its lanes: it has as many of them, a power of two. */
+void loop_transpose(LoopKernel *k, LoopExpr *array);
 /* Brings the element's cache line near (into L2). It need not lie in the buffer. */
 void loop_prefetch(LoopKernel *k, LoopExpr *access);
 
@@ -311,6 +313,7 @@ typedef enum {
   LOOP_DO_DECLARE,
   LOOP_DO_SET,
   LOOP_DO_STORE,
+  LOOP_DO_TRANSPOSE,
   LOOP_DO_PREFETCH,
   LOOP_DO_FAULT
 } LoopStatementKind;

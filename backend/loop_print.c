@@ -304,6 +304,10 @@ static void print_line(Text *text, const LoopStatement *s) {
     text_string(text, " = ");
     print(text, s->value, PHRASE, false);
     break;
+  case LOOP_DO_TRANSPOSE:
+    text_string(text, "transpose ");
+    print_bare(text, s->target, false);
+    break;
   case LOOP_DO_PREFETCH:
     text_string(text, "prefetch ");
     print_bare(text, s->target, false);

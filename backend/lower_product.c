@@ -180,17 +180,20 @@ static LoopExpr *conv_transpose_value(Region *r, const Op *op, const Index *inde
 static LoopExpr *conv_weight_value(Region *r, const Op *op, const Index *index) {
   const Value *x = op->operands[0], *dy = op->operands[1];
   int spatial = x->type.rank - 2;
+  bool nhwc = strcmp(op_word(op, ATTRIBUTE_layout), "nhwc") == 0;
+  int channel = nhwc ? 1 + spatial : 1, first = nhwc ? 1 : 2;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
-  int64_t outs = dim_value(dy->type.dims[1]) / groups, ins = dim_value(x->type.dims[1]) / groups;
+  int64_t outs = dim_value(dy->type.dims[channel]) / groups;
+  int64_t ins = dim_value(x->type.dims[channel]) / groups;
   Sum s = sum_open(r, op->results[0], index);
   Index xi[MOST_AXES], yi[MOST_AXES], out[MOST_AXES];
   int64_t inside[MOST_AXES] = {0};
   Index group = index_divide(r, index[0], outs);
   xi[0] = yi[0] = sum_over(&s, x->type.dims[0]);
-  yi[1] = index[0];
-  xi[1] = groups == 1 ? index[1] : index_add(r, index_scale(r, group, ins), index[1]);
-  for (int i = 0; i < spatial; i++) out[i] = yi[2 + i] = sum_over(&s, dy->type.dims[2 + i]);
-  conv_places(r, op, spatial, out, index + 2, xi + 2, inside + 2);
+  yi[channel] = index[0];
+  xi[channel] = groups == 1 ? index[1] : index_add(r, index_scale(r, group, ins), index[1]);
+  for (int i = 0; i < spatial; i++) out[i] = yi[first + i] = sum_over(&s, dy->type.dims[first + i]);
+  conv_places(r, op, spatial, out, index + 2, xi + first, inside + first);
   return sum_close(&s, region_value_inside(r, x, xi, inside), region_value(r, dy, yi));
 }
 
@@ -272,7 +275,7 @@ void lower_product(Lowering *l) {
   for (int i = 0; i < product->operand_count; i++)
     stored = stored && region_buffer(&region, product->operands[i]);
   if (stored && (product_panel(l, &region, product) || product_dot(l, &region, product) ||
-                 product_depthwise(l, &region, product)))
+                 product_weight(l, &region, product) || product_depthwise(l, &region, product)))
     return;
   plain_product(l, &region, product);
 }

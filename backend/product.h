@@ -16,9 +16,11 @@ void product_finish(Region *region, const Op *product, const Index *index, LoopE
  *
  * product_panel      dot_panel and conv_panel: register tiles over packed panels
  * product_dot        dot whose right side is no weight: attention
+ * product_weight     conv_weight in nhwc: register tiles of the weight's gradient
  * product_depthwise  a convolution of each channel alone, in nhwc */
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
+bool product_weight(Lowering *lowering, Region *region, const Op *product);
 bool product_panel(Lowering *lowering, Region *region, const Op *product);
 
 #endif

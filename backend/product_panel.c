@@ -283,10 +283,12 @@ static void conv_panel(Tile t) {
   begin_ahead(&t, p, tile, depth);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, t.rows, (int)t.columns, loop_number(k, 0));
   LoopExpr *y = loop_for(k, "kh", zero, loop_int(k, kh));
-  c.line = loop_let(
-      k, "line",
-      loop_add(k, loop_mul(k, c.oh, loop_int(k, stride_h)), loop_mul(k, y, loop_int(k, apart_h))));
+  c.line =
+      loop_add(k, loop_mul(k, c.oh, loop_int(k, stride_h)), loop_mul(k, y, loop_int(k, apart_h)));
+  c.line = loop_let(k, "line",
+                    loop_add(k, c.line, loop_int(k, -op_pair_integer(op, ATTRIBUTE_pad, 0, 0))));
   LoopExpr *start = loop_add(k, loop_mul(k, c.ow, loop_int(k, c.pixel)), first_channel);
+  start = loop_add(k, start, loop_int(k, -op_pair_integer(op, ATTRIBUTE_pad, 1, 0) * all));
   start = loop_let(k, "start", start);
   LoopBuffer *weights = region_buffer(t.r, w);
   int blocks = 0;
@@ -318,9 +320,11 @@ static void conv_panel(Tile t) {
   loop_end(k);
 }
 
+/* Nothing is padded, but some may be cut off. */
 static bool is_unpadded(const Op *op) {
   for (int i = 0; i < op_list_count(op, ATTRIBUTE_pad); i++)
-    if (op_pair_integer(op, ATTRIBUTE_pad, i, 0) || op_pair_integer(op, ATTRIBUTE_pad, i, 1))
+    if (op_pair_integer(op, ATTRIBUTE_pad, i, 0) > 0 ||
+        op_pair_integer(op, ATTRIBUTE_pad, i, 1) > 0)
       return false;
   return true;
 }

@@ -227,8 +227,9 @@ bool evaluate_conv_transpose(Evaluation *e) {
 bool evaluate_conv_weight(Evaluation *e) {
   const RunTensor *x = operand(e, 0), *dy = operand(e, 1);
   RunTensor *y = result_new(e, 0);
+  bool nhwc = op_word(e->op, ATTRIBUTE_layout)[1] == 'h';
   Conv conv;
-  if (!y || !get_conv(e, x, dy, false, y->shape + 2, &conv)) return false;
+  if (!y || !get_conv(e, x, dy, nhwc, y->shape + 2, &conv)) return false;
   int64_t depth = conv.large.channels * conv.kernel, out = conv.small.channels;
   int64_t most = positions_at_once(&conv);
   int64_t *seen = scratch_integers(e, conv.kernel * most);
@@ -246,7 +247,7 @@ bool evaluate_conv_weight(Evaluation *e) {
         const Scalar *small = side_group(&conv.small, image, group);
         for (int64_t o = 0; o < out; o++)
           for (int64_t p = 0; p < count; p++)
-            tile[o * count + p] = small[o * conv.small.channel + from + p];
+            tile[o * count + p] = small[o * conv.small.channel + (from + p) * conv.small.place];
         product(conv.real, out, depth, count, tile, columns, sums + group * out * depth);
       }
     }

@@ -94,8 +94,10 @@ bool infer_dot_panel(Inference *i) {
 
 /* ---- convolutions ---- */
 
+/* conv_panel's padding may be negative: what it cuts off. */
 static bool conv_attributes(Inference *i) {
-  return infer_constants(i, ATTRIBUTE_stride, 1) && infer_constants(i, ATTRIBUTE_pad, 0) &&
+  int64_t least = i->kind == OP_conv_panel ? INT32_MIN : 0;
+  return infer_constants(i, ATTRIBUTE_stride, 1) && infer_constants(i, ATTRIBUTE_pad, least) &&
          infer_constants(i, ATTRIBUTE_dilation, 1) && infer_constants(i, ATTRIBUTE_groups, 1);
 }
 
@@ -222,17 +224,19 @@ bool infer_conv_weight(Inference *i) {
   if (!product_element(i, &type.element) || !infer_arithmetic(i, 0) || !conv_ranks(i, x->rank) ||
       !conv_attributes(i) || !infer_constants(i, ATTRIBUTE_kernel, 1))
     return false;
+  bool nhwc = infer_attribute(i, ATTRIBUTE_layout)->word[1] == 'h';
+  int channel = nhwc ? x->rank - 1 : 1, first = nhwc ? 1 : 2;
   int64_t groups = infer_integer(i, ATTRIBUTE_groups);
-  const Dim *each = dim_floor(i->dims, x->dims[1], groups);
-  if (!conv_channels(i, x->dims[1], each, dy->dims[1])) return false;
+  const Dim *each = dim_floor(i->dims, x->dims[channel], groups);
+  if (!conv_channels(i, x->dims[channel], each, dy->dims[channel])) return false;
   bool fine = infer_require(i, CHECK_EQUAL, x->dims[0], dy->dims[0]);
-  type.dims[0] = dy->dims[1];
+  type.dims[0] = dy->dims[channel];
   type.dims[1] = each;
   for (int n = 0; fine && n < x->rank - 2; n++) {
     const Dim *kernel = infer_list(i, ATTRIBUTE_kernel, n);
-    const Dim *windows = infer_window(i, x->dims[n + 2], kernel, n, n + 2);
+    const Dim *windows = infer_window(i, x->dims[first + n], kernel, n, first + n);
     if (!windows) return false;
-    fine = infer_require(i, CHECK_EQUAL, windows, dy->dims[n + 2]);
+    fine = infer_require(i, CHECK_EQUAL, windows, dy->dims[first + n]);
     type.dims[n + 2] = kernel;
   }
   if (fine) return infer_result(i, &type);

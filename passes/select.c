@@ -7,9 +7,8 @@
  * - attention becomes dot, mask, softmax, dot; a dot gets its batch axes in front, the contracted
  *   axis last in x and at -1 or -2 in y, one row and one column axis: [batch.., M, K];
  * - from -O2 on, f32 convolutions go to nhwc: `conv_panel` on an explicitly padded input,
- * `dot_panel` for 1x1, `conv {layout=nhwc}` with w [kh, kw, 1, C] for depthwise ones; a
- * conv_transpose becomes the conv of its input with zeros between; products with a weight become
- * `dot_panel`;
+ * `dot_panel` for 1x1, `conv {layout=nhwc}` with w [kh, kw, 1, C] for depthwise ones;
+ * conv_transpose and conv_weight as select_conv.c says; products with a weight become `dot_panel`;
  * - panels are made from the weight by pad, reshape and transpose, which fold if it is constant;
  * - the layout goes on through all that lies between, so that only the network's ends are
  * transposed; a flattened map's order is undone in the weight that it meets.
@@ -35,6 +34,9 @@ static bool select_op(Select *s, Op *op) {
     break;
   case OP_conv_transpose:
     if (layouts && select_conv_transpose(s, op)) return true;
+    break;
+  case OP_conv_weight:
+    if (layouts && select_conv_weight(s, op)) return true;
     break;
   default:
     if (propagate(s, op)) return true;

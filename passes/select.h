@@ -1,5 +1,6 @@
 /* select.h - the pieces of `select`, for its files alone: select.c walks the operations,
- * select_product.c rewrites products, select_layout.c carries layouts through what lies between. */
+ * select_conv.c and select_product.c rewrite products, select_layout.c carries layouts through what
+ * lies between. */
 #ifndef PASSES_SELECT_H
 #define PASSES_SELECT_H
 
@@ -61,11 +62,31 @@ Value *permuted(Select *s, Builder *b, Value *value, const int *perm);
  * alternate is noted; the operation stays, to be dropped if nobody needs it. */
 bool propagate(Select *s, Op *op);
 
-/* ---- select_product.c ---- */
+/* ---- select_conv.c ---- */
 
-/* Each gives false if it leaves the operation as it is. */
+/* Each, here and below, gives false if it leaves the operation as it is. */
 bool select_conv(Select *s, Op *op);
 bool select_conv_transpose(Select *s, Op *op);
+bool select_conv_weight(Select *s, Op *op);
+
+/* ---- select_product.c ---- */
+
+const Dim *select_number(Select *s, int64_t value);
+/* x itself if there is nothing to add. `between` may be NULL. */
+Value *select_pad(Select *s, Builder *b, Value *x, const int64_t *before, const int64_t *after,
+                  const int64_t *between);
+/* Columns of a panel of `depth` rows: those that leave the least of the last panel empty, of these
+ * the most, as long as it is a modest part of L2. */
+int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth);
+/* w [groups * size, rest...] to panels [groups * P, rest permuted..., B]; `perm` tells the order of
+ * the rest's axes (from 1). */
+Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm);
+/* How many times its own arithmetic a product does in panels, whose last one may be half empty. */
+double select_panel_waste(const Select *s, int64_t size, int64_t depth);
+bool select_is_constant(const Select *s, const Value *weight);
+/* The value, with the reasons of the last choice. */
+Value *select_because(const Select *s, Value *value);
+Value *select_dot_panel(Select *s, Builder *b, Value *x, Value *panels, int64_t size);
 bool select_dot(Select *s, Op *op);
 bool select_attention(Select *s, Op *op);
 

@@ -5,14 +5,12 @@
 
 #include <math.h>
 
-static const int to_last[] = {0, 2, 3, 1};
-
-static const Dim *number(Select *s, int64_t value) {
+const Dim *select_number(Select *s, int64_t value) {
   return dim_constant(s->module->dims, value);
 }
 
-static Value *pad_before_after(Select *s, Builder *b, Value *x, const int64_t *before,
-                               const int64_t *after, const int64_t *between) {
+Value *select_pad(Select *s, Builder *b, Value *x, const int64_t *before, const int64_t *after,
+                  const int64_t *between) {
   bool none = true;
   for (int i = 0; i < x->type.rank; i++)
     none = none && before[i] == 0 && after[i] == 0 && (!between || between[i] == 0);
@@ -26,9 +24,7 @@ static Value *pad_before_after(Select *s, Builder *b, Value *x, const int64_t *b
   return build(b, OP_pad, &x, 1, attributes, between ? 3 : 2);
 }
 
-/* Columns of a panel of `depth` rows: those that leave the least of the last panel empty, of these
- * the most, as long as it is a modest part of L2. */
-static int64_t panel_columns(const Select *s, int64_t size, int64_t depth) {
+int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth) {
   enum { PANEL_BYTES = 1 << 20 };
   const PassOptions *options = s->context->options;
   int64_t best = options->vector_lanes, least = INT64_MAX, most = options->panel_columns;
@@ -40,27 +36,25 @@ static int64_t panel_columns(const Select *s, int64_t size, int64_t depth) {
   return best;
 }
 
-/* w [groups * size, rest...] to panels [groups * P, rest permuted..., B]; `perm` tells the order of
- * the rest's axes (from 1). */
-static Value *pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm) {
+Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm) {
   int rank = w->type.rank;
   int64_t size = dim_value(w->type.dims[0]) / groups, depth = 1;
   for (int i = 1; i < rank; i++) depth *= dim_value(w->type.dims[i]);
-  int64_t columns = panel_columns(s, size, depth);
+  int64_t columns = select_panel_columns(s, size, depth);
   int64_t panels = (size + columns - 1) / columns;
   const Dim *dims[MOST_AXES];
   int64_t zero[MOST_AXES] = {0}, after[MOST_AXES] = {0};
   int order[MOST_AXES];
   if (groups > 1) {
-    dims[0] = number(s, groups), dims[1] = number(s, size);
+    dims[0] = select_number(s, groups), dims[1] = select_number(s, size);
     for (int i = 1; i < rank; i++) dims[i + 1] = w->type.dims[i];
     if (panels * columns != size) w = build_reshape(b, w, dims, rank + 1);
     after[1] = panels * columns - size;
   } else
     after[0] = panels * columns - size;
-  w = pad_before_after(s, b, w, zero, after, NULL);
+  w = select_pad(s, b, w, zero, after, NULL);
   int shift = w->type.rank - rank;
-  dims[0] = number(s, groups * panels), dims[1] = number(s, columns);
+  dims[0] = select_number(s, groups * panels), dims[1] = select_number(s, columns);
   for (int i = 1; i < rank; i++) dims[i + 1] = w->type.dims[i + shift];
   w = build_reshape(b, w, dims, rank + 1);
   order[0] = 0, order[rank] = 1;
@@ -71,221 +65,32 @@ static Value *pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const i
 /* w [K, size] to [P, K, B]. */
 static Value *pack_columns(Select *s, Builder *b, Value *w) {
   int64_t size = dim_value(w->type.dims[1]);
-  int64_t columns = panel_columns(s, size, dim_value(w->type.dims[0]));
+  int64_t columns = select_panel_columns(s, size, dim_value(w->type.dims[0]));
   int64_t panels = (size + columns - 1) / columns;
-  w = pad_before_after(s, b, w, (int64_t[]){0, 0}, (int64_t[]){0, panels * columns - size}, NULL);
-  const Dim *dims[] = {w->type.dims[0], number(s, panels), number(s, columns)};
+  w = select_pad(s, b, w, (int64_t[]){0, 0}, (int64_t[]){0, panels * columns - size}, NULL);
+  const Dim *dims[] = {w->type.dims[0], select_number(s, panels), select_number(s, columns)};
   w = build_reshape(b, w, dims, 3);
   return build_transpose(b, w, (int[]){1, 0, 2});
 }
 
-static Value *dot_panel(Select *s, Builder *b, Value *x, Value *panels, int64_t size) {
-  Attribute attribute = {ATTRIBUTE_size, attribute_integer(s->module, size)};
-  return build(b, OP_dot_panel, (Value *[]){x, panels}, 2, &attribute, 1);
-}
-
-/* ---- convolutions ---- */
-
-/* What a 2-D convolution in nhwc is made of. */
-typedef struct {
-  int64_t stride[2], dilation[2], pad[2][2], groups;
-} Window;
-
-/* Ways to convolve: as it is, and in nhwc. */
-typedef enum { CONV_LOOP, CONV_DIRECT, CONV_DEPTHWISE, CONV_DOT } ConvForm;
-
-static bool is_constant(const Select *s, const Value *weight) {
+bool select_is_constant(const Select *s, const Value *weight) {
   while (weight->op && operator_has(weight->op->kind, TRAIT_VIEW)) weight = weight->op->operands[0];
   return constant_data(&s->constants, weight) != NULL;
 }
 
-/* How many times its own arithmetic a product does in panels, whose last one may be half empty. */
-static double panel_waste(const Select *s, int64_t size, int64_t depth) {
-  int64_t columns = panel_columns(s, size, depth);
+double select_panel_waste(const Select *s, int64_t size, int64_t depth) {
+  int64_t columns = select_panel_columns(s, size, depth);
   return (double)((size + columns - 1) / columns * columns) / (double)size;
 }
 
-/* The form of a convolution with `out` channels, `taps` positions of the kernel and `channels` of
- * the input in all groups; `loop_flops` is the arithmetic of doing it as it is, `flops` in nhwc. */
-static ConvForm choose_conv(Select *s, const Op *op, const Window *window, int64_t out,
-                            int64_t channels, int64_t taps, double loop_flops, double flops) {
-  const Value *w = op->operands[1];
-  double weights = type_elements(&w->type), packing = 0;
-  double bytes =
-      4 * (type_elements(&op->operands[0]->type) + weights + type_elements(&op_result(op)->type));
-  if (!is_constant(s, w)) packing = select_packing(s, weights);
-  int64_t groups = window->groups;
-  double panels = flops * panel_waste(s, out / groups, channels / groups * taps);
-  Candidate candidates[4] = {
-      {"loop", select_time(s, loop_flops, 0.05, bytes)},
-      {"direct", packing + select_time(s, panels, 0.85, bytes)},
-  };
-  ConvForm forms[4] = {CONV_LOOP, CONV_DIRECT};
-  int count = 2;
-  if (groups > 1 && groups == channels && out == channels) {
-    candidates[count] = (Candidate){"depthwise", select_time(s, flops, 0.15, bytes)};
-    forms[count++] = CONV_DEPTHWISE;
-  }
-  if (groups == 1 && taps == 1 && window->stride[0] == 1 && window->stride[1] == 1) {
-    candidates[count] = (Candidate){"dot", packing + select_time(s, panels, 0.95, bytes)};
-    forms[count++] = CONV_DOT;
-  }
-  return forms[select_choose(s, candidates, count)];
-}
-
-static Value *because(const Select *s, Value *value) {
+Value *select_because(const Select *s, Value *value) {
   if (value) value->op->why = s->why;
   return value;
 }
 
-static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window,
-                        ConvForm form) {
-  int64_t out = dim_value(w->type.dims[0]), groups = window->groups;
-  s->choices++;
-  if (form == CONV_DEPTHWISE) {
-    Attribute own[] = {{ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
-                       {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
-                       {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
-                       {ATTRIBUTE_layout, attribute_word("nhwc")},
-                       {ATTRIBUTE_pad, attribute_pairs(s->module, window->pad, 2)}};
-    w = build_transpose(b, w, (int[]){2, 3, 1, 0});
-    return because(s, build(b, OP_conv, (Value *[]){x, w}, 2, own, 5));
-  }
-  x = pad_before_after(s, b, x, (int64_t[]){0, window->pad[0][0], window->pad[1][0], 0},
-                       (int64_t[]){0, window->pad[0][1], window->pad[1][1], 0}, NULL);
-  Attribute attributes[] = {
-      {ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
-      {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
-      {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
-      {ATTRIBUTE_size, attribute_integer(s->module, out)}};
-  if (form == CONV_DOT) {
-    const Dim *dims[] = {w->type.dims[0], w->type.dims[1]};
-    w = build_reshape(b, w, dims, 2);
-    return because(s, dot_panel(s, b, x, pack_rows(s, b, w, 1, (int[]){1}), out));
-  }
-  w = pack_rows(s, b, w, groups, (int[]){2, 3, 1});
-  return because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 4));
-}
-
-/* Attributes of one or two spatial axes; one becomes the second of two. */
-static Window window_of(const Op *op, int axes) {
-  Window window = {{1, 1}, {1, 1}, {{0, 0}, {0, 0}}, op_integer(op, ATTRIBUTE_groups)};
-  for (int i = 0; i < axes; i++) {
-    int at = i + 2 - axes;
-    window.stride[at] = op_list_integer(op, ATTRIBUTE_stride, i);
-    window.dilation[at] = op_list_integer(op, ATTRIBUTE_dilation, i);
-    for (int side = 0; side < 2; side++)
-      window.pad[at][side] = op_pair_integer(op, ATTRIBUTE_pad, i, side);
-  }
-  return window;
-}
-
-/* Whether a convolution of one or two axes is in f32 and of fixed weights' shape. */
-static bool is_candidate(const Op *op) {
-  const Type *x = &op->operands[0]->type, *w = &op->operands[1]->type;
-  return x->element == ELEMENT_f32 && (x->rank == 3 || x->rank == 4) && type_is_static(w) &&
-         dim_is_constant(x->dims[1]);
-}
-
-/* [N, C, L] as [N, 1, L, C], [N, C, H, W] as [N, H, W, C]. */
-static Value *image_last(Select *s, Builder *b, Value *x) {
-  if (x->type.rank == 4) return permuted(s, b, x, to_last);
-  x = permuted(s, b, x, (int[]){0, 2, 1});
-  const Dim *dims[] = {x->type.dims[0], number(s, 1), x->type.dims[1], x->type.dims[2]};
-  return build_reshape(b, x, dims, 4);
-}
-
-/* A weight with a unit axis before its only spatial one. */
-static Value *weight_2d(Select *s, Builder *b, Value *w) {
-  if (w->type.rank == 4) return w;
-  const Dim *dims[] = {w->type.dims[0], w->type.dims[1], number(s, 1), w->type.dims[2]};
-  return build_reshape(b, w, dims, 4);
-}
-
-/* Notes what a convolution in nhwc gave, for the original's result. */
-static void set_image(Select *s, Builder *b, Op *op, Value *y) {
-  if (op_result(op)->type.rank == 4) {
-    alternate_set(s, op_result(op), y, to_last);
-    return;
-  }
-  const Dim *dims[] = {y->type.dims[0], y->type.dims[2], y->type.dims[3]};
-  alternate_set(s, op_result(op), build_reshape(b, y, dims, 3), (int[]){0, 2, 1});
-}
-
-bool select_conv(Select *s, Op *op) {
-  if (!is_candidate(op) || op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
-  Builder b = builder_before(op);
-  Window window = window_of(op, op->operands[0]->type.rank - 2);
-  const Type *weight = &op->operands[1]->type;
-  int64_t out = dim_value(weight->dims[0]), weights = type_static_count(weight);
-  if (weights == 0) return false;
-  int64_t channels = dim_value(op->operands[0]->type.dims[1]);
-  double each = (double)weights / (double)out;
-  double flops = 2 * type_elements(&op_result(op)->type) * each;
-  int64_t taps = weights / (out * dim_value(weight->dims[1]));
-  ConvForm form = choose_conv(s, op, &window, out, channels, taps, flops, flops);
-  if (form == CONV_LOOP) {
-    op->why = s->why;
-    return false;
-  }
-  Value *x = image_last(s, &b, op->operands[0]);
-  Value *w = weight_2d(s, &b, original_order(s, &b, op->operands[1]));
-  Value *y = conv_last(s, &b, x, w, &window, form);
-  if (!y) bug("a conv does not go into nhwc: %s", b.failure.message);
-  set_image(s, &b, op, y);
-  return true;
-}
-
-/* As a convolution of the input with zeros between its elements, by the flipped weight. */
-bool select_conv_transpose(Select *s, Op *op) {
-  if (!is_candidate(op)) return false;
-  Builder b = builder_before(op);
-  int axes = op->operands[0]->type.rank - 2;
-  Window window = window_of(op, axes);
-  Value *w = weight_2d(s, &b, original_order(s, &b, op->operands[1]));
-  int64_t before[4] = {0}, after[4] = {0}, between[4] = {0}, output_pad[2] = {0, 0};
-  for (int i = 0; i < axes; i++)
-    output_pad[i + 2 - axes] = op_list_integer(op, ATTRIBUTE_output_pad, i);
-  for (int i = 0; i < 2; i++) {
-    int64_t reach = window.dilation[i] * (dim_value(w->type.dims[2 + i]) - 1);
-    before[i + 1] = reach - window.pad[i][0];
-    after[i + 1] = reach - window.pad[i][1] + output_pad[i];
-    between[i + 1] = window.stride[i] - 1;
-    if (before[i + 1] < 0 || after[i + 1] < 0) return false;
-    window.stride[i] = 1;
-    window.pad[i][0] = window.pad[i][1] = 0;
-  }
-  const Dim *const *dims = w->type.dims;
-  int64_t groups = window.groups, inputs = dim_value(dims[0]), outs = dim_value(dims[1]);
-  int64_t taps = dim_value(dims[2]) * dim_value(dims[3]);
-  double given = type_elements(&op->operands[0]->type), made = type_elements(&op_result(op)->type);
-  ConvForm form =
-      choose_conv(s, op, &window, groups * outs, inputs, taps, 2 * given * (double)(outs * taps),
-                  2 * made * (double)(inputs / groups * taps));
-  if (form == CONV_LOOP) {
-    op->why = s->why;
-    return false;
-  }
-  Value *x = image_last(s, &b, op->operands[0]);
-  x = pad_before_after(s, &b, x, before, after, between);
-  /* [C, out/groups, kh, kw] to [out, C/groups, kh, kw], back to front. */
-  const Dim *split[] = {number(s, groups), number(s, inputs / groups), dims[1], dims[2], dims[3]};
-  const Dim *joined[] = {number(s, groups * outs), number(s, inputs / groups), dims[2], dims[3]};
-  w = build_reshape(&b, w, split, 5);
-  w = build_reshape(&b, build_transpose(&b, w, (int[]){0, 2, 1, 3, 4}), joined, 4);
-  /* Down to above -1 - size, which is below the first. */
-  int64_t height = dim_value(joined[2]), width = dim_value(joined[3]);
-  Attribute flip[] = {
-      {ATTRIBUTE_start, attribute_integers(s->module, (int64_t[]){0, 0, height - 1, width - 1}, 4)},
-      {ATTRIBUTE_stop,
-       attribute_integers(s->module, (int64_t[]){groups * outs, inputs / groups, -1, -1}, 4)},
-      {ATTRIBUTE_step, attribute_integers(s->module, (int64_t[]){1, 1, -1, -1}, 4)}};
-  w = build(&b, OP_slice, &w, 1, flip, 3);
-  if (!w) bug("a kernel cannot be flipped: %s", b.failure.message);
-  Value *y = conv_last(s, &b, x, w, &window, form);
-  if (!y) bug("a conv_transpose does not become a conv: %s", b.failure.message);
-  set_image(s, &b, op, y);
-  return true;
+Value *select_dot_panel(Select *s, Builder *b, Value *x, Value *panels, int64_t size) {
+  Attribute attribute = {ATTRIBUTE_size, attribute_integer(s->module, size)};
+  return build(b, OP_dot_panel, (Value *[]){x, panels}, 2, &attribute, 1);
 }
 
 /* ---- dot ---- */
@@ -327,7 +132,7 @@ static void absorb_transpose(Side *side) {
 
 /* Product of the dims of some axes. */
 static const Dim *dims_product(Select *s, const Type *type, const int *axes, int count) {
-  const Dim *product = number(s, 1);
+  const Dim *product = select_number(s, 1);
   for (int i = 0; i < count && product; i++)
     product = dim_mul(s->module->dims, product, type->dims[axes[i]]);
   return product;
@@ -380,8 +185,8 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
              y->batch_count == 0 && type_is_static(type) && y->rest_count > 0 &&
              y->contract_count > 0 && weights > 0;
   if (can) {
-    double packing = is_constant(s, y->value) ? 0 : select_packing(s, weights);
-    double waste = panel_waste(s, (int64_t)size, (int64_t)(weights / size));
+    double packing = select_is_constant(s, y->value) ? 0 : select_packing(s, weights);
+    double waste = select_panel_waste(s, (int64_t)size, (int64_t)(weights / size));
     double bytes = 4 * (given + weights + made);
     candidates[1] = (Candidate){"panel", packing + select_time(s, flops * waste, 0.95, bytes)};
   }
@@ -433,8 +238,9 @@ bool select_dot(Select *s, Op *op) {
     s->choices++;
     const Type *type = &right->type;
     int64_t size = dim_value(type->dims[contract_last ? 0 : 1]);
-    right = contract_last ? pack_rows(s, &b, right, 1, (int[]){1}) : pack_columns(s, &b, right);
-    result = dot_panel(s, &b, left, right, size);
+    right =
+        contract_last ? select_pack_rows(s, &b, right, 1, (int[]){1}) : pack_columns(s, &b, right);
+    result = select_dot_panel(s, &b, left, right, size);
   } else {
     int64_t batch[MOST_AXES], last_x = x.batch_count + 1;
     int64_t last_y = x.batch_count + (contract_last ? 1 : 0);
@@ -449,7 +255,7 @@ bool select_dot(Select *s, Op *op) {
     Attribute attributes[] = {{ATTRIBUTE_contract, contract}, {ATTRIBUTE_batch, both}};
     result = build(&b, OP_dot, (Value *[]){left, right}, 2, attributes, 2);
   }
-  because(s, result);
+  select_because(s, result);
   if (!result) bug("a dot has no canonical form: %s", b.failure.message);
   const Type *type = &op_result(op)->type;
   if (!type_equal(&result->type, type)) result = build_reshape(&b, result, type->dims, type->rank);
@@ -478,15 +284,15 @@ static Value *batched_dot(Select *s, Builder *b, Value *x, Value *y, int64_t con
   double flops = 2 * type_elements(&result->type) * (double)dim_max(x->type.dims[contract_x]);
   Candidate rows = {"rows", select_rows_time(s, flops, type_elements(&y->type))};
   select_choose(s, &rows, 1);
-  return because(s, result);
+  return select_because(s, result);
 }
 
 /* true where the query may see the key: key <= query + (keys - queries). */
 static Value *causal_mask(Select *s, Builder *b, const Dim *queries, const Dim *keys) {
-  Type type = {ELEMENT_i64, 2, {queries, number(s, 1)}};
+  Type type = {ELEMENT_i64, 2, {queries, select_number(s, 1)}};
   Attribute axis = {ATTRIBUTE_axis, attribute_integer(s->module, 0)};
   Value *row = build_typed(b, OP_iota, type, NULL, &axis, 1);
-  type.dims[0] = number(s, 1), type.dims[1] = keys;
+  type.dims[0] = select_number(s, 1), type.dims[1] = keys;
   axis.value = attribute_integer(s->module, 1);
   Value *column = build_typed(b, OP_iota, type, NULL, &axis, 1);
   Attribute value = {ATTRIBUTE_value, attribute_dim(dim_sub(s->module->dims, keys, queries))};

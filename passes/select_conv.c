@@ -1,0 +1,378 @@
+/* select_conv.c - convolutions and their gradients, in nhwc.
+ *
+ * The gradient for the input, conv_transpose, is the convolution by the flipped weight: with stride
+ * 1 of the padded input; with a longer stride one for each phase, the places of the result that are
+ * equal modulo the stride, since each phase meets its own part of the kernel:
+ *
+ *   1 0 2 0 3   <- 1 2 3 by the kernel's even places, and by the odd ones, a turn each
+ *
+ * The gradient for the weight, conv_weight, stays an operation of its own on images in nhwc. */
+#include "passes/cost.h"
+#include "passes/select.h"
+
+#include "support/bug.h"
+
+static const int to_last[] = {0, 2, 3, 1};
+
+/* What a 2-D convolution in nhwc is made of. */
+typedef struct {
+  int64_t stride[2], dilation[2], pad[2][2], groups;
+} Window;
+
+/* Ways to convolve: as it is, and in nhwc. */
+typedef enum { CONV_LOOP, CONV_DIRECT, CONV_DEPTHWISE, CONV_DOT } ConvForm;
+
+/* The form of a convolution with `out` channels, `taps` positions of the kernel and `channels` of
+ * the input in all groups; `loop_flops` is the arithmetic of doing it as it is, `flops` in nhwc. */
+static ConvForm choose_conv(Select *s, const Op *op, const Window *window, int64_t out,
+                            int64_t channels, int64_t taps, double loop_flops, double flops) {
+  const Value *w = op->operands[1];
+  double weights = type_elements(&w->type), packing = 0;
+  double bytes =
+      4 * (type_elements(&op->operands[0]->type) + weights + type_elements(&op_result(op)->type));
+  if (!select_is_constant(s, w)) packing = select_packing(s, weights);
+  int64_t groups = window->groups;
+  double panels = flops * select_panel_waste(s, out / groups, channels / groups * taps);
+  Candidate candidates[4] = {
+      {"loop", select_time(s, loop_flops, 0.05, bytes)},
+      {"direct", packing + select_time(s, panels, 0.85, bytes)},
+  };
+  ConvForm forms[4] = {CONV_LOOP, CONV_DIRECT};
+  int count = 2;
+  if (groups > 1 && groups == channels && out == channels) {
+    candidates[count] = (Candidate){"depthwise", select_time(s, flops, 0.15, bytes)};
+    forms[count++] = CONV_DEPTHWISE;
+  }
+  if (groups == 1 && taps == 1 && window->stride[0] == 1 && window->stride[1] == 1) {
+    candidates[count] = (Candidate){"dot", packing + select_time(s, panels, 0.95, bytes)};
+    forms[count++] = CONV_DOT;
+  }
+  return forms[select_choose(s, candidates, count)];
+}
+
+static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window,
+                        ConvForm form) {
+  int64_t out = dim_value(w->type.dims[0]), groups = window->groups;
+  s->choices++;
+  if (form == CONV_DEPTHWISE) {
+    Attribute own[] = {{ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
+                       {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
+                       {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
+                       {ATTRIBUTE_layout, attribute_word("nhwc")},
+                       {ATTRIBUTE_pad, attribute_pairs(s->module, window->pad, 2)}};
+    w = build_transpose(b, w, (int[]){2, 3, 1, 0});
+    return select_because(s, build(b, OP_conv, (Value *[]){x, w}, 2, own, 5));
+  }
+  int64_t pad[2][2], cut[2][2]; /* conv_panel itself cuts off what a negative padding says */
+  for (int i = 0; i < 4; i++) {
+    int64_t given = window->pad[i / 2][i % 2];
+    pad[i / 2][i % 2] = given > 0 ? given : 0;
+    cut[i / 2][i % 2] = given < 0 ? given : 0;
+  }
+  x = select_pad(s, b, x, (int64_t[]){0, pad[0][0], pad[1][0], 0},
+                 (int64_t[]){0, pad[0][1], pad[1][1], 0}, NULL);
+  Attribute attributes[] = {
+      {ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
+      {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
+      {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
+      {ATTRIBUTE_pad, attribute_pairs(s->module, (const int64_t(*)[2])cut, 2)},
+      {ATTRIBUTE_size, attribute_integer(s->module, out)}};
+  if (form == CONV_DOT) {
+    const Dim *dims[] = {w->type.dims[0], w->type.dims[1]};
+    w = build_reshape(b, w, dims, 2);
+    return select_because(s,
+                          select_dot_panel(s, b, x, select_pack_rows(s, b, w, 1, (int[]){1}), out));
+  }
+  w = select_pack_rows(s, b, w, groups, (int[]){2, 3, 1});
+  return select_because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 5));
+}
+
+/* Attributes of one or two spatial axes; one becomes the second of two. */
+static Window window_of(const Op *op, int axes) {
+  Window window = {{1, 1}, {1, 1}, {{0, 0}, {0, 0}}, op_integer(op, ATTRIBUTE_groups)};
+  for (int i = 0; i < axes; i++) {
+    int at = i + 2 - axes;
+    window.stride[at] = op_list_integer(op, ATTRIBUTE_stride, i);
+    window.dilation[at] = op_list_integer(op, ATTRIBUTE_dilation, i);
+    for (int side = 0; side < 2; side++)
+      window.pad[at][side] = op_pair_integer(op, ATTRIBUTE_pad, i, side);
+  }
+  return window;
+}
+
+/* Whether a convolution of one or two axes is in f32 and of fixed weights' shape. */
+static bool is_candidate(const Op *op) {
+  const Type *x = &op->operands[0]->type, *w = &op->operands[1]->type;
+  return x->element == ELEMENT_f32 && (x->rank == 3 || x->rank == 4) && type_is_static(w) &&
+         dim_is_constant(x->dims[1]);
+}
+
+/* [N, C, L] as [N, 1, L, C], [N, C, H, W] as [N, H, W, C]. */
+static Value *image_last(Select *s, Builder *b, Value *x) {
+  if (x->type.rank == 4) return permuted(s, b, x, to_last);
+  x = permuted(s, b, x, (int[]){0, 2, 1});
+  const Dim *dims[] = {x->type.dims[0], select_number(s, 1), x->type.dims[1], x->type.dims[2]};
+  return build_reshape(b, x, dims, 4);
+}
+
+/* A weight with a unit axis before its only spatial one. */
+static Value *weight_2d(Select *s, Builder *b, Value *w) {
+  if (w->type.rank == 4) return w;
+  const Dim *dims[] = {w->type.dims[0], w->type.dims[1], select_number(s, 1), w->type.dims[2]};
+  return build_reshape(b, w, dims, 4);
+}
+
+/* Notes what a convolution in nhwc gave, for the original's result. */
+static void set_image(Select *s, Builder *b, Op *op, Value *y) {
+  if (op_result(op)->type.rank == 4) {
+    alternate_set(s, op_result(op), y, to_last);
+    return;
+  }
+  const Dim *dims[] = {y->type.dims[0], y->type.dims[2], y->type.dims[3]};
+  alternate_set(s, op_result(op), build_reshape(b, y, dims, 3), (int[]){0, 2, 1});
+}
+
+bool select_conv(Select *s, Op *op) {
+  if (!is_candidate(op) || op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
+  Builder b = builder_before(op);
+  Window window = window_of(op, op->operands[0]->type.rank - 2);
+  const Type *weight = &op->operands[1]->type;
+  int64_t out = dim_value(weight->dims[0]), weights = type_static_count(weight);
+  if (weights == 0) return false;
+  int64_t channels = dim_value(op->operands[0]->type.dims[1]);
+  double each = (double)weights / (double)out;
+  double flops = 2 * type_elements(&op_result(op)->type) * each;
+  int64_t taps = weights / (out * dim_value(weight->dims[1]));
+  ConvForm form = choose_conv(s, op, &window, out, channels, taps, flops, flops);
+  if (form == CONV_LOOP) {
+    op->why = s->why;
+    return false;
+  }
+  Value *x = image_last(s, &b, op->operands[0]);
+  Value *w = weight_2d(s, &b, original_order(s, &b, op->operands[1]));
+  Value *y = conv_last(s, &b, x, w, &window, form);
+  if (!y) bug("a conv does not go into nhwc: %s", b.failure.message);
+  set_image(s, &b, op, y);
+  return true;
+}
+
+/* [C, out/groups, kh, kw] to [out, C/groups, kh, kw], the places begin + step * i of the kernel
+ * alone, back to front. */
+static Value *flipped(Select *s, Builder *b, Value *w, int64_t groups, const int64_t *begin,
+                      const int64_t *step) {
+  const Dim *const *dims = w->type.dims;
+  int64_t inputs = dim_value(dims[0]), outs = dim_value(dims[1]), start[4], stop[4], back[4];
+  const Dim *split[] = {select_number(s, groups), select_number(s, inputs / groups), dims[1],
+                        dims[2], dims[3]};
+  const Dim *joined[] = {select_number(s, groups * outs), select_number(s, inputs / groups),
+                         dims[2], dims[3]};
+  for (int i = 0; i < 4; i++) {
+    int64_t size = dim_value(joined[i]);
+    start[i] = 0, stop[i] = size, back[i] = 1;
+    if (i < 2) continue;
+    int64_t from = begin[i - 2], by = step[i - 2];
+    start[i] = from + (size - 1 - from) / by * by;
+    stop[i] = from - 1, back[i] = -by; /* down to above that */
+  }
+  w = build_reshape(b, w, split, 5);
+  w = build_reshape(b, build_transpose(b, w, (int[]){0, 2, 1, 3, 4}), joined, 4);
+  Attribute flip[] = {{ATTRIBUTE_start, attribute_integers(s->module, start, 4)},
+                      {ATTRIBUTE_stop, attribute_integers(s->module, stop, 4)},
+                      {ATTRIBUTE_step, attribute_integers(s->module, back, 4)}};
+  w = build(b, OP_slice, &w, 1, flip, 3);
+  if (!w) bug("a kernel cannot be flipped: %s", b->failure.message);
+  return w;
+}
+
+/* Along one spatial axis of a conv_transpose without dilation: result place q * stride + r, for r
+ * of the stride's places, is the sum over j of x[q + shift - j] * w[first + stride * j]. */
+typedef struct {
+  int64_t first, shift, taps; /* taps 0: the phase is 0 everywhere */
+  int64_t before, after;      /* what its convolution needs x to be padded by; may be negative */
+} Phase;
+
+static Phase phase_of(int64_t r, int64_t stride, int64_t kernel, int64_t pad, int64_t size,
+                      int64_t x) {
+  Phase phase = {.first = (r + pad) % stride, .shift = (r + pad) / stride};
+  phase.taps = (kernel - phase.first + stride - 1) / stride;
+  if (phase.first >= kernel) phase.taps = 0;
+  phase.before = phase.taps - 1 - phase.shift;
+  phase.after = size + phase.shift - x;
+  return phase;
+}
+
+/* The phases' results [sh * sw, N, QH, QW, C] take turns: [N, QH * sh, QW * sw, C], and what is
+ * beyond the result is cut off. */
+static Value *take_turns(Select *s, Builder *b, Value *phases, const int64_t *stride,
+                         const int64_t *size) {
+  const Dim *const *d = phases->type.dims;
+  const Dim *split[] = {
+      select_number(s, stride[0]), select_number(s, stride[1]), d[1], d[2], d[3], d[4]};
+  phases = build_reshape(b, phases, split, 6);
+  Value *turns = build_transpose(b, phases, (int[]){2, 3, 0, 4, 1, 5});
+  const Dim *joined[] = {d[1], select_number(s, dim_value(d[2]) * stride[0]),
+                         select_number(s, dim_value(d[3]) * stride[1]), d[4]};
+  turns = build_reshape(b, turns, joined, 4);
+  if (dim_is(joined[1], size[0]) && dim_is(joined[2], size[1])) return turns;
+  const Dim *start[4], *stop[] = {d[1], select_number(s, size[0]), select_number(s, size[1]), d[4]};
+  for (int i = 0; i < 4; i++) start[i] = select_number(s, 0);
+  Attribute cut[] = {{ATTRIBUTE_start, attribute_dims(s->module, start, 4)},
+                     {ATTRIBUTE_stop, attribute_dims(s->module, stop, 4)}};
+  return build(b, OP_slice, &turns, 1, cut, 2);
+}
+
+/* The form of a convolution that is a part of another, whose form is `whole`. */
+static ConvForm part_form(ConvForm whole, const Value *w, const Window *window) {
+  if (whole == CONV_DEPTHWISE) return whole;
+  bool plain = window->groups == 1 && dim_is(w->type.dims[2], 1) && dim_is(w->type.dims[3], 1);
+  for (int i = 0; i < 4; i++) plain = plain && window->pad[i / 2][i % 2] == 0;
+  return plain ? CONV_DOT : CONV_DIRECT;
+}
+
+enum { MOST_STRIDE = 4 };
+
+/* A conv_transpose {stride} of x in nhwc, phase by phase; NULL if that is not to be had. `w` is as
+ * given, `size` the result's. */
+static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const Window *window,
+                        const int64_t *size, ConvForm form) {
+  Phase phases[2][MOST_STRIDE];
+  int64_t before[4] = {0}, after[4] = {0}, most[2];
+  if (window->groups > 1 && dim_is(w->type.dims[1], 1)) return NULL; /* each channel alone */
+  for (int i = 0; i < 2; i++) {
+    int64_t stride = window->stride[i], kernel = dim_value(w->type.dims[2 + i]);
+    if (window->dilation[i] != 1 || stride > MOST_STRIDE || stride > kernel ||
+        !dim_is_constant(x->type.dims[1 + i]))
+      return NULL;
+    most[i] = (size[i] + stride - 1) / stride;
+    for (int64_t r = 0; r < stride; r++) {
+      int64_t in = dim_value(x->type.dims[1 + i]);
+      Phase *p = &phases[i][r];
+      *p = phase_of(r, stride, kernel, window->pad[i][0], most[i], in);
+      if (p->before > before[1 + i]) before[1 + i] = p->before;
+      if (p->after > after[1 + i]) after[1 + i] = p->after;
+    }
+  }
+  x = select_pad(s, b, x, before, after, NULL);
+  Value *parts[MOST_STRIDE * MOST_STRIDE];
+  int count = 0;
+  for (int64_t h = 0; h < window->stride[0]; h++)
+    for (int64_t v = 0; v < window->stride[1]; v++) {
+      const Phase *p[] = {&phases[0][h], &phases[1][v]};
+      Window own = {{1, 1}, {1, 1}, {{0, 0}, {0, 0}}, window->groups};
+      for (int i = 0; i < 2; i++) {
+        own.pad[i][0] = p[i]->before - before[1 + i];
+        own.pad[i][1] = p[i]->after - after[1 + i];
+      }
+      Value *part =
+          flipped(s, b, w, window->groups, (int64_t[]){p[0]->first, p[1]->first}, window->stride);
+      part = conv_last(s, b, x, part, &own, part_form(form, part, &own));
+      if (!part) bug("a phase has no convolution: %s", b->failure.message);
+      const Dim *dims[5] = {select_number(s, 1)};
+      for (int i = 0; i < 4; i++) dims[i + 1] = part->type.dims[i];
+      parts[count++] = build_reshape(b, part, dims, 5);
+    }
+  Attribute axis = {ATTRIBUTE_axis, attribute_integer(s->module, 0)};
+  return take_turns(s, b, build(b, OP_concat, parts, count, &axis, 1), window->stride, size);
+}
+
+/* By a kernel of one place: nothing overlaps, so zeros come between results. */
+static Value *apart(Select *s, Builder *b, Value *x, Value *w, const Window *window,
+                    const int64_t *output_pad, ConvForm form) {
+  int64_t before[4] = {0}, after[4] = {0}, between[4] = {0};
+  for (int i = 0; i < 2; i++) {
+    if (!dim_is(w->type.dims[2 + i], 1) || window->pad[i][0] || window->pad[i][1]) return NULL;
+    after[i + 1] = output_pad[i];
+    between[i + 1] = window->stride[i] - 1;
+  }
+  Window plain = {{1, 1}, {1, 1}, {{0, 0}, {0, 0}}, window->groups};
+  w = flipped(s, b, w, window->groups, (int64_t[]){0, 0}, (int64_t[]){1, 1});
+  Value *y = conv_last(s, b, x, w, &plain, part_form(form, w, &plain));
+  return select_pad(s, b, y, before, after, between);
+}
+
+/* As a convolution of x with zeros between its elements; NULL if more is cut off than there is. */
+static Value *by_zeros(Select *s, Builder *b, Value *x, Value *w, const Window *window,
+                       const int64_t *output_pad, ConvForm form) {
+  int64_t before[4] = {0}, after[4] = {0}, between[4] = {0};
+  Window plain = *window;
+  for (int i = 0; i < 2; i++) {
+    int64_t reach = window->dilation[i] * (dim_value(w->type.dims[2 + i]) - 1);
+    before[i + 1] = reach - window->pad[i][0];
+    after[i + 1] = reach - window->pad[i][1] + output_pad[i];
+    between[i + 1] = window->stride[i] - 1;
+    if (before[i + 1] < 0 || after[i + 1] < 0) return NULL;
+    plain.stride[i] = 1;
+    plain.pad[i][0] = plain.pad[i][1] = 0;
+  }
+  x = select_pad(s, b, x, before, after, between);
+  w = flipped(s, b, w, window->groups, (int64_t[]){0, 0}, (int64_t[]){1, 1});
+  return conv_last(s, b, x, w, &plain, part_form(form, w, &plain));
+}
+
+bool select_conv_transpose(Select *s, Op *op) {
+  if (!is_candidate(op)) return false;
+  int axes = op->operands[0]->type.rank - 2;
+  const Type *result = &op_result(op)->type;
+  int64_t output_pad[2] = {0, 0}, size[2] = {1, 1};
+  bool fixed = true, strided = false;
+  Window window = window_of(op, axes);
+  for (int i = 0; i < axes; i++) {
+    output_pad[i + 2 - axes] = op_list_integer(op, ATTRIBUTE_output_pad, i);
+    fixed = fixed && dim_is_constant(result->dims[2 + i]);
+    if (fixed) size[i + 2 - axes] = dim_value(result->dims[2 + i]);
+    strided = strided || window.stride[i + 2 - axes] > 1;
+  }
+  const Dim *const *dims = op->operands[1]->type.dims;
+  int64_t inputs = dim_value(dims[0]), outs = dim_value(dims[1]), weights;
+  weights = type_static_count(&op->operands[1]->type);
+  if (weights == 0) return false;
+  double flops = 2 * type_elements(&op->operands[0]->type) * (double)(weights / inputs);
+  ConvForm form = choose_conv(s, op, &window, window.groups * outs, inputs,
+                              weights / (inputs * outs), flops, flops);
+  if (form == CONV_LOOP) {
+    op->why = s->why;
+    return false;
+  }
+  Builder b = builder_before(op);
+  Value *w = weight_2d(s, &b, original_order(s, &b, op->operands[1]));
+  Value *x = image_last(s, &b, op->operands[0]);
+  Value *y = strided ? apart(s, &b, x, w, &window, output_pad, form) : NULL;
+  if (!y && strided && fixed) y = by_phases(s, &b, x, w, &window, size, form);
+  if (!y) y = by_zeros(s, &b, x, w, &window, output_pad, form);
+  if (!y) return false;
+  set_image(s, &b, op, y);
+  return true;
+}
+
+bool select_conv_weight(Select *s, Op *op) {
+  const Type *x_type = &op->operands[0]->type;
+  if (x_type->element != ELEMENT_f32 || (x_type->rank != 3 && x_type->rank != 4) ||
+      !dim_is_constant(x_type->dims[1]) || op_word(op, ATTRIBUTE_layout)[1] != 'c')
+    return false;
+  enum { FEW_CHANNELS = 12 }; /* whose kernel takes whole windows of a padded image */
+  Builder b = builder_before(op);
+  int axes = x_type->rank - 2;
+  Window window = window_of(op, axes);
+  int64_t kernel[2] = {1, 1};
+  for (int i = 0; i < axes; i++) kernel[i + 2 - axes] = op_list_integer(op, ATTRIBUTE_kernel, i);
+  Value *x = image_last(s, &b, op->operands[0]), *dy = image_last(s, &b, op->operands[1]);
+  if (window.groups == 1 && dim_value(x_type->dims[1]) < FEW_CHANNELS) {
+    x = select_pad(s, &b, x, (int64_t[]){0, window.pad[0][0], window.pad[1][0], 0},
+                   (int64_t[]){0, window.pad[0][1], window.pad[1][1], 0}, NULL);
+    for (int i = 0; i < 2; i++) window.pad[i][0] = window.pad[i][1] = 0;
+  }
+  Attribute attributes[] = {
+      {ATTRIBUTE_stride, attribute_integers(s->module, window.stride, 2)},
+      {ATTRIBUTE_dilation, attribute_integers(s->module, window.dilation, 2)},
+      {ATTRIBUTE_groups, attribute_integer(s->module, window.groups)},
+      {ATTRIBUTE_pad, attribute_pairs(s->module, (const int64_t(*)[2])window.pad, 2)},
+      {ATTRIBUTE_kernel, attribute_integers(s->module, kernel, 2)},
+      {ATTRIBUTE_layout, attribute_word("nhwc")}};
+  Value *dw = build(&b, OP_conv_weight, (Value *[]){x, dy}, 2, attributes, 6);
+  if (!dw) bug("a conv_weight does not go into nhwc: %s", b.failure.message);
+  const Type *type = &op_result(op)->type;
+  if (type->rank != 4) dw = build_reshape(&b, dw, type->dims, type->rank);
+  s->choices++;
+  op_replace(op, dw, true);
+  return true;
+}
