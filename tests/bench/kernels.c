@@ -211,9 +211,16 @@ static void print_kernels(const Bench *b, Arena *arena, const Module *module) {
   emission_free(e);
 }
 
+static bool trains(const Module *module) {
+  for (size_t i = 0; i < module->functions.count; i++)
+    if (module->functions.items[i]->kind == FUNCTION_TRAIN) return true;
+  return false;
+}
+
 static bool time_module(Bench *b, Arena *arena, const char *name, Module *module,
                         Diagnostics *diagnostics) {
-  for (size_t i = 0; i < module->tensors.count; i++) { /* weights are constants */
+  for (size_t i = 0; i < module->tensors.count && !trains(module);
+       i++) { /* weights are constants */
     Tensor *tensor = module->tensors.items[i];
     if (tensor->data && tensor->data->bytes) continue;
     int64_t count = dim_max(type_count(module->dims, &tensor->type));
@@ -237,7 +244,7 @@ static bool time_module(Bench *b, Arena *arena, const char *name, Module *module
   }
   for (size_t i = 0; i < module->functions.count; i++) {
     const Function *f = module->functions.items[i];
-    if (f->kind != FUNCTION_MODEL) continue;
+    if (f->kind != FUNCTION_MODEL && f->kind != FUNCTION_TRAIN) continue;
     NativeRun run = {
         .arena = arena, .dims = dims, .parts = 1, .tensor = invent, .again = time_steps};
     Timing timing = {b, &run, name};
