@@ -96,6 +96,20 @@ static void add_outputs(Elaborator *e, Frame *frame, Object *result) {
   function->body->yield_count = (int)count;
 }
 
+/* What only the step needed: gradients, clipping, random numbers. */
+static void drop_unused(Function *function) {
+  Block *body = function->body;
+  graph_count_uses(function);
+  for (Op *op = body->last, *previous; op; op = previous) {
+    previous = op->previous;
+    bool used = false;
+    for (int i = 0; i < op->result_count; i++) used |= op->results[i]->mark > 0;
+    if (used) continue;
+    for (int i = 0; i < op->operand_count; i++) op->operands[i]->mark--;
+    op_remove(op);
+  }
+}
+
 /* A step without a result has no value. */
 static bool has_result(const StmtList *list) {
   for (size_t i = 0; i < list->count; i++) {
@@ -132,7 +146,10 @@ void elaborate_entry(Elaborator *e, const Declaration *declaration, FunctionKind
   Object *result = fine ? run_body(e, frame) : error_object;
   if (!is_error(result) && !e->stopped) {
     add_outputs(e, frame, result);
-    if (kind != FUNCTION_VALUE) emit_writes(e);
+    if (kind == FUNCTION_VALUE)
+      drop_unused(function);
+    else
+      emit_writes(e);
   }
   e->builder = NULL;
   e->entry = NULL;

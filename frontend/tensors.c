@@ -205,12 +205,22 @@ static const Function *function_of(const Value *value) {
   return value->op ? value->op->block->function : value->block->function;
 }
 
+/* Of the function that is built, and of no loop that has ended. */
+static bool is_visible(const Elaborator *e, const Value *value) {
+  const Block *block = value->op ? value->op->block : value->block;
+  if (block == e->builder->function->body) return true;
+  for (const Region *region = e->region; region; region = region->outer)
+    if (block == region->block) return true;
+  return false;
+}
+
 static Value *known_tensor(const Site *site, Object *object) {
   Elaborator *e = site->e;
   if (!e->builder) return count_operation(site) ? NULL : NULL;
-  if (function_of(object->tensor) == e->builder->function) return object->tensor;
+  if (is_visible(e, object->tensor)) return object->tensor;
   if (object->parameter) return read_parameter(site, object->parameter);
-  report(e, site->frame, E0120, site->span, "this is a value of a call, and not known here");
+  report(e, site->frame, E0120, site->span, "this is a value of a %s, and not known here",
+         function_of(object->tensor) == e->builder->function ? "trip" : "call");
   return NULL;
 }
 

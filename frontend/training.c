@@ -14,9 +14,13 @@ static bool in_training(const Elaborator *e) {
 
 /* ---- what a loss reaches ---- */
 
+enum { VISITS_STEP = 64 }; /* that cost as much as a step */
+
 /* Marks, with a new epoch, each value that `from` is computed of; where no gradient passes it ends.
  */
-static void mark_reached(Elaborator *e, Value *from) {
+static bool mark_reached(const Site *site, Value *from) {
+  Elaborator *e = site->e;
+  int64_t visited = 0;
   VEC(Value *) stack = {0};
   e->epoch++;
   vec_push(e->arena, &stack, from);
@@ -24,10 +28,12 @@ static void mark_reached(Elaborator *e, Value *from) {
     Value *value = stack.items[--stack.count];
     if (value->mark == e->epoch) continue;
     value->mark = e->epoch;
+    visited++;
     if (!value->op || value->op->kind == OP_stop_gradient) continue;
     for (int i = 0; i < value->op->operand_count; i++)
       vec_push(e->arena, &stack, value->op->operands[i]);
   }
+  return take_step(e, site->frame, site->span, visited / VISITS_STEP);
 }
 
 /* The value of a parameter that the loss was computed of: the last one, if it was written. */
@@ -126,7 +132,7 @@ Object *gradient(const Site *site, Object *loss, Span loss_span, Object *wrt, Sp
   Objects all = {0};
   Value *value = scalar_loss(site, loss, loss_span);
   if (!value || !add_wrt(site, wrt, wrt_span, &all)) return error_object;
-  mark_reached(site->e, value);
+  if (!mark_reached(site, value)) return error_object;
   Object *list = differentiate(site, value, &all, wrt_span);
   return is_error(list) || !is_tensor(wrt) ? list : list->items[0];
 }
@@ -249,12 +255,11 @@ void execute_minimize(Elaborator *e, Frame *frame, const Stmt *stmt) {
   if (!value) return;
   Objects wrt = {0};
   if (stmt->values.count && !add_over(&site, stmt, &wrt)) return;
-  mark_reached(e, value);
+  if (!mark_reached(&site, value)) return;
   bool any = stmt->values.count ? wrt.count > 0 : add_all_reached(e, &wrt);
   if (!any && !nothing_to_learn(e, frame, stmt)) return;
   Object *optimizer = evaluate_optimizer(e, frame, stmt->optimizer);
-  if (is_error(optimizer)) return;
-  mark_reached(e, value);
+  if (is_error(optimizer) || !mark_reached(&site, value)) return;
   Site at_loss = {e, frame, stmt->loss->span, NULL, 0, "minimize"};
   Object *gradients = differentiate(
       &at_loss, value, &wrt, stmt->values.count ? stmt->values.items[0]->span : stmt->loss->span);

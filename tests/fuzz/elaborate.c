@@ -15,7 +15,7 @@ static Module *elaborate_text(Arena *arena, Diagnostics *diagnostics, const uint
   if (!program || diagnostics_errors(diagnostics)) return NULL;
   if (!resolve_program(arena, interner, diagnostics, program)) return NULL;
   ElaborateOptions options = {
-      .program = program, .interner = interner, .initialisers = true, .most_steps = 20000};
+      .program = program, .interner = interner, .training = true, .most_steps = 20000};
   return elaborate(arena, diagnostics, &options, NULL);
 }
 
