@@ -3,7 +3,8 @@
  *   before  %1 = f %x   %2 = f %x   %3 = g %1   %4 = g %2      (two large, then two small ones)
  *   after   %1 = f %x   %3 = g %1   %2 = f %x   %4 = g %2
  *
- * Two orders are tried beside the given one. The first takes, of all operations that could be next,
+ * Two orders are tried beside the given one, each as it is and with all that takes more than it
+ * frees moved down to what needs it. The first takes, of all operations that could be next,
  * the one after which the least is alive: what it makes less what it is the last to read; the
  * earlier of equals. The second keeps the given order, but for those that free as much as they
  * make: they come as soon as they can. So a parameter's update follows its gradient, which dies
@@ -23,6 +24,7 @@
 #include "passes/uses.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
   int64_t delta;
@@ -269,6 +271,62 @@ static int64_t peak_of(Order *o, const int *sequence, int count) {
   return intervals_bound(scratch, intervals.items, (int)intervals.count, count, NULL);
 }
 
+/* ---- moving down ---- */
+
+enum { MOST_SUNK = 20000 }; /* kernels: the square of it, at worst */
+
+static int first_reader(const Order *o, const Value *value, const int *place, int first) {
+  for (int i = 0; i < use_count(&o->uses, value); i++) {
+    const Op *user = use_at(&o->uses, value, i);
+    if (!user) continue;
+    if (op_is_view(user))
+      first = first_reader(o, op_result(user), place, first);
+    else if (op_makes_kernel(user) && place[user->mark] < first)
+      first = place[user->mark];
+  }
+  return first;
+}
+
+/* How far down an operation may go. */
+static int first_after(const Order *o, const Op *op, const int *place, int end) {
+  for (int i = 0; i < op->result_count; i++) end = first_reader(o, op->results[i], place, end);
+  for (int w = o->wishes[op->mark]; w >= 0; w = o->wish.items[w].next) {
+    int writer = place[o->wish.items[w].to];
+    if (writer > place[op->mark] && writer < end) end = writer;
+  }
+  return end;
+}
+
+/* Each operation that makes more than dies with it goes down to just before the first that needs
+ * it, from the last to the first. */
+static void sink(Order *o, int *sequence, int count) {
+  if (count > MOST_SUNK) return;
+  int *place = ARENA_ARRAY(o->context->scratch, (size_t)o->uses.op_count + 1, int);
+  int *last = ARENA_ARRAY(o->context->scratch, (size_t)o->uses.value_count + 1, int);
+  for (int at = 0; at < count; at++) {
+    const Op *op = o->uses.ops[sequence[at]];
+    place[op->mark] = at;
+    for (int i = 0; i < op->operand_count; i++)
+      last[value_storage(op->operands[i])->mark] = sequence[at];
+  }
+  for (int at = count - 1; at >= 0; at--) {
+    const Op *op = o->uses.ops[sequence[at]];
+    int64_t more = 0;
+    for (int i = 0; i < op->result_count; i++) more += o->bytes[op->results[i]->mark];
+    for (int i = 0; i < op->operand_count; i++) {
+      const Value *storage = value_storage(op->operands[i]);
+      if (!is_repeated(op, i) && last[storage->mark] == op->mark) more -= o->bytes[storage->mark];
+    }
+    bool stays = more <= 0 || o->writes[op->mark] > 0 || (o->checks && o->checks[op->mark]);
+    int to = stays ? at : first_after(o, op, place, count) - 1;
+    for (int i = at; i < to; i++) {
+      sequence[i] = sequence[i + 1];
+      place[sequence[i]] = i;
+    }
+    if (to > at) sequence[to] = (int)op->mark, place[op->mark] = to;
+  }
+}
+
 /* Appends an operation after the reads, constants and views that it needs. */
 static void append(Block *body, Op *op) {
   for (int i = 0; i < op->operand_count; i++) {
@@ -302,25 +360,30 @@ static bool order_function(PassContext *context, Function *function) {
   o.remaining = ARENA_ARRAY(scratch, values, int);
   o.bytes = ARENA_ARRAY(scratch, values, int64_t);
   prepare(&o);
-  int *sequences[] = {ARENA_ARRAY(scratch, ops, int), ARENA_ARRAY(scratch, ops, int),
-                      ARENA_ARRAY(scratch, ops, int)};
-  enum { GIVEN, GREEDY, UPDATES };
-  int kernels = 0, best = GIVEN;
+  enum { GIVEN, GREEDY, GREEDY_SUNK, UPDATES, UPDATES_SUNK, ORDERS };
+  int *sequence[ORDERS], kernels = 0, best = GIVEN;
+  int64_t peak[ORDERS];
+  for (int i = 0; i < ORDERS; i++) sequence[i] = ARENA_ARRAY(scratch, ops, int);
   bool writes = false;
   for (int i = 0; i < o.uses.op_count; i++) {
-    if (op_makes_kernel(o.uses.ops[i])) sequences[GIVEN][kernels++] = i;
+    if (op_makes_kernel(o.uses.ops[i])) sequence[GIVEN][kernels++] = i;
     writes = writes || o.writes[i] > 0;
   }
-  if (schedule(&o, false, sequences[GREEDY]) != kernels) return false; /* verify tells */
-  int64_t least = peak_of(&o, sequences[GIVEN], kernels);
-  if (writes && schedule(&o, true, sequences[UPDATES]) == kernels) {
-    best = UPDATES;
-    least = peak_of(&o, sequences[UPDATES], kernels);
+  if (schedule(&o, false, sequence[GREEDY]) != kernels) return false; /* verify tells */
+  schedule(&o, true, sequence[UPDATES]);
+  memcpy(sequence[GREEDY_SUNK], sequence[GREEDY], (size_t)kernels * sizeof(int));
+  memcpy(sequence[UPDATES_SUNK], sequence[UPDATES], (size_t)kernels * sizeof(int));
+  sink(&o, sequence[GREEDY_SUNK], kernels);
+  sink(&o, sequence[UPDATES_SUNK], kernels);
+  for (int i = 0; i < ORDERS; i++) peak[i] = peak_of(&o, sequence[i], kernels);
+  if (writes) {
+    best = peak[UPDATES_SUNK] <= peak[UPDATES] ? UPDATES_SUNK : UPDATES;
+    peak[best] -= peak[best] / 16;
   }
-  int64_t greedy = peak_of(&o, sequences[GREEDY], kernels);
-  if (greedy < (writes ? least - least / 16 : least)) best = GREEDY;
+  for (int i = 0; i < ORDERS; i++)
+    if (peak[i] < peak[best]) best = i;
   if (best == GIVEN) return false;
-  rebuild(&o, sequences[best], kernels);
+  rebuild(&o, sequence[best], kernels);
   return true;
 }
 
