@@ -355,12 +355,22 @@ Instance *instance_of(const Object *object);
 bool name_unnamed(const CallSite *site, Instance *instance);
 /* Gives the instances in `object` their names; `path` is relative to the frame's. */
 void name_instances(Elaborator *e, Frame *frame, const char *path, Object *object, Span span);
-void declare_parameter(Elaborator *e, Frame *frame, const Stmt *stmt);
 Object *instance_member(Elaborator *e, Frame *frame, Instance *instance, const char *name,
                         Span span);
 void bind_path(Elaborator *e, Frame *frame, const char *path, Object *object, Span span);
 bool collect_tensors(Elaborator *e, Frame *frame, Object *object, TensorKind kind, Object *list,
                      Span span);
+/* The instance whose body the frame is: of a layer or an optimizer; NULL: none. */
+Instance *frame_instance(const Frame *frame);
+const char *full_path(Elaborator *e, const Frame *frame, const char *path);
+bool path_is_free(Elaborator *e, Frame *frame, const char *path, Span span); /* reports */
+void put_path(Elaborator *e, PointerTable *root, const char *path, Object *object);
+
+/* parameters.c */
+void declare_parameter(Elaborator *e, Frame *frame, const Stmt *stmt);
+/* The parameter of a declaration, new or met again; NULL after an error. */
+NamedParameter *new_parameter(Elaborator *e, Frame *frame, const Stmt *stmt);
+
 /* unnamed.c: "conv2d_0" of a layer that is applied where it is made; NULL: it is not */
 const char *unnamed_name(Elaborator *e, const Frame *frame, const Instance *instance);
 

@@ -1,4 +1,4 @@
-/* layers.c - instances: made, named by what binds them, applied; their parameters. */
+/* layers.c - instances: made, named by what binds them, applied, and what they have. */
 #include "frontend/elaborator.h"
 
 #include <string.h>
@@ -81,11 +81,11 @@ Object *make_instance(const CallSite *site, const Object *layer, Actual *argumen
 
 /* ---- paths ---- */
 
-static Instance *frame_instance(const Frame *frame) {
+Instance *frame_instance(const Frame *frame) {
   return frame->kind == FRAME_LAYER || frame->kind == FRAME_OPTIMIZER ? frame->instance : NULL;
 }
 
-static const char *full_path(Elaborator *e, const Frame *frame, const char *path) {
+const char *full_path(Elaborator *e, const Frame *frame, const char *path) {
   const Instance *instance = frame_instance(frame);
   if (!instance) return intern(e->interner, path);
   return intern(e->interner, arena_format(e->arena, "%s.%s", instance->path, path));
@@ -113,7 +113,7 @@ static const void *owner_of(const Frame *frame) {
   return frame->kind == FRAME_FILE ? NULL : (const void *)frame->definition;
 }
 
-static bool path_is_free(Elaborator *e, Frame *frame, const char *path, Span span) {
+bool path_is_free(Elaborator *e, Frame *frame, const char *path, Span span) {
   if (!pointer_get(&frame->named, path)) return true;
   Diagnostic *d = report(e, frame, E0112, span,
                          "'%s' is already the name of another instance or parameter", path);
@@ -179,7 +179,7 @@ void name_instances(Elaborator *e, Frame *frame, const char *path, Object *objec
 
 /* ---- names that are paths: a.b.c = .. ---- */
 
-static void put_path(Elaborator *e, PointerTable *root, const char *path, Object *object) {
+void put_path(Elaborator *e, PointerTable *root, const char *path, Object *object) {
   const char *dot;
   while ((dot = strchr(path, '.'))) {
     const char *word = intern_bytes(e->interner, path, (size_t)(dot - path));
@@ -282,132 +282,6 @@ Object *apply_instance(const CallSite *site, Object *object, Actual *arguments, 
   return run_body(e, body);
 }
 
-/* ---- parameters ---- */
-
-static const char *parameter_path(Elaborator *e, Frame *frame, const Stmt *stmt) {
-  if (!stmt->from) return stmt->name.name;
-  Object *from = evaluate(e, frame, stmt->from);
-  if (is_error(from)) return NULL;
-  bool fine = from->kind == OBJECT_STRING && *from->text;
-  for (const char *c = fine ? from->text : ""; *c; c++)
-    if (!(*c == '_' || *c == '.' || (*c >= '0' && *c <= '9') ||
-          ((*c | 32) >= 'a' && (*c | 32) <= 'z')))
-      fine = false;
-  if (fine) return from->text;
-  Diagnostic *d =
-      report(e, frame, E0223, stmt->from->span,
-             "a name is a text of letters, digits, '_' and dots, not %s", object_text(e, from));
-  diag_help(d, "for other names in a file: --rename");
-  return NULL;
-}
-
-/* Sizes that the file fixes are numbers in a parameter's type. */
-static bool parameter_type(Elaborator *e, Frame *frame, const Stmt *stmt, Type *type) {
-  if (!resolve_type(e, frame, stmt->type, type)) return false;
-  for (int i = 0; i < type->rank; i++)
-    if (!dim_is_constant(type->dims[i]) && dim_min(type->dims[i]) == dim_max(type->dims[i]))
-      type->dims[i] = dim_constant(e->module->dims, dim_min(type->dims[i]));
-  if (stmt->kind == STMT_STATE || type_is_static(type)) return true;
-  Diagnostic *d =
-      report(e, frame, E0232, stmt->type->span,
-             "the size of parameter '%s' is not known while compiling", stmt->name.name);
-  diag_label(d, "%s", type_text(e->arena, type));
-  diag_help(d, "a dim that is chosen at every call cannot be the size of a parameter");
-  return false;
-}
-
-static NamedParameter *known_parameter(Elaborator *e, Frame *frame, const Stmt *stmt,
-                                       NamedParameter *known, const Type *type) {
-  const Instance *owner = frame_instance(frame);
-  if (known->declared == stmt && known->owner == owner && (!type || type_equal(&known->type, type)))
-    return known;
-  Diagnostic *d;
-  if (known->declared == stmt && known->owner == owner) {
-    d = report(e, frame, E0225, stmt->span, "parameter '%s' has another size than at its first use",
-               known->path);
-    diag_label(d, "%s, first %s", type_text(e->arena, type), type_text(e->arena, &known->type));
-  } else {
-    d = report(e, frame, E0119, stmt->span, "two parameters are named '%s'", known->path);
-    diag_note(d, known->declared->span, "the other one is declared here");
-  }
-  return NULL;
-}
-
-static bool may_declare(Elaborator *e, const Frame *frame, const Stmt *stmt) {
-  if (frame->kind == FRAME_FUNCTION || frame->kind == FRAME_VALUE) {
-    Diagnostic *d = report(e, frame, E0114, stmt->span, "a function owns no parameters");
-    diag_help(d, "make '%s' a layer", frame->definition ? frame->definition->name.name : "it");
-    return false;
-  }
-  if (frame->kind == FRAME_OPTIMIZER && stmt->kind == STMT_PARAM) {
-    Diagnostic *d = report(e, frame, E0114, stmt->span, "an optimizer owns no parameters");
-    diag_help(d, "what it keeps of each parameter is a state: state %s = ..", stmt->name.name);
-    return false;
-  }
-  if (stmt->type || (stmt->kind == STMT_STATE && stmt->init)) return true;
-  Diagnostic *d = report(e, frame, E0232, stmt->span, "'%s %s' needs a type",
-                         stmt->kind == STMT_PARAM ? "param" : "state", stmt->name.name);
-  diag_help(d, "%s: f32[3] = ..", stmt->name.name);
-  return false;
-}
-
-static const char *tensor_path(Elaborator *e, Frame *frame, const Stmt *stmt) {
-  const char *path = parameter_path(e, frame, stmt);
-  if (path && frame->kind == FRAME_OPTIMIZER)
-    path = arena_format(e->arena, "%s.%s", frame->subject->path, path);
-  return path ? full_path(e, frame, path) : NULL;
-}
-
-static NamedParameter *declare(Elaborator *e, Frame *frame, const Stmt *stmt) {
-  Type type;
-  if (!may_declare(e, frame, stmt)) return NULL;
-  const char *path = tensor_path(e, frame, stmt);
-  if (!path || (stmt->type && !parameter_type(e, frame, stmt, &type)) ||
-      !path_is_free(e, frame, path, stmt->span))
-    return NULL;
-  NamedParameter *parameter = pointer_get(&e->parameters, path);
-  if (parameter) {
-    parameter = known_parameter(e, frame, stmt, parameter, stmt->type ? &type : NULL);
-    if (parameter) pointer_set(&frame->named, path, parameter);
-    return parameter;
-  }
-  parameter = ARENA_NEW(e->arena, NamedParameter);
-  *parameter = (NamedParameter){.kind = stmt->kind == STMT_PARAM ? TENSOR_PARAM : TENSOR_STATE,
-                                .path = path,
-                                .declared = stmt,
-                                .owner = frame_instance(frame),
-                                .at = location_at(e, frame, stmt->span),
-                                .frame = frame};
-  if (stmt->type)
-    parameter->type = type;
-  else if (!initialise_type(e, parameter))
-    return NULL;
-  pointer_set(&frame->named, path, parameter);
-  pointer_set(&e->parameters, path, parameter);
-  if (frame_instance(frame)) {
-    Object *object = object_new(e, OBJECT_PARAMETER);
-    object->parameter = parameter;
-    vec_push(e->arena, &frame_instance(frame)->order, object);
-  }
-  return parameter;
-}
-
-void declare_parameter(Elaborator *e, Frame *frame, const Stmt *stmt) {
-  NamedParameter *parameter = declare(e, frame, stmt);
-  if (!parameter) {
-    put_path(e, &frame->scope->names, stmt->name.name, error_object);
-    return;
-  }
-  Object *object = object_new(e, OBJECT_PARAMETER);
-  object->parameter = parameter;
-  if (frame->kind == FRAME_LAYER) put_path(e, frame->instance->members, stmt->name.name, object);
-  put_path(e, &frame->scope->names, stmt->name.name, object);
-  if (e->builder) {
-    Site site = {e, frame, stmt->span, NULL, 0, NULL};
-    read_parameter(&site, parameter);
-  }
-}
-
 /* ---- what an instance has ---- */
 
 static void add_type_names(const Expr *expr, PointerTable *map) {
@@ -444,7 +318,7 @@ static void declare_without_input(Elaborator *e, Frame *frame, Instance *instanc
     const Stmt *stmt = definition->body.items[i];
     if ((stmt->kind != STMT_PARAM && stmt->kind != STMT_STATE) || uses_any(stmt->type, names))
       continue;
-    NamedParameter *parameter = declare(e, body, stmt);
+    NamedParameter *parameter = new_parameter(e, body, stmt);
     if (!parameter) continue;
     Object *object = object_new(e, OBJECT_PARAMETER);
     object->parameter = parameter;
