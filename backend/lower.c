@@ -145,7 +145,8 @@ static bool holds(const Op *op, bool (*test)(const Op *)) {
 }
 
 static bool is_product(const Op *op) {
-  return operator_has(op->kind, TRAIT_PRODUCT) || op->kind == OP_overlap_add;
+  return operator_has(op->kind, TRAIT_PRODUCT) ||
+         (op->kind == OP_overlap_add && !windows_are_apart(op));
 }
 static bool is_searching(const Op *op) {
   return op->kind == OP_argmax || op->kind == OP_top_k || op->kind == OP_scatter_add;

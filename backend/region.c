@@ -381,6 +381,32 @@ static LoopExpr *windows_value(Region *r, const Op *op, const Index *index) {
   return under(r, condition, x, inner, other);
 }
 
+/* Of windows apart: an element is in one window, or in none and 0. */
+static LoopExpr *overlap_value(Region *r, const Op *op, const Index *index) {
+  const Value *x = op->operands[0];
+  const Type *type = &op->results[0]->type;
+  int count = op_list_count(op, ATTRIBUTE_axes);
+  Index inner[MOST_AXES];
+  Condition condition = {0};
+  memcpy(inner, index, (size_t)type->rank * sizeof *inner);
+  for (int i = 0; i < count; i++) {
+    int axis = (int)op_list_integer(op, ATTRIBUTE_axes, i);
+    int64_t stride = op_list_integer(op, ATTRIBUTE_stride, i);
+    int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    const Dim *windows = x->type.dims[axis], *kernel = x->type.dims[type->rank + i];
+    Index at =
+        before ? index_add(r, index[axis], index_scalar(loop_int(r->k, before))) : index[axis];
+    inner[axis] = index_divide(r, at, stride);
+    inner[type->rank + i] = index_mod(r, at, stride);
+    bool covers = dim_is_constant(windows) && dim_is_constant(type->dims[axis]) &&
+                  dim_value(type->dims[axis]) + before <= dim_value(windows) * stride;
+    if (!covers) inner[axis] = limit(r, inner[axis], windows, &condition);
+    if (!dim_is(kernel, stride))
+      inner[type->rank + i] = limit(r, inner[type->rank + i], kernel, &condition);
+  }
+  return under(r, condition, x, inner, scalar_number(r->k, x->type.element, number_integer(0)));
+}
+
 static LoopExpr *slice_value(Region *r, const Op *op, const Index *index) {
   const Value *x = op->operands[0];
   Index inner[MOST_AXES];
@@ -645,6 +671,8 @@ static LoopExpr *compute(Region *r, const Op *op, const Index *index) {
     return concat_value(r, op, index);
   case OP_windows:
     return windows_value(r, op, index);
+  case OP_overlap_add:
+    return overlap_value(r, op, index);
   case OP_gather:
     return gather_value(r, op, index);
   case OP_iota:

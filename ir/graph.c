@@ -400,6 +400,15 @@ static bool data_is_uniform(const Data *data, Number *number) {
   return true;
 }
 
+bool windows_are_apart(const Op *op) {
+  for (int i = 0; i < op_list_count(op, ATTRIBUTE_kernel); i++) {
+    int64_t kernel = op_list_integer(op, ATTRIBUTE_kernel, i);
+    if (kernel > 1 && op_list_integer(op, ATTRIBUTE_dilation, i) != 1) return false;
+    if (op_list_integer(op, ATTRIBUTE_stride, i) < kernel) return false;
+  }
+  return true;
+}
+
 bool value_is_uniform(const Value *value, Number *number) {
   for (const Op *op = value->op; op; op = op->operands[0]->op) {
     switch (op->kind) {

@@ -211,6 +211,8 @@ void op_set_attribute(Op *op, AttributeName name, AttributeValue value);
 static inline Value *op_result(const Op *op) {
   return op->results[0];
 }
+/* Of windows and overlap_add: no element is in two windows, and none is skipped within one. */
+bool windows_are_apart(const Op *op);
 /* The scalar that a constant, full or broadcast chain holds everywhere. */
 bool value_is_uniform(const Value *value, Number *number);
 

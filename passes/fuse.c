@@ -133,6 +133,8 @@ static bool is_map_op(const Op *op) {
     return true;
   case OP_reshape:
     return is_unit_reshape(op);
+  case OP_overlap_add: /* each element is in one window at most: it moves */
+    return windows_are_apart(op);
   default:
     return false;
   }
