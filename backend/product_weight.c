@@ -33,7 +33,7 @@ typedef struct {
   const Op *op;
   LoopBuffer *x;     /* as [N, H * W * C] */
   LoopBuffer *dy;    /* as [N * OH * OW, O] */
-  LoopBuffer *block; /* of dy: [pixels, B] */
+  LoopBuffer *block; /* of dy: [pixels, B]; NULL: it is read where it is */
   int64_t block_pixels;
   LoopBuffer *sums;                                       /* of a trip's rows */
   int64_t height, width, channels, out_height, out_width; /* channels: of all groups */
@@ -109,7 +109,7 @@ static void each_block(Weight *w, Tile *tile, void *user) {
     block.n[1] = loop_add(k, block.n[0], loop_int(k, some));
     block.n[1] = loop_let(k, "to", loop_min(k, block.n[1], images));
     block.first = loop_let(k, "pixel", loop_mul(k, block.n[0], each));
-    copy_block(w, &block, loop_mul(k, loop_sub(k, block.n[1], block.n[0]), each));
+    if (w->block) copy_block(w, &block, loop_mul(k, loop_sub(k, block.n[1], block.n[0]), each));
     tile(w, &block, user);
     loop_end(k);
     return;
@@ -124,7 +124,7 @@ static void each_block(Weight *w, Tile *tile, void *user) {
   LoopExpr *width = loop_int(k, w->out_width);
   block.first = loop_add(k, loop_mul(k, block.n[0], each), loop_mul(k, block.oh[0], width));
   block.first = loop_let(k, "pixel", block.first);
-  copy_block(w, &block, loop_mul(k, loop_sub(k, block.oh[1], block.oh[0]), width));
+  if (w->block) copy_block(w, &block, loop_mul(k, loop_sub(k, block.oh[1], block.oh[0]), width));
   tile(w, &block, user);
   loop_end(k);
   loop_end(k);
@@ -146,12 +146,15 @@ static LoopExpr *add_pixels(Weight *w, const Pixels *pixels, LoopExpr *count, in
   line = loop_let(k, "line", loop_add(k, from, line));
   LoopExpr *in_block = loop_mul(k, n, loop_int(k, w->out_height * w->out_width));
   in_block = loop_add(k, in_block, loop_mul(k, oh, loop_int(k, w->out_width)));
-  in_block = loop_let(k, "row", loop_sub(k, in_block, pixels->first));
+  if (w->block) in_block = loop_sub(k, in_block, pixels->first);
+  in_block = loop_let(k, "row", in_block);
   bool unrolled = rows * w->columns / w->l->target->lanes < ENOUGH_MULTIPLIES;
   LoopExpr *ow = loop_for_unroll(k, "ow", pixels->ow[0], pixels->ow[1], unrolled ? 2 : 1);
   LoopExpr *pixel = loop_mul(k, ow, loop_int(k, w->stride[1] * w->channels));
   pixel = loop_add(k, line, pixel);
-  LoopExpr *dy = loop_lanes(k, w->block, w->columns, loop_add(k, in_block, ow), zero);
+  LoopExpr *dy = loop_lanes(k, w->block ? w->block : w->dy, w->columns, loop_add(k, in_block, ow),
+                            w->block ? zero : w->column);
+  if (!w->block && w->r->mask) dy = loop_where(dy, w->r->mask);
   LoopExpr *v = loop_let(k, "v", dy);
   LoopExpr *row = loop_each(k, "r", zero, count);
   LoopExpr *a = loop_row(k, acc, row);
@@ -448,8 +451,9 @@ bool product_weight(Lowering *l, Region *r, const Op *op) {
   LoopExpr *all = loop_mul(k, dim_expr(k, x->dims[0]), loop_int(k, pixels));
   w.dy = loop_view(k, region_buffer(r, op->operands[1]), "pixels", LOOP_F32, 2, all,
                    dim_expr(k, dy->dims[3]));
-  w.block =
-      loop_scratch(k, "block", LOOP_F32, 2, loop_int(k, w.block_pixels), loop_int(k, w.columns));
+  if (!few)
+    w.block =
+        loop_scratch(k, "block", LOOP_F32, 2, loop_int(k, w.block_pixels), loop_int(k, w.columns));
   w.sums = loop_scratch(k, "sums", LOOP_F32, 2, loop_int(k, rounded), loop_int(k, w.columns));
   if (few)
     windows(&w, panels);

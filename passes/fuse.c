@@ -94,6 +94,14 @@ static Op *next_user(const Fuse *f, Op *const *ops, int count) {
   return first;
 }
 
+/* Does a panel hold so few columns that a function of the result is cheaper by itself? */
+static bool is_mostly_empty(const Op *product) {
+  if (product->kind != OP_dot_panel && product->kind != OP_conv_panel) return false;
+  const Type *w = &product->operands[1]->type;
+  int64_t columns = dim_value(w->dims[0]) * dim_value(w->dims[w->rank - 1]);
+  return columns >= 2 * op_integer(product, ATTRIBUTE_size);
+}
+
 static void fuse_epilogue(Fuse *f, Op *product) {
   Kernel *kernel = ARENA_NEW(f->scratch, Kernel);
   Op *ops[MOST_EPILOGUE] = {product};
@@ -104,7 +112,8 @@ static void fuse_epilogue(Fuse *f, Op *product) {
   while (count < MOST_EPILOGUE) {
     Op *op = next_user(f, ops, count);
     if (!op || f->kernel[op->mark] || !operator_has(op->kind, TRAIT_ELEMENTWISE) ||
-        !same_dims(&op_result(op)->type, type))
+        !same_dims(&op_result(op)->type, type) ||
+        (operator_cost(op->kind) >= 20 && is_mostly_empty(product)))
       break;
     f->kernel[op->mark] = kernel;
     ops[count++] = op;

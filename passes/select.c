@@ -44,6 +44,8 @@ static bool select_op(Select *s, Op *op) {
   Builder b = builder_before(op);
   for (int i = 0; i < op->operand_count; i++)
     op->operands[i] = original_order(s, &b, op->operands[i]);
+  if (op->kind == OP_overlap_add && layouts) return select_overlap_add(s, op);
+  if (op->kind == OP_reshape && layouts) expect_image(s, op);
   return false;
 }
 
@@ -73,9 +75,10 @@ static void select_block(Block *block, void *user) {
 
 bool pass_select(PassContext *context) {
   Module *module = context->module;
-  Select s = {context, module, NULL, constants_of(context), false, 0, NULL};
+  Select s = {.context = context, .module = module, .constants = constants_of(context)};
   for (size_t i = 0; i < module->functions.count; i++) {
     Function *function = s.function = module->functions.items[i];
+    s.images = false;
     function_blocks(function, clear_marks, NULL);
     s.changed = false;
     function_blocks(function, select_block, &s);

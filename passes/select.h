@@ -26,6 +26,7 @@ typedef struct {
   Constants constants;
   bool changed; /* something in this function */
   int choices;
+  bool images;     /* the function holds convolutions in nhwc */
   const char *why; /* of the last choice */
 } Select;
 
@@ -61,6 +62,10 @@ Value *permuted(Select *s, Builder *b, Value *value, const int *perm);
 /* The operation done on its operands' alternates, if one has one and it can be. The result's
  * alternate is noted; the operation stays, to be dropped if nobody needs it. */
 bool propagate(Select *s, Op *op);
+/* overlap_add of windows that do not overlap, as a transpose. */
+bool select_overlap_add(Select *s, Op *op);
+/* Notes that an image which a gradient makes of rows may as well be had in nhwc. */
+void expect_image(Select *s, Op *op);
 
 /* ---- select_conv.c ---- */
 

@@ -54,6 +54,7 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
                         ConvForm form) {
   int64_t out = dim_value(w->type.dims[0]), groups = window->groups;
   s->choices++;
+  s->images = true;
   if (form == CONV_DEPTHWISE) {
     Attribute own[] = {{ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
                        {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},

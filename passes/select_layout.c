@@ -165,6 +165,25 @@ static bool propagate_elementwise(Select *s, Op *op, Builder *b) {
   return finish(s, op, build_like(b, op, operands), a->perm);
 }
 
+/* The reduction of `x` with these attributes. A sum over an image in nhwc and over all images is
+ * one for each image first: there are as many trips, and that sum takes in what it is made of. */
+static Value *reduced_value(Select *s, Builder *b, const Op *op, Value *x, Attribute *attributes,
+                            int count) {
+  AttributeValue axes = attributes[0].value;
+  for (int i = 0; i < count; i++)
+    if (attributes[i].name == ATTRIBUTE_axis) axes = attributes[i].value;
+  if (op->kind != OP_sum || axes.dims.count != x->type.rank - 1 || axes.dims.count < 2 ||
+      dim_value(axes.dims.items[axes.dims.count - 1]) != axes.dims.count - 1)
+    return build(b, op->kind, &x, 1, attributes, count);
+  int64_t inner[MOST_AXES], first = 0;
+  for (int i = 1; i < axes.dims.count; i++) inner[i - 1] = i;
+  change_attribute(attributes, count, ATTRIBUTE_axis,
+                   attribute_integers(s->module, inner, axes.dims.count - 1));
+  Value *each = build(b, op->kind, &x, 1, attributes, count);
+  change_attribute(attributes, count, ATTRIBUTE_axis, attribute_integers(s->module, &first, 1));
+  return build(b, op->kind, &each, 1, attributes, count);
+}
+
 /* Sums and maxima, argmax, softmax: along axes that are now elsewhere. */
 static bool propagate_reduction(Select *s, Op *op, Builder *b, const Alternate *a) {
   int rank = op->operands[0]->type.rank, inverse[MOST_AXES], perm[MOST_AXES];
@@ -194,7 +213,7 @@ static bool propagate_reduction(Select *s, Op *op, Builder *b, const Alternate *
     for (int j = 0; j < a->perm[i] && !keeps; j++) axis -= reduced[j];
     perm[next++] = axis;
   }
-  return finish(s, op, build(b, op->kind, &(Value *){a->value}, 1, attributes, count), perm);
+  return finish(s, op, reduced_value(s, b, op, a->value, attributes, count), perm);
 }
 
 static bool propagate_windows(Select *s, Op *op, Builder *b, const Alternate *a) {
@@ -212,6 +231,65 @@ static bool propagate_windows(Select *s, Op *op, Builder *b, const Alternate *a)
                    attribute_integers(s->module, axes, axis_count));
   for (int i = 0; i < rank + axis_count; i++) perm[i] = i < rank ? a->perm[i] : i;
   return finish(s, op, build(b, op->kind, &(Value *){a->value}, 1, attributes, count), perm);
+}
+
+/* Windows that lie side by side and cover the result: each element has one place. */
+static bool is_disjoint(const Op *op, DimTable *dims) {
+  const Type *x = &op->operands[0]->type;
+  for (int i = 0; i < op_list_count(op, ATTRIBUTE_axes); i++) {
+    int64_t axis = op_list_integer(op, ATTRIBUTE_axes, i);
+    const Dim *kernel = op_list_dim(op, ATTRIBUTE_kernel, i);
+    if (op_list_dim(op, ATTRIBUTE_stride, i) != kernel ||
+        !dim_is(op_list_dim(op, ATTRIBUTE_dilation, i), 1) ||
+        op_pair_integer(op, ATTRIBUTE_pad, i, 0) || op_pair_integer(op, ATTRIBUTE_pad, i, 1) ||
+        dim_mul(dims, x->dims[axis], kernel) != op_result(op)->type.dims[axis])
+      return false;
+  }
+  return true;
+}
+
+/* Such windows [.., n, .., k] as [.., n * k, ..], axis by axis: `perm` says which axis of the
+ * operation's each of x's first ones is. */
+static Value *side_by_side(Select *s, Builder *b, const Op *op, Value *x, const int *perm) {
+  int rank = op_result(op)->type.rank, count = op_list_count(op, ATTRIBUTE_axes), next = 0;
+  int order[MOST_AXES];
+  const Dim *dims[MOST_AXES];
+  (void)s;
+  for (int i = 0; i < rank; i++) {
+    order[next++] = i;
+    for (int j = 0; j < count; j++)
+      if (op_list_integer(op, ATTRIBUTE_axes, j) == perm[i]) order[next++] = rank + j;
+    dims[i] = op_result(op)->type.dims[perm[i]];
+  }
+  return build_reshape(b, transposed(b, x, order), dims, rank);
+}
+
+bool select_overlap_add(Select *s, Op *op) {
+  if (!is_disjoint(op, s->module->dims)) return false;
+  Builder b = builder_before(op);
+  int plain[MOST_AXES];
+  for (int i = 0; i < MOST_AXES; i++) plain[i] = i;
+  op_replace(op, side_by_side(s, &b, op, op->operands[0], plain), true);
+  return true;
+}
+
+static bool propagate_overlap(Select *s, Op *op, Builder *b, const Alternate *a) {
+  int rank = op_result(op)->type.rank, all = op->operands[0]->type.rank, inverse[MOST_AXES];
+  int count = all - rank;
+  int64_t axes[MOST_AXES];
+  for (int i = rank; i < all; i++)
+    if (a->perm[i] != i) return false;
+  if (is_disjoint(op, s->module->dims))
+    return finish(s, op, side_by_side(s, b, op, a->value, a->perm), a->perm);
+  invert(a->perm, all, inverse);
+  for (int i = 0; i < count; i++) {
+    axes[i] = inverse[op_list_integer(op, ATTRIBUTE_axes, i)];
+    if (i > 0 && axes[i] < axes[i - 1]) return false;
+  }
+  Attribute attributes[MOST_ATTRIBUTES];
+  int listed = copy_attributes(op, attributes);
+  change_attribute(attributes, listed, ATTRIBUTE_axes, attribute_integers(s->module, axes, count));
+  return finish(s, op, build(b, op->kind, &(Value *){a->value}, 1, attributes, listed), a->perm);
 }
 
 /* Lists with an element for each axis: pad, slice, broadcast to the same rank. */
@@ -341,6 +419,18 @@ static bool propagate_reshape(Select *s, Op *op, Builder *b, const Alternate *a)
   return finish(s, op, build_reshape(b, a->value, dims, to->rank), perm);
 }
 
+void expect_image(Select *s, Op *op) {
+  const Type *from = &op->operands[0]->type, *to = &op_result(op)->type;
+  if (s->function->kind != FUNCTION_TRAIN || !s->images || from->rank != 2 || to->rank != 4 ||
+      to->element != ELEMENT_f32 || from->dims[0] != to->dims[0] || !op->next)
+    return;
+  static const int to_last[] = {0, 2, 3, 1};
+  if (transpose_is_reshape(to, to_last)) return;
+  Builder b = builder_before(op->next);
+  b.at = op->at;
+  alternate_set(s, op_result(op), build_transpose(&b, op_result(op), to_last), to_last);
+}
+
 bool propagate(Select *s, Op *op) {
   if (op->result_count != 1 || op->operand_count == 0 || op->region) return false;
   Builder b = builder_before(op);
@@ -357,6 +447,8 @@ bool propagate(Select *s, Op *op) {
     return propagate_reduction(s, op, &b, a);
   case OP_windows:
     return propagate_windows(s, op, &b, a);
+  case OP_overlap_add:
+    return propagate_overlap(s, op, &b, a);
   case OP_pad:
   case OP_slice:
   case OP_broadcast:
