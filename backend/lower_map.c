@@ -139,6 +139,86 @@ static void open_flat(Lowering *l, LoopKernel *k, LoopExpr *const *sizes, const 
   l->grain = grain_for(dim_max(dims[count - 1]), has_dear(l->op));
 }
 
+static int64_t common_multiple(int64_t a, int64_t b) {
+  int64_t x = a, y = b;
+  while (y) {
+    int64_t rest = x % y;
+    x = y, y = rest;
+  }
+  return a / x * b;
+}
+
+/* Rows of few columns, where an operand is a row alone (a bias of few channels): as many whole rows
+ * as fill registers are one step, so that each lane always meets the same column. Their number of
+ * lanes; 0: it is not so. */
+static int periodic_lanes(const Region *region, const Flat *flat, const Dim *const *dims, int count,
+                          const int *group) {
+  enum { MOST_REGISTERS = 6 };
+  if (count != 2 || !dim_is_constant(dims[1]) || dim_value(dims[1]) >= region->natural) return 0;
+  int64_t lanes = common_multiple(dim_value(dims[1]), region->natural);
+  if (lanes > MOST_REGISTERS * region->natural) return 0;
+  for (int i = 0; i < region->op->operand_count; i++) {
+    bool has[2] = {false, false};
+    for (int a = 0; a < flat->shape->rank; a++)
+      if (group[a] >= 0 && flat->seen[i] && uses_axis(flat, i, a)) has[group[a]] = true;
+    if (has[0] && !has[1]) return 0;
+  }
+  return (int)lanes;
+}
+
+/* `group` as in flat_kernel; all but rows alone are one long axis. */
+static void periodic_kernel(Lowering *l, Region *region, const Flat *flat, const Dim *const *dims,
+                            const int *group, int lanes) {
+  LoopKernel *k = l->kernel;
+  const Op *op = region->op;
+  const Dim *all = dim_mul(l->dims, dims[0], dims[1]);
+  if (!all) bug("a size above 64 bits in '%s'", k->name);
+  LoopExpr *size = dim_expr(k, all), *at, *columns = loop_int(k, dim_value(dims[1]));
+  int64_t block = BLOCK / lanes * lanes;
+  int buffers = op->operand_count + op->result_count;
+  bool row[64] = {false}, single[64] = {false};
+  for (int i = 0; i < buffers; i++) {
+    bool has[2] = {i >= op->operand_count, false};
+    for (int a = 0; a < flat->shape->rank && i < op->operand_count; a++)
+      if (group[a] >= 0 && flat->seen[i] && uses_axis(flat, i, a)) has[group[a]] = true;
+    LoopBuffer *buffer = region->buffers.items[i].buffer;
+    row[i] = !has[0] && has[1], single[i] = !has[0] && !has[1];
+    buffer->rank = single[i] ? 0 : 1;
+    buffer->sizes[0] = row[i] ? columns : size;
+  }
+  region->lanes = lanes;
+  const Dim *more = dim_add(l->dims, all, dim_constant(l->dims, block - 1));
+  l->trips = dim_floor(l->dims, more, block);
+  l->grain = grain_for(block, has_dear(op));
+  LoopExpr *trip = loop_parallel(k, "block", dim_expr(k, l->trips));
+  LoopExpr *begin = loop_mul(k, trip, loop_int(k, block));
+  LoopExpr *end = loop_min(k, size, loop_add(k, begin, loop_int(k, block)));
+  LoopExpr *places =
+      loop_let(k, "column", loop_mod(k, loop_iota(k, loop_int(k, 0), lanes), columns));
+  for (int i = 0; i < op->operand_count; i++) { /* the same in all of the loop */
+    if (!flat->seen[i] || !(row[i] || single[i])) continue;
+    const RegionBuffer *b = &region->buffers.items[i];
+    Index place = {places, 0};
+    region_remember(region, b->value,
+                    region_load(region, b->buffer, b->value, b->buffer->rank, &place));
+  }
+  at = loop_for_lanes(k, "j", begin, end, lanes);
+  Index index = index_lanes(at), nowhere[MOST_AXES];
+  for (int i = 0; i < op->operand_count; i++) {
+    const RegionBuffer *b = &region->buffers.items[i];
+    if (flat->seen[i] && !row[i] && !single[i])
+      region_remember(region, b->value, region_load(region, b->buffer, b->value, 1, &index));
+  }
+  for (int i = 0; i < MOST_AXES; i++) nowhere[i] = index_scalar(loop_int(k, 0));
+  LoopExpr *results[64];
+  for (int i = 0; i < op->result_count; i++)
+    results[i] = loop_let(k, "r", region_value(region, region_result(region, i), nowhere));
+  for (int i = 0; i < op->result_count; i++)
+    region_store(region, region_result_buffer(region, i), 1, &index, results[i]);
+  loop_end(k);
+  loop_end(k);
+}
+
 static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
   LoopKernel *k = l->kernel;
   int group[MOST_AXES], count = group_axes(flat, group);
@@ -153,6 +233,11 @@ static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
   if (count == 0) {
     dims[0] = dim_constant(l->dims, 1);
     count = 1;
+  }
+  int periodic = periodic_lanes(region, flat, dims, count, group);
+  if (periodic) {
+    periodic_kernel(l, region, flat, dims, group, periodic);
+    return;
   }
   for (int g = 0; g < count; g++) sizes[g] = dim_expr(k, dims[g]);
   region->lanes = has_dear(l->op) ? region->natural : LANE_REGISTERS * region->natural;
@@ -250,6 +335,17 @@ static void find_along(Along *along, const Value *value, const int *tags) {
         if (j < to->rank && to->dims[j] == from->dims[i]) inner[i] = tags[j++];
       }
     }
+    bool reduces = operator_has(op->kind, TRAIT_REDUCTION);
+    if (op->kind == OP_windows)
+      for (int i = 0; i < from->rank; i++) inner[i] = tags[i];
+    else if (reduces)
+      for (int i = 0, next = 0; i < from->rank; i++) {
+        bool kept = true;
+        for (int a = 0; a < op_list_count(op, ATTRIBUTE_axis) && kept; a++)
+          kept = op_list_integer(op, ATTRIBUTE_axis, a) != i;
+        inner[i] = kept && next < to->rank ? tags[next] : -1;
+        next += kept || op_flag(op, ATTRIBUTE_keepdims);
+      }
     if (op->kind == OP_transpose)
       for (int i = 0; i < to->rank; i++) inner[op_list_integer(op, ATTRIBUTE_perm, i)] = tags[i];
     find_along(along, op->operands[o], inner);
@@ -272,7 +368,10 @@ typedef struct {
   int inner[MOST_AXES], inner_count;
 } Order;
 
-enum { ACROSS = 16 }; /* a cache line of f32 */
+enum {
+  ACROSS = 16, /* a cache line of f32 */
+  LEAST_LANES = 4
+};
 
 /* Lanes run along the last axis; if it is short along a long one, with strided stores. Where an
  * operand is transposed its lines are used whole: by turns of the axis along which they run. */
@@ -280,7 +379,9 @@ static Order find_order(const Region *region, const Type *shape) {
   Order order = {.lanes = shape->rank - 1, .across = operand_axis(region, shape)};
   while (order.lanes > 0 && dim_is(shape->dims[order.lanes], 1)) order.lanes--;
   const int last = order.lanes;
-  if (dim_max(shape->dims[last]) * 2 < region->natural) {
+  /* A part of a register that lies side by side is quicker than a whole one from all over. */
+  bool lies = order.across == last && dim_max(shape->dims[last]) >= LEAST_LANES;
+  if (dim_max(shape->dims[last]) * 2 < region->natural && !lies) {
     for (int i = last - 1; i >= 0 && order.lanes == last; i--)
       if (dim_max(shape->dims[i]) >= region->natural) order.lanes = i;
   }

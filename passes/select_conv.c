@@ -50,9 +50,52 @@ static ConvForm choose_conv(Select *s, const Op *op, const Window *window, int64
   return forms[select_choose(s, candidates, count)];
 }
 
+/* How many neighbouring pixels' few channels a vector takes together, as many channels of one wider
+ * kernel: where the kernel has `width` columns that pays if it does less for each pixel. */
+static int64_t neighbours(const Select *s, const Value *x, const Value *w, const Window *window) {
+  int64_t out = dim_value(w->type.dims[0]), lanes = s->context->options->vector_lanes;
+  int64_t width = dim_value(w->type.dims[3]), stride = window->stride[1], best = 1;
+  if (s->function->kind != FUNCTION_TRAIN || window->groups > 1 || window->dilation[1] > 1 ||
+      !dim_is_constant(x->type.dims[2]))
+    return 1;
+  int64_t columns =
+      (dim_value(x->type.dims[2]) + window->pad[1][0] + window->pad[1][1] - width) / stride + 1;
+  double least = (double)width;
+  for (int64_t n = 2; n * out <= lanes; n++) {
+    double each = (double)(width + stride * (n - 1)) / (double)n;
+    if (columns % n == 0 && each < 0.8 * least) best = n, least = each;
+  }
+  return best;
+}
+
+/* w [out, C, kh, kw] as [n * out, C, kh, kw + stride * (n - 1)]: each neighbour sees its part. */
+static Value *widened(Select *s, Builder *b, Value *w, int64_t n, int64_t stride) {
+  Value *parts[64];
+  for (int64_t i = 0; i < n; i++)
+    parts[i] = select_pad(s, b, w, (int64_t[]){0, 0, 0, stride * i},
+                          (int64_t[]){0, 0, 0, stride * (n - 1 - i)}, NULL);
+  Attribute axis = {ATTRIBUTE_axis, attribute_integer(s->module, 0)};
+  return build(b, OP_concat, parts, (int)n, &axis, 1);
+}
+
+static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window,
+                        ConvForm form);
+
+static Value *conv_neighbours(Select *s, Builder *b, Value *x, Value *w, const Window *window,
+                              int64_t n) {
+  Window wide = *window;
+  wide.stride[1] *= n;
+  Value *y = conv_last(s, b, x, widened(s, b, w, n, window->stride[1]), &wide, CONV_DIRECT);
+  const Dim *dims[4] = {y->type.dims[0], y->type.dims[1],
+                        select_number(s, dim_value(y->type.dims[2]) * n), w->type.dims[0]};
+  return build_reshape(b, y, dims, 4);
+}
+
 static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window,
                         ConvForm form) {
   int64_t out = dim_value(w->type.dims[0]), groups = window->groups;
+  int64_t together = form == CONV_DIRECT ? neighbours(s, x, w, window) : 1;
+  if (together > 1) return conv_neighbours(s, b, x, w, window, together);
   s->choices++;
   s->images = true;
   if (form == CONV_DEPTHWISE) {
