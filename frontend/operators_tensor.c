@@ -377,12 +377,14 @@ Object *builtin_iota(BuiltinCall *call) {
   return object_tensor(e, emit_typed(&call->site, OP_iota, type, NULL, &attribute, 1));
 }
 
+enum { MOST_SITES = 1 << 16 }; /* in one initialiser */
+
 /* In `init` the site is the parameter's name, so that a new layer leaves others as they were. */
 static int64_t random_site(Elaborator *e) {
   if (!e->initialised) return e->site++;
   uint32_t hash = 2166136261u;
   for (const char *c = e->initialised->path; *c; c++) hash = (hash ^ (uint8_t)*c) * 16777619u;
-  return (int64_t)(hash >> 1) * 4 + e->site++ % 4;
+  return (int64_t)(hash >> 1) * MOST_SITES + e->site++ % MOST_SITES;
 }
 
 Object *builtin_random(BuiltinCall *call) {
