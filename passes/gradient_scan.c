@@ -13,8 +13,6 @@
 
 #include "support/bug.h"
 
-#include <string.h>
-
 /* A value of the new region that is not made again, and the emitted one that it is. */
 typedef struct {
   Value *copy, *kept;
@@ -22,15 +20,16 @@ typedef struct {
 
 typedef struct {
   Gradient *g;
-  Gradient inner; /* in the new region */
-  Op *op;         /* of the forward part */
-  Block *body;    /* its region */
-  int axis;
-  Value **map;           /* of the body's values, by mark, in the new region */
-  bool *is_wanted;       /* operands */
-  VEC(Value *) operands; /* of the new scan */
+  Gradient inner;          /* in the new region */
+  Op *op;                  /* of the forward part */
+  Block *body;             /* its region */
+  int axis, yields, emits; /* as the forward scan had them */
+  Value **map;             /* of the body's values, by mark, in the new region */
+  bool *is_wanted;         /* operands */
+  VEC(Value *) operands;   /* of the new scan */
   VEC(Kept) kept;
-  Value *made; /* in the new region; NULL: every trip is */
+  Value *made;                   /* in the new region; NULL: every trip is */
+  Value **slopes, **emit_slopes; /* of operands and emits, in the new region; NULL: 0 */
 } Scan;
 
 /* ---- sequences ---- */
@@ -256,14 +255,89 @@ static Op *finish(Scan *s) {
   return op;
 }
 
+/* The gradients that come in: of what is carried on, of what is summed over all trips, and of what
+ * a trip emitted. */
+static void bind_slopes(Scan *s) {
+  Gradient *g = s->g;
+  int count = s->op->operand_count, carry = 0;
+  s->slopes = ARENA_ARRAY(g->scratch, (size_t)count + 1, Value *);
+  s->emit_slopes = ARENA_ARRAY(g->scratch, (size_t)s->emits + 1, Value *);
+  for (int i = 0; i < count; i++) {
+    if (s->body->binds[i] != BIND_CARRY) continue;
+    const Type *type = &s->op->operands[i]->type;
+    Value *from = g->of[carry++];
+    if (!s->is_wanted[i]) continue;
+    from = from ? slope_full(g, from, type) : slope_zeros(g, type);
+    s->slopes[i] = bind(s, from, type, BIND_CARRY);
+  }
+  for (int i = 0; i < count; i++) {
+    const Type *type = &s->op->operands[i]->type;
+    if (s->body->binds[i] == BIND_PLAIN && s->is_wanted[i])
+      s->slopes[i] = bind(s, slope_zeros(g, type), type, BIND_CARRY);
+  }
+  for (int i = 0; i < s->emits; i++)
+    if (g->of[s->yields + i])
+      s->emit_slopes[i] = bind(s, reversed(g, slope_full_of(g, s->yields + i), s->axis),
+                               &s->body->emits[i]->type, BIND_EACH);
+}
+
+/* Differentiates the copied body, whose last operation is `last`. */
+static void differentiate_body(Scan *s, const Op *last) {
+  VEC(Value *) wanted = {0};
+  int carry = 0;
+  for (int i = 0; i < s->op->operand_count; i++)
+    if (s->is_wanted[i]) vec_push(s->g->scratch, &wanted, s->map[s->body->arguments[i]->mark]);
+  s->inner.slots =
+      gradient_slots(s->g->scratch, s->inner.b.block, NULL, wanted.items, (int)wanted.count);
+  for (int i = 0; i < s->op->operand_count; i++) {
+    if (s->body->binds[i] != BIND_CARRY) continue;
+    const Value *next = s->body->yields[carry++];
+    if (s->slopes[i]) gradient_seed(&s->inner, s->map[next->mark], s->slopes[i]);
+  }
+  for (int i = 0; i < s->emits; i++)
+    if (s->emit_slopes[i])
+      gradient_seed(&s->inner, s->map[s->body->emits[i]->mark], s->emit_slopes[i]);
+  gradient_through(&s->inner, last);
+  s->inner.b.at = s->op->at;
+  s->inner.b.layer = s->op->layer;
+  s->inner.op = s->op;
+}
+
+/* What goes on to the trip before, for operands of one kind; `place` is among the new results. */
+static void yield_slopes(Scan *s, BindKind kind, int *place) {
+  Block *block = s->inner.b.block;
+  for (int i = 0; i < s->op->operand_count; i++) {
+    if (!s->slopes[i] || s->body->binds[i] != kind) continue;
+    Value *value = total(s, s->body->arguments[i]);
+    if (kind == BIND_PLAIN) value = slope_binary(&s->inner, OP_add, s->slopes[i], value);
+    place[i] = block->yield_count;
+    block->yields[block->yield_count++] = if_made(s, value, s->slopes[i]);
+  }
+}
+
+static void emit_slopes(Scan *s, int *place) {
+  Block *block = s->inner.b.block;
+  for (int i = 0; i < s->op->operand_count; i++) {
+    if (s->body->binds[i] != BIND_EACH || !s->is_wanted[i]) continue;
+    Value *value = total(s, s->body->arguments[i]);
+    place[i] = block->yield_count + block->emit_count;
+    block->emits[block->emit_count++] =
+        if_made(s, value, slope_number(&s->inner, value->type.element, 0));
+  }
+}
+
 GRADIENT(scan) {
   Op *op = g->op->results[0]->op;
   Block *body = op->region;
-  int count = op->operand_count, yields = body->yield_count, emits = body->emit_count;
-  Scan s = {.g = g, .inner = *g, .op = op, .body = body};
-  Arena *arena = g->module->arena;
-  s.axis = (int)op_integer(op, ATTRIBUTE_axis);
-  s.inner.b.block = block_new(body->function, NULL);
+  Scan s = {.g = g,
+            .inner = *g,
+            .op = op,
+            .body = body,
+            .axis = (int)op_integer(op, ATTRIBUTE_axis),
+            .yields = body->yield_count,
+            .emits = body->emit_count};
+  size_t count = (size_t)op->operand_count;
+  Block *block = s.inner.b.block = block_new(body->function, NULL);
   s.inner.b.before = NULL;
   find_wanted(&s);
   if (body->while_) {
@@ -273,69 +347,18 @@ GRADIENT(scan) {
         bind_emitted(&s, build_typed(&b, OP_constant, type_scalar(ELEMENT_bool), NULL, &yes, 1));
   }
   copy_body(&s);
-  const Op *last = s.inner.b.block->last;
-
-  /* The gradients that come in: of what is carried, and of what the trip emitted. */
-  Value **slopes = ARENA_ARRAY(g->scratch, (size_t)count + 1, Value *);
-  for (int i = 0, carry = 0; i < count; i++) {
-    if (body->binds[i] == BIND_CARRY) {
-      const Type *type = &op->operands[i]->type;
-      Value *from = g->of[carry++];
-      if (!s.is_wanted[i]) continue;
-      from = from ? slope_full(g, from, type) : slope_zeros(g, type);
-      slopes[i] = bind(&s, from, type, BIND_CARRY);
-    }
-  }
-  for (int i = 0; i < count; i++)
-    if (body->binds[i] == BIND_PLAIN && s.is_wanted[i])
-      slopes[i] =
-          bind(&s, slope_zeros(g, &op->operands[i]->type), &op->operands[i]->type, BIND_CARRY);
-  Value **emit_slopes = ARENA_ARRAY(g->scratch, (size_t)emits + 1, Value *);
-  for (int i = 0; i < emits; i++)
-    if (g->of[yields + i])
-      emit_slopes[i] = bind(&s, reversed(g, slope_full_of(g, yields + i), s.axis),
-                            &body->emits[i]->type, BIND_EACH);
-
-  VEC(Value *) wanted = {0};
-  for (int i = 0; i < count; i++)
-    if (s.is_wanted[i]) vec_push(g->scratch, &wanted, s.map[body->arguments[i]->mark]);
-  s.inner.slots =
-      gradient_slots(g->scratch, s.inner.b.block, NULL, wanted.items, (int)wanted.count);
-  for (int i = 0, carry = 0; i < count; i++) {
-    if (body->binds[i] != BIND_CARRY) continue;
-    const Value *next = body->yields[carry++];
-    if (slopes[i]) gradient_seed(&s.inner, s.map[next->mark], slopes[i]);
-  }
-  for (int i = 0; i < emits; i++)
-    if (emit_slopes[i]) gradient_seed(&s.inner, s.map[body->emits[i]->mark], emit_slopes[i]);
-  gradient_through(&s.inner, last);
-  s.inner.b.at = op->at;
-  s.inner.b.layer = op->layer;
-  s.inner.op = op;
-
-  /* What goes on to the trip before, and what goes out. */
-  Block *block = s.inner.b.block;
-  block->yields = ARENA_ARRAY(arena, (size_t)count + 1, Value *);
-  block->emits = ARENA_ARRAY(arena, (size_t)count + 1, Value *);
-  int *place = ARENA_ARRAY(g->scratch, (size_t)count + 1, int);
-  for (int bind_kind = 0; bind_kind < 2; bind_kind++)
-    for (int i = 0; i < count; i++) {
-      if (!slopes[i] || body->binds[i] != (bind_kind ? BIND_PLAIN : BIND_CARRY)) continue;
-      Value *value = total(&s, body->arguments[i]);
-      if (bind_kind) value = slope_binary(&s.inner, OP_add, slopes[i], value);
-      place[i] = block->yield_count;
-      block->yields[block->yield_count++] = if_made(&s, value, slopes[i]);
-    }
-  for (int i = 0; i < count; i++) {
-    if (body->binds[i] != BIND_EACH || !s.is_wanted[i]) continue;
-    Value *value = total(&s, body->arguments[i]);
-    place[i] = block->yield_count + block->emit_count;
-    block->emits[block->emit_count++] =
-        if_made(&s, value, slope_number(&s.inner, value->type.element, 0));
-  }
+  const Op *last = block->last;
+  bind_slopes(&s);
+  differentiate_body(&s, last);
+  block->yields = ARENA_ARRAY(g->module->arena, count + 1, Value *);
+  block->emits = ARENA_ARRAY(g->module->arena, count + 1, Value *);
+  int *place = ARENA_ARRAY(g->scratch, count + 1, int);
+  yield_slopes(&s, BIND_CARRY, place);
+  yield_slopes(&s, BIND_PLAIN, place);
+  emit_slopes(&s, place);
   use_kept(&s);
   const Op *scan = finish(&s);
-  for (int i = 0; i < count; i++) {
+  for (int i = 0; i < op->operand_count; i++) {
     if (!s.is_wanted[i]) continue;
     Value *result = scan->results[place[i]];
     if (body->binds[i] == BIND_EACH) result = reversed(g, result, s.axis);
