@@ -22,6 +22,8 @@ enum {
   MOST_WINDOW = 400,     /* numbers of a window, which are written out */
   TRIP_TILES = 8,        /* of a window, that share what is read */
   LEAST_TRIPS = 4,       /* of a window, */
+  SHORT_LINE = 8,        /* pixels that are written out, */
+  SHORT_KERNEL = 3,      /* for each of so many columns of a kernel */
   LINE = 16,             /* f32 of a cache line */
   LEAST_ROWS = 8,        /* unless tiles become less than that */
   ENOUGH_MULTIPLIES = 16 /* of a pixel: with less its loop is unrolled */
@@ -35,6 +37,7 @@ typedef struct {
   LoopBuffer *dy;    /* as [N * OH * OW, O] */
   LoopBuffer *block; /* of dy: [pixels, B]; NULL: it is read where it is */
   int64_t block_pixels;
+  bool short_lines;                                       /* of few pixels, which are written out */
   LoopBuffer *sums;                                       /* of a trip's rows */
   int64_t height, width, channels, out_height, out_width; /* channels: of all groups */
   int64_t stride[2], dilation[2], before[2], kernel[2];
@@ -149,7 +152,9 @@ static LoopExpr *add_pixels(Weight *w, const Pixels *pixels, LoopExpr *count, in
   if (w->block) in_block = loop_sub(k, in_block, pixels->first);
   in_block = loop_let(k, "row", in_block);
   bool unrolled = rows * w->columns / w->l->target->lanes < ENOUGH_MULTIPLIES;
-  LoopExpr *ow = loop_for_unroll(k, "ow", pixels->ow[0], pixels->ow[1], unrolled ? 2 : 1);
+  LoopExpr *ow = w->short_lines
+                     ? loop_each(k, "ow", pixels->ow[0], pixels->ow[1])
+                     : loop_for_unroll(k, "ow", pixels->ow[0], pixels->ow[1], unrolled ? 2 : 1);
   LoopExpr *pixel = loop_mul(k, ow, loop_int(k, w->stride[1] * w->channels));
   pixel = loop_add(k, line, pixel);
   LoopExpr *dy = loop_lanes(k, w->block ? w->block : w->dy, w->columns, loop_add(k, in_block, ow),
@@ -185,9 +190,8 @@ static void clear_sums(Weight *w, LoopExpr *count) {
 /* ---- rows are channels of one place of the kernel ---- */
 
 typedef struct {
-  LoopExpr *first;          /* channel of x, of the trip */
-  LoopExpr *channels;       /* of the trip */
-  LoopExpr *kh, *kw, *from; /* the place, and where in x it lies from pixel 0, the first channel */
+  LoopExpr *first;    /* channel of x, of the trip */
+  LoopExpr *channels; /* of the trip */
 } Taps;
 
 static LoopExpr *channel_offset(void *user, LoopExpr *row) {
@@ -212,45 +216,69 @@ static void clip(Weight *w, int axis, LoopExpr *at, LoopExpr **range) {
 static void fetch_ahead(Weight *w, const Pixels *block, LoopExpr *tap, LoopExpr *first) {
   LoopKernel *k = w->l->kernel;
   int64_t share = ceil_of(w->block_pixels, w->kernel[0] * w->kernel[1]);
-  LoopExpr *zero = loop_int(k, 0), *i = loop_for(k, "i", zero, loop_int(k, share));
-  LoopExpr *at = loop_add(k, loop_mul(k, tap, loop_int(k, share)), i);
+  LoopExpr *zero = loop_int(k, 0), *pixel = loop_for(k, "i", zero, loop_int(k, share));
+  LoopExpr *at = loop_add(k, loop_mul(k, tap, loop_int(k, share)), pixel);
   LoopExpr *next = loop_add(k, block->first, loop_int(k, w->block_pixels));
   next = loop_let(k, "next", loop_add(k, next, at));
   for (int j = 0; j < w->columns; j += LINE)
     loop_prefetch(k, loop_element(k, w->dy, next, loop_add(k, w->column, loop_int(k, j))));
   /* the block of x, which lies as far on, but for an edge */
-  int64_t pixel = w->stride[0] * w->stride[1] * w->channels;
-  LoopExpr *x = loop_mul(k, next, loop_int(k, pixel));
-  for (int j = 0; j < w->trip_channels; j += LINE)
-    loop_prefetch(k,
-                  loop_element(k, w->x, zero, loop_add(k, loop_add(k, x, first), loop_int(k, j))));
+  int64_t pixels = w->stride[0] * w->stride[1];
+  LoopExpr *x = loop_mul(k, next, loop_int(k, pixels * w->channels));
+  x = loop_let(k, "x", loop_add(k, x, first));
+  for (int64_t i = 0; i < pixels; i++)
+    for (int64_t j = 0; j < w->trip_channels; j += LINE) {
+      LoopExpr *to = loop_add(k, x, loop_int(k, i * w->channels + j));
+      loop_prefetch(k, loop_element(k, w->x, zero, to));
+    }
+  loop_end(k);
+}
+
+/* The place kh, kw of the kernel, whose pixels are `inside`, of the block. */
+static void one_tap(Weight *w, Taps *p, const Pixels *block, const Pixels *inside, LoopExpr *kh,
+                    LoopExpr *kw) {
+  LoopKernel *k = w->l->kernel;
+  LoopExpr *zero = loop_int(k, 0), *count;
+  LoopExpr *line = loop_mul(k, kh, loop_int(k, w->dilation[0]));
+  line = loop_mul(k, loop_sub(k, line, loop_int(k, w->before[0])), loop_int(k, w->width));
+  LoopExpr *pixel = loop_mul(k, kw, loop_int(k, w->dilation[1]));
+  pixel = loop_add(k, line, loop_sub(k, pixel, loop_int(k, w->before[1])));
+  pixel = loop_add(k, loop_mul(k, pixel, loop_int(k, w->channels)), p->first);
+  pixel = loop_let(k, "first", pixel);
+  LoopExpr *tap = loop_add(k, loop_mul(k, kh, loop_int(k, w->kernel[1])), kw);
+  tap = loop_let(k, "tap", tap);
+  fetch_ahead(w, block, tap, p->first);
+  LoopExpr *c = loop_for_tail(k, "c", zero, p->channels, w->rows, &count);
+  LoopExpr *from = loop_let(k, "at", loop_add(k, pixel, c));
+  LoopExpr *acc = add_pixels(w, inside, count, w->rows, from, channel_offset, p);
+  int64_t taps = w->kernel[0] * w->kernel[1];
+  add_sums(w, acc, count, loop_add(k, loop_mul(k, c, loop_int(k, taps)), tap), taps);
   loop_end(k);
 }
 
 static void each_tap(Weight *w, const Pixels *block, void *user) {
   Taps *p = user;
   LoopKernel *k = w->l->kernel;
-  LoopExpr *zero = loop_int(k, 0), *count;
   Pixels inside = *block;
-  p->kh = loop_for(k, "kh", zero, loop_int(k, w->kernel[0]));
-  clip(w, 0, p->kh, inside.oh);
-  p->kw = loop_for(k, "kw", zero, loop_int(k, w->kernel[1]));
-  clip(w, 1, p->kw, inside.ow);
-  LoopExpr *line = loop_mul(k, p->kh, loop_int(k, w->dilation[0]));
-  line = loop_mul(k, loop_sub(k, line, loop_int(k, w->before[0])), loop_int(k, w->width));
-  LoopExpr *pixel = loop_mul(k, p->kw, loop_int(k, w->dilation[1]));
-  pixel = loop_add(k, line, loop_sub(k, pixel, loop_int(k, w->before[1])));
-  pixel = loop_add(k, loop_mul(k, pixel, loop_int(k, w->channels)), p->first);
-  pixel = loop_let(k, "first", pixel);
-  LoopExpr *tap = loop_add(k, loop_mul(k, p->kh, loop_int(k, w->kernel[1])), p->kw);
-  tap = loop_let(k, "tap", tap);
-  fetch_ahead(w, block, tap, p->first);
-  LoopExpr *c = loop_for_tail(k, "c", zero, p->channels, w->rows, &count);
-  LoopExpr *from = loop_let(k, "at", loop_add(k, pixel, c));
-  LoopExpr *acc = add_pixels(w, &inside, count, w->rows, from, channel_offset, p);
-  int64_t taps = w->kernel[0] * w->kernel[1];
-  add_sums(w, acc, count, loop_add(k, loop_mul(k, c, loop_int(k, taps)), tap), taps);
-  for (int i = 0; i < 3; i++) loop_end(k);
+  LoopExpr *kh = loop_for(k, "kh", loop_int(k, 0), loop_int(k, w->kernel[0]));
+  clip(w, 0, kh, inside.oh);
+  if (!w->short_lines) {
+    LoopExpr *kw = loop_for(k, "kw", loop_int(k, 0), loop_int(k, w->kernel[1]));
+    clip(w, 1, kw, inside.ow);
+    one_tap(w, p, block, &inside, kh, kw);
+    loop_end(k);
+  }
+  for (int64_t kw = 0; kw < w->kernel[1] && w->short_lines; kw++) {
+    int64_t shift = w->before[1] - kw * w->dilation[1], from = 0, to = 0;
+    for (int64_t o = 0; o < w->out_width; o++) {
+      int64_t x = o * w->stride[1] - shift;
+      if (x < 0) from = o + 1;
+      if (x < w->width) to = o + 1;
+    }
+    inside.ow[0] = loop_int(k, from), inside.ow[1] = loop_int(k, to);
+    if (from < to) one_tap(w, p, block, &inside, kh, loop_int(k, kw));
+  }
+  loop_end(k);
 }
 
 /* The sums [rows, B], turned around, are `rows` neighbours of dw [out, C/groups * kernel] for each
@@ -431,6 +459,7 @@ bool product_weight(Lowering *l, Region *r, const Op *op) {
     w.trip_rows = even_rows(TRIP_TILES, tiles > LEAST_TRIPS ? tiles / LEAST_TRIPS : 1) * w.rows;
     rounded = w.trip_rows;
   } else {
+    w.short_lines = w.out_width <= SHORT_LINE && w.kernel[1] <= SHORT_KERNEL;
     int64_t most = MOST_SUMS / (taps * w.columns * 4);
     if (most > TRIP_ROWS / taps) most = TRIP_ROWS / taps;
     if (most < 1) most = 1;
