@@ -218,25 +218,48 @@ static void dot_panel(Tile t) {
 
 typedef struct {
   Tile tile;
-  LoopBuffer *x;      /* as [N, H, W * C] */
-  LoopExpr *n, *line; /* the picture, the line of x that is read */
-  LoopExpr *start;    /* in the line, of the tile's first row and this place in the sum */
-  int64_t pixel;      /* distance of rows in the line */
-  LoopExpr *oh, *ow;  /* of the tile's first row */
+  LoopBuffer *x;       /* as [N, H, W * C] */
+  LoopExpr *n, *line;  /* the picture, the line of x that is read */
+  LoopExpr *start;     /* in the line, of the tile's first row and this place in the sum */
+  int64_t pixel;       /* distance of rows in the line */
+  LoopExpr *oh, *ow;   /* of the tile's first row */
+  int64_t lines;       /* of the result in a tile, each of `width` rows; 1: a part of one */
+  int64_t width, down; /* down: from line to line of x */
 } Conv;
 
 static LoopExpr *conv_x(void *user, LoopExpr *row) {
   Conv *c = user;
   LoopKernel *k = c->tile.l->kernel;
+  LoopExpr *line = c->line;
+  if (c->lines > 1) { /* the row is a known number here */
+    LoopExpr *down = loop_div(k, row, loop_int(k, c->width));
+    line = loop_add(k, line, loop_mul(k, down, loop_int(k, c->down)));
+    row = loop_mod(k, row, loop_int(k, c->width));
+  }
   LoopExpr *place = loop_add(k, c->start, loop_mul(k, row, loop_int(k, c->pixel)));
-  return loop_element(k, c->x, c->n, c->line, place);
+  return loop_element(k, c->x, c->n, line, place);
 }
 
 static void conv_index(void *user, LoopExpr *row, Index *index) {
   Conv *c = user;
+  LoopKernel *k = c->tile.l->kernel;
+  LoopExpr *oh = c->oh;
+  if (c->lines > 1) {
+    oh = loop_add(k, oh, loop_div(k, row, loop_int(k, c->width)));
+    row = loop_mod(k, row, loop_int(k, c->width));
+  }
   index[0] = index_scalar(c->n);
-  index[1] = index_scalar(c->oh);
-  index[2] = index_scalar(loop_add(c->tile.l->kernel, c->ow, row));
+  index[1] = index_scalar(oh);
+  index[2] = index_scalar(loop_add(k, c->ow, row));
+}
+
+/* Whole lines of a small result that fit a tile of `most` rows; 1: none do. */
+static int64_t lines_of(const Type *out, int most) {
+  if (!dim_is_constant(out->dims[1]) || !dim_is_constant(out->dims[2])) return 1;
+  int64_t height = dim_value(out->dims[1]), width = dim_value(out->dims[2]);
+  int64_t lines = most / width;
+  while (lines > 1 && height % lines) lines--;
+  return lines < 1 ? 1 : lines;
 }
 
 static void conv_panel(Tile t) {
@@ -253,15 +276,25 @@ static void conv_panel(Tile t) {
   int64_t stride_w = op_list_integer(op, ATTRIBUTE_stride, 1);
   int64_t apart_h = op_list_integer(op, ATTRIBUTE_dilation, 0);
   int64_t apart_w = op_list_integer(op, ATTRIBUTE_dilation, 1);
-  if (dim_is_constant(out->dims[2])) t.rows = even_rows(t.rows, dim_value(out->dims[2]));
+  int64_t lines = is_costly(l->op) ? 1 : lines_of(out, t.rows);
+  if (lines > 1)
+    t.rows = (int)(lines * dim_value(out->dims[2]));
+  else if (dim_is_constant(out->dims[2]))
+    t.rows = even_rows(t.rows, dim_value(out->dims[2]));
 
-  const Dim *split[] = {dim_constant(dims, panels * groups), out->dims[0], out->dims[1]};
+  const Dim *split[] = {dim_constant(dims, panels * groups), out->dims[0],
+                        dim_floor(dims, out->dims[1], lines)};
   l->trips = dim_mul(dims, dim_mul(dims, split[0], split[1]), split[2]);
   l->grain = 1;
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[3];
   index_split(k, trip, split, 3, at);
   LoopExpr *p = at[0];
-  Conv c = {.tile = t, .n = at[1], .oh = at[2], .pixel = stride_w * all};
+  Conv c = {.tile = t, .n = at[1], .oh = at[2], .pixel = stride_w * all, .lines = lines};
+  LoopExpr *group_of_lines = at[2];
+  if (lines > 1) {
+    c.oh = loop_let(k, "oh", loop_mul(k, at[2], loop_int(k, lines)));
+    c.width = dim_value(out->dims[2]), c.down = stride_h;
+  }
   LoopExpr *width = dim_expr(k, x->type.dims[2]);
   c.x = loop_view(k, region_buffer(t.r, x), "lines", LOOP_F32, 3, dim_expr(k, x->type.dims[0]),
                   dim_expr(k, x->type.dims[1]), loop_mul(k, width, loop_int(k, all)));
@@ -274,11 +307,14 @@ static void conv_panel(Tile t) {
   int64_t depth = kh * kw * in, wide = 0;
   if (dim_is_constant(out->dims[1]) && dim_is_constant(out->dims[2])) {
     wide = (dim_value(out->dims[2]) + t.rows - 1) / t.rows;
-    plan_ahead(&t, dim_value(out->dims[1]) * wide, depth);
+    plan_ahead(&t, dim_value(out->dims[1]) / lines * wide, depth);
   }
   LoopExpr *count, *zero = loop_int(k, 0);
-  c.ow = loop_for_tail(k, "ow", zero, dim_expr(k, out->dims[2]), t.rows, &count);
-  LoopExpr *tile = loop_mul(k, c.oh, loop_int(k, wide)); /* the same for each picture */
+  if (lines > 1)
+    c.ow = zero, count = loop_int(k, t.rows);
+  else
+    c.ow = loop_for_tail(k, "ow", zero, dim_expr(k, out->dims[2]), t.rows, &count);
+  LoopExpr *tile = loop_mul(k, group_of_lines, loop_int(k, wide)); /* the same for each picture */
   tile = loop_add(k, tile, loop_div(k, c.ow, loop_int(k, t.rows)));
   begin_ahead(&t, p, tile, depth);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, t.rows, (int)t.columns, loop_number(k, 0));
@@ -316,7 +352,7 @@ static void conv_panel(Tile t) {
   while (blocks--) loop_end(k);
   loop_end(k);
   finish(&t, acc, count, column, conv_index, &c);
-  loop_end(k);
+  if (lines == 1) loop_end(k);
   loop_end(k);
 }
 

@@ -84,8 +84,9 @@ Value *select_pad(Select *s, Builder *b, Value *x, const int64_t *before, const 
  * the most, as long as it is a modest part of L2. */
 int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth);
 /* w [groups * size, rest...] to panels [groups * P, rest permuted..., B]; `perm` tells the order of
- * the rest's axes (from 1). */
-Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm);
+ * the rest's axes (from 1), `columns` is B; 0: as it fits best. */
+Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm,
+                        int64_t columns);
 /* How many times its own arithmetic a product does in panels, whose last one may be half empty. */
 double select_panel_waste(const Select *s, int64_t size, int64_t depth);
 bool select_is_constant(const Select *s, const Value *weight);

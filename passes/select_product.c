@@ -36,11 +36,12 @@ int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth) {
   return best;
 }
 
-Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm) {
+Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm,
+                        int64_t columns) {
   int rank = w->type.rank;
   int64_t size = dim_value(w->type.dims[0]) / groups, depth = 1;
   for (int i = 1; i < rank; i++) depth *= dim_value(w->type.dims[i]);
-  int64_t columns = select_panel_columns(s, size, depth);
+  if (columns == 0) columns = select_panel_columns(s, size, depth);
   int64_t panels = (size + columns - 1) / columns;
   const Dim *dims[MOST_AXES];
   int64_t zero[MOST_AXES] = {0}, after[MOST_AXES] = {0};
@@ -238,8 +239,8 @@ bool select_dot(Select *s, Op *op) {
     s->choices++;
     const Type *type = &right->type;
     int64_t size = dim_value(type->dims[contract_last ? 0 : 1]);
-    right =
-        contract_last ? select_pack_rows(s, &b, right, 1, (int[]){1}) : pack_columns(s, &b, right);
+    right = contract_last ? select_pack_rows(s, &b, right, 1, (int[]){1}, 0)
+                          : pack_columns(s, &b, right);
     result = select_dot_panel(s, &b, left, right, size);
   } else {
     int64_t batch[MOST_AXES], last_x = x.batch_count + 1;
