@@ -17,6 +17,10 @@ static const int to_last[] = {0, 2, 3, 1};
 /* What a 2-D convolution in nhwc is made of. */
 typedef struct {
   int64_t stride[2], dilation[2], pad[2][2], groups;
+  /* The weight is a conv_transpose's, [C, out/groups, kh, kw], of whose kernel the places first +
+   * step * i are meant, back to front. */
+  bool turned;
+  int64_t first[2], step[2];
 } Window;
 
 /* Ways to convolve: as it is, and in nhwc. */
@@ -50,6 +54,71 @@ static ConvForm choose_conv(Select *s, const Op *op, const Window *window, int64
   return forms[select_choose(s, candidates, count)];
 }
 
+/* [C, out/groups, kh, kw] to [out, C/groups, kh, kw], the places begin + step * i of the kernel
+ * alone, back to front. */
+static Value *flipped(Select *s, Builder *b, Value *w, int64_t groups, const int64_t *begin,
+                      const int64_t *step) {
+  const Dim *const *dims = w->type.dims;
+  int64_t inputs = dim_value(dims[0]), outs = dim_value(dims[1]), start[4], stop[4], back[4];
+  const Dim *split[] = {select_number(s, groups), select_number(s, inputs / groups), dims[1],
+                        dims[2], dims[3]};
+  const Dim *joined[] = {select_number(s, groups * outs), select_number(s, inputs / groups),
+                         dims[2], dims[3]};
+  for (int i = 0; i < 4; i++) {
+    int64_t size = dim_value(joined[i]);
+    start[i] = 0, stop[i] = size, back[i] = 1;
+    if (i < 2) continue;
+    int64_t from = begin[i - 2], by = step[i - 2];
+    start[i] = from + (size - 1 - from) / by * by;
+    stop[i] = from - 1, back[i] = -by; /* down to above that */
+  }
+  w = build_reshape(b, w, split, 5);
+  w = build_reshape(b, build_transpose(b, w, (int[]){0, 2, 1, 3, 4}), joined, 4);
+  Attribute flip[] = {{ATTRIBUTE_start, attribute_integers(s->module, start, 4)},
+                      {ATTRIBUTE_stop, attribute_integers(s->module, stop, 4)},
+                      {ATTRIBUTE_step, attribute_integers(s->module, back, 4)}};
+  w = build(b, OP_slice, &w, 1, flip, 3);
+  if (!w) bug("a kernel cannot be flipped: %s", b->failure.message);
+  return w;
+}
+
+/* Channels that a weight makes, and places of its kernel along a spatial axis. */
+static int64_t weight_out(const Value *w, const Window *window) {
+  return dim_value(w->type.dims[window->turned ? 1 : 0]);
+}
+
+static int64_t weight_taps(const Value *w, const Window *window, int i) {
+  int64_t size = dim_value(w->type.dims[2 + i]);
+  if (!window->turned) return size;
+  return (size - window->first[i] + window->step[i] - 1) / window->step[i];
+}
+
+/* The panels [P, kh, kw, C, B] of a turned weight at once, so that it is read once. */
+static Value *pack_turned(Select *s, Builder *b, Value *w, const Window *window, int64_t columns) {
+  int64_t size = weight_out(w, window), start[5], stop[5], step[5], depth = 1;
+  for (int i = 0; i < 2; i++) depth *= weight_taps(w, window, i);
+  depth *= dim_value(w->type.dims[0]);
+  if (columns == 0) columns = select_panel_columns(s, size, depth);
+  int64_t panels = (size + columns - 1) / columns;
+  const Dim *const *d = w->type.dims;
+  const Dim *split[] = {d[0], select_number(s, panels), select_number(s, columns), d[2], d[3]};
+  w = select_pad(s, b, w, (int64_t[]){0, 0, 0, 0}, (int64_t[]){0, panels * columns - size, 0, 0},
+                 NULL);
+  w = build_transpose(b, build_reshape(b, w, split, 5), (int[]){1, 3, 4, 0, 2});
+  for (int i = 0; i < 5; i++) {
+    int64_t all = dim_value(w->type.dims[i]);
+    start[i] = 0, stop[i] = all, step[i] = 1;
+    if (i != 1 && i != 2) continue;
+    int64_t from = window->first[i - 1], by = window->step[i - 1];
+    start[i] = from + (all - 1 - from) / by * by;
+    stop[i] = from - 1, step[i] = -by; /* down to above that */
+  }
+  Attribute flip[] = {{ATTRIBUTE_start, attribute_integers(s->module, start, 5)},
+                      {ATTRIBUTE_stop, attribute_integers(s->module, stop, 5)},
+                      {ATTRIBUTE_step, attribute_integers(s->module, step, 5)}};
+  return build(b, OP_slice, &w, 1, flip, 3);
+}
+
 /* Columns of a panel for a result of few pixels a line: a tile has few rows there, or whole lines,
  * so that reading the panel from L2 may take longer than the arithmetic. 0: the map is not small.
  */
@@ -58,10 +127,10 @@ static int64_t small_map_columns(const Select *s, const Value *x, const Value *w
   enum { SMALL = 8, MOST_ROWS = 14 };
   int64_t out[2], lanes = s->context->options->vector_lanes, best = 0;
   int64_t most = s->context->options->panel_columns / lanes, registers = most >= 4 ? 32 : 16;
-  int64_t size = dim_value(w->type.dims[0]) / window->groups;
+  int64_t size = weight_out(w, window) / window->groups;
   for (int i = 0; i < 2; i++) {
     if (!dim_is_constant(x->type.dims[1 + i])) return 0;
-    int64_t reach = window->dilation[i] * (dim_value(w->type.dims[2 + i]) - 1) + 1;
+    int64_t reach = window->dilation[i] * (weight_taps(w, window, i) - 1) + 1;
     int64_t whole = dim_value(x->type.dims[1 + i]) + cut[i][0] + cut[i][1];
     out[i] = (whole - reach) / window->stride[i] + 1;
   }
@@ -127,8 +196,15 @@ static Value *conv_neighbours(Select *s, Builder *b, Value *x, Value *w, const W
 
 static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window,
                         ConvForm form) {
-  int64_t out = dim_value(w->type.dims[0]), groups = window->groups;
-  int64_t together = form == CONV_DIRECT ? neighbours(s, x, w, window) : 1;
+  Window plain = *window;
+  bool few = 2 * weight_out(w, window) <= s->context->options->vector_lanes;
+  if (window->turned && (form != CONV_DIRECT || window->groups > 1 || few)) {
+    w = flipped(s, b, w, window->groups, window->first, window->step);
+    plain.turned = false;
+    window = &plain;
+  }
+  int64_t out = weight_out(w, window), groups = window->groups;
+  int64_t together = form == CONV_DIRECT && !window->turned ? neighbours(s, x, w, window) : 1;
   if (together > 1) return conv_neighbours(s, b, x, w, window, together);
   s->choices++;
   s->images = true;
@@ -162,13 +238,15 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
         s, select_dot_panel(s, b, x, select_pack_rows(s, b, w, 1, (int[]){1}, 0), out));
   }
   int64_t columns = small_map_columns(s, x, w, window, cut);
-  w = select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, columns);
+  w = window->turned ? pack_turned(s, b, w, window, columns)
+                     : select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, columns);
   return select_because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 5));
 }
 
 /* Attributes of one or two spatial axes; one becomes the second of two. */
 static Window window_of(const Op *op, int axes) {
-  Window window = {{1, 1}, {1, 1}, {{0, 0}, {0, 0}}, op_integer(op, ATTRIBUTE_groups)};
+  Window window = {
+      .stride = {1, 1}, .dilation = {1, 1}, .groups = op_integer(op, ATTRIBUTE_groups)};
   for (int i = 0; i < axes; i++) {
     int at = i + 2 - axes;
     window.stride[at] = op_list_integer(op, ATTRIBUTE_stride, i);
@@ -235,34 +313,6 @@ bool select_conv(Select *s, Op *op) {
   return true;
 }
 
-/* [C, out/groups, kh, kw] to [out, C/groups, kh, kw], the places begin + step * i of the kernel
- * alone, back to front. */
-static Value *flipped(Select *s, Builder *b, Value *w, int64_t groups, const int64_t *begin,
-                      const int64_t *step) {
-  const Dim *const *dims = w->type.dims;
-  int64_t inputs = dim_value(dims[0]), outs = dim_value(dims[1]), start[4], stop[4], back[4];
-  const Dim *split[] = {select_number(s, groups), select_number(s, inputs / groups), dims[1],
-                        dims[2], dims[3]};
-  const Dim *joined[] = {select_number(s, groups * outs), select_number(s, inputs / groups),
-                         dims[2], dims[3]};
-  for (int i = 0; i < 4; i++) {
-    int64_t size = dim_value(joined[i]);
-    start[i] = 0, stop[i] = size, back[i] = 1;
-    if (i < 2) continue;
-    int64_t from = begin[i - 2], by = step[i - 2];
-    start[i] = from + (size - 1 - from) / by * by;
-    stop[i] = from - 1, back[i] = -by; /* down to above that */
-  }
-  w = build_reshape(b, w, split, 5);
-  w = build_reshape(b, build_transpose(b, w, (int[]){0, 2, 1, 3, 4}), joined, 4);
-  Attribute flip[] = {{ATTRIBUTE_start, attribute_integers(s->module, start, 4)},
-                      {ATTRIBUTE_stop, attribute_integers(s->module, stop, 4)},
-                      {ATTRIBUTE_step, attribute_integers(s->module, back, 4)}};
-  w = build(b, OP_slice, &w, 1, flip, 3);
-  if (!w) bug("a kernel cannot be flipped: %s", b->failure.message);
-  return w;
-}
-
 /* Along one spatial axis of a conv_transpose without dilation: result place q * stride + r, for r
  * of the stride's places, is the sum over j of x[q + shift - j] * w[first + stride * j]. */
 typedef struct {
@@ -300,10 +350,17 @@ static Value *take_turns(Select *s, Builder *b, Value *phases, const int64_t *st
   return build(b, OP_slice, &turns, 1, cut, 2);
 }
 
+/* By all of a conv_transpose's weight, one after the other. */
+static Window turned_window(int64_t groups) {
+  return (Window){
+      .stride = {1, 1}, .dilation = {1, 1}, .groups = groups, .turned = true, .step = {1, 1}};
+}
+
 /* The form of a convolution that is a part of another, whose form is `whole`. */
 static ConvForm part_form(ConvForm whole, const Value *w, const Window *window) {
   if (whole == CONV_DEPTHWISE) return whole;
-  bool plain = window->groups == 1 && dim_is(w->type.dims[2], 1) && dim_is(w->type.dims[3], 1);
+  bool plain = window->groups == 1;
+  for (int i = 0; i < 2; i++) plain = plain && weight_taps(w, window, i) == 1;
   for (int i = 0; i < 4; i++) plain = plain && window->pad[i / 2][i % 2] == 0;
   return plain ? CONV_DOT : CONV_DIRECT;
 }
@@ -337,14 +394,13 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const Window 
   for (int64_t h = 0; h < window->stride[0]; h++)
     for (int64_t v = 0; v < window->stride[1]; v++) {
       const Phase *p[] = {&phases[0][h], &phases[1][v]};
-      Window own = {{1, 1}, {1, 1}, {{0, 0}, {0, 0}}, window->groups};
+      Window own = turned_window(window->groups);
       for (int i = 0; i < 2; i++) {
+        own.first[i] = p[i]->first, own.step[i] = window->stride[i];
         own.pad[i][0] = p[i]->before - before[1 + i];
         own.pad[i][1] = p[i]->after - after[1 + i];
       }
-      Value *part =
-          flipped(s, b, w, window->groups, (int64_t[]){p[0]->first, p[1]->first}, window->stride);
-      part = conv_last(s, b, x, part, &own, part_form(form, part, &own));
+      Value *part = conv_last(s, b, x, w, &own, part_form(form, w, &own));
       if (!part) bug("a phase has no convolution: %s", b->failure.message);
       const Dim *dims[5] = {select_number(s, 1)};
       for (int i = 0; i < 4; i++) dims[i + 1] = part->type.dims[i];
@@ -363,8 +419,7 @@ static Value *apart(Select *s, Builder *b, Value *x, Value *w, const Window *win
     after[i + 1] = output_pad[i];
     between[i + 1] = window->stride[i] - 1;
   }
-  Window plain = {{1, 1}, {1, 1}, {{0, 0}, {0, 0}}, window->groups};
-  w = flipped(s, b, w, window->groups, (int64_t[]){0, 0}, (int64_t[]){1, 1});
+  Window plain = turned_window(window->groups);
   Value *y = conv_last(s, b, x, w, &plain, part_form(form, w, &plain));
   return select_pad(s, b, y, before, after, between);
 }
@@ -373,18 +428,16 @@ static Value *apart(Select *s, Builder *b, Value *x, Value *w, const Window *win
 static Value *by_zeros(Select *s, Builder *b, Value *x, Value *w, const Window *window,
                        const int64_t *output_pad, ConvForm form) {
   int64_t before[4] = {0}, after[4] = {0}, between[4] = {0};
-  Window plain = *window;
+  Window plain = turned_window(window->groups);
   for (int i = 0; i < 2; i++) {
     int64_t reach = window->dilation[i] * (dim_value(w->type.dims[2 + i]) - 1);
     before[i + 1] = reach - window->pad[i][0];
     after[i + 1] = reach - window->pad[i][1] + output_pad[i];
     between[i + 1] = window->stride[i] - 1;
     if (before[i + 1] < 0 || after[i + 1] < 0) return NULL;
-    plain.stride[i] = 1;
-    plain.pad[i][0] = plain.pad[i][1] = 0;
+    plain.dilation[i] = window->dilation[i];
   }
   x = select_pad(s, b, x, before, after, between);
-  w = flipped(s, b, w, window->groups, (int64_t[]){0, 0}, (int64_t[]){1, 1});
   return conv_last(s, b, x, w, &plain, part_form(form, w, &plain));
 }
 
