@@ -50,6 +50,7 @@ static Value *canon_div(Canon *c, Value *x, Value *y) {
   double inverse = element_round(element, 1 / number);
   if (!isnormal(inverse) || !isnormal(number)) return NULL;
   if (element == ELEMENT_f32 && !isnormal((float)inverse)) return NULL;
+  if (!type_equal(&x->type, &op_result(c->op)->type)) return NULL; /* y has more axes */
   return made(c, build_binary(&c->builder, OP_mul, x, build_number(&c->builder, element, inverse)));
 }
 

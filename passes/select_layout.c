@@ -109,6 +109,10 @@ static bool finish(Select *s, Op *op, Value *result, const int *perm) {
   if (result->type.rank != type->rank || result->type.element != type->element) return false;
   for (int i = 0; i < type->rank; i++)
     if (result->type.dims[i] != type->dims[perm[i]]) return false;
+  if (type->rank == 0) { /* has one order */
+    op_replace(op, result, true);
+    return true;
+  }
   alternate_set(s, op_result(op), result, perm);
   return true;
 }

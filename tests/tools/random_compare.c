@@ -1,17 +1,20 @@
 /* random_compare: random graphs through passes and as machine code, against the interpreter.
  *
  *   random_compare [--from SEED] [--count K] [--operations M] [--native] [--cpu CPU] [--verbose]
- *                  [--print]
+ *                  [--print] [--gradient]
  *
  * Each graph is interpreted, then after every pass of -O0 and -O2 (or as one kernel after another)
  * verified and interpreted again; with --native it is run as machine code in the end. A graph that
  * fails is made with fewer operations as long as it fails, and printed. --print prints them and
- * does nothing else.
+ * does nothing else. With --gradient each is made the loss of a train entry first, with its
+ * gradient by every input; operators whose slope jumps where two values are nearly equal are left
+ * out.
  *
  * Tolerance: a second run of the original with all floats in double shows how rounding errors grow
  * in this very graph; another order of rounding may be some times as far from it, plus a few ulp of
  * the scale for what that run cannot show.
  */
+#include "ir/build.h"
 #include "ir/module_text.h"
 #include "passes/pass.h"
 #include "support/bug.h"
@@ -29,7 +32,7 @@ typedef struct {
   Arena *arena;
   RandomGraph graph;
   int level;
-  bool native;
+  bool native, gradient;
   const char *cpu;
   Module *original;
   int64_t *dims;
@@ -172,10 +175,67 @@ static bool compare_native(Case *c, const Module *module, const Target *target) 
   return true;
 }
 
+/* ---- gradients ---- */
+
+static Value *sum_of(Builder *b, Value *x, double weight) {
+  int64_t axes[MOST_AXES];
+  for (int i = 0; i < x->type.rank; i++) axes[i] = i;
+  Attribute to = {ATTRIBUTE_to, attribute_element(ELEMENT_f32)};
+  Attribute axis = {ATTRIBUTE_axis, attribute_integers(b->function->module, axes, x->type.rank)};
+  x = build(b, OP_cast, &x, 1, &to, 1);
+  if (x->type.rank > 0) x = build(b, OP_sum, &x, 1, &axis, 1);
+  return build_binary(b, OP_mul, x, build_number(b, ELEMENT_f32, weight));
+}
+
+/* The loss is a weighted sum of all results, and of the inputs, so that it depends on each. Results
+ * become the loss, what they were, and the gradients. */
+static bool differentiate(Case *c) {
+  Module *module = c->original;
+  Function *f = module->functions.items[0];
+  Block *body = f->body;
+  Builder b = {.function = f, .block = body};
+  VEC(Value *) yields = {0}, operands = {0};
+  Value *loss = build_number(&b, ELEMENT_f32, 0);
+  vec_push(module->arena, &yields, loss);
+  vec_push(module->arena, &operands, loss);
+  for (int i = 0; i < body->yield_count; i++) {
+    vec_push(module->arena, &yields, body->yields[i]);
+    if (element_is_float(body->yields[i]->type.element))
+      loss = build_binary(&b, OP_add, loss, sum_of(&b, body->yields[i], 1.0 / (i + 2)));
+  }
+  for (int i = 0; i < body->argument_count; i++) {
+    if (!element_is_float(body->arguments[i]->type.element)) continue;
+    vec_push(module->arena, &operands, body->arguments[i]);
+    loss = build_binary(&b, OP_add, loss, sum_of(&b, body->arguments[i], 0.125));
+  }
+  yields.items[0] = operands.items[0] = loss;
+  if (operands.count > 1) {
+    const Op *grad = build(&b, OP_grad, operands.items, (int)operands.count, NULL, 0)->op;
+    for (int i = 0; i < grad->result_count; i++) vec_push(module->arena, &yields, grad->results[i]);
+  }
+  body->yields = yields.items;
+  body->yield_count = (int)yields.count;
+  f->kind = FUNCTION_TRAIN;
+  f->results.count = 0;
+  for (int i = 0; i < body->yield_count; i++)
+    vec_push(module->arena, &f->results,
+             ((Result){arena_format(module->arena, "r%d", i), body->yields[i]->type, false}));
+  Diagnostics *diagnostics = diagnostics_new(c->arena, sources_new(c->arena));
+  PassOptions options = PASS_OPTIONS_DEFAULT;
+  bool done = pass_run(&passes[PASS_gradient], module, &options, diagnostics, NULL);
+  const char *fault = done ? module_verify(c->arena, module, NULL) : "it reported errors";
+  if (fault) c->failure = arena_format(c->arena, "gradient: %s", fault);
+  return !fault;
+}
+
+static const bool jumps[OPERATORS] = {
+    [OP_abs] = true, [OP_maximum] = true, [OP_minimum] = true, [OP_max] = true, [OP_top_k] = true};
+
 /* ---- one graph ---- */
 
 static bool prepare(Case *c) {
   c->original = random_graph(c->arena, &c->graph);
+  if (c->gradient && !differentiate(c)) return false;
   const Function *f = c->original->functions.items[0];
   int symbols = dim_symbol_count(c->original->dims);
   c->dims = ARENA_ARRAY(c->arena, (size_t)symbols + 2, int64_t);
@@ -224,6 +284,7 @@ static const char *failure_of(Arena *arena, const Case *as, int operations) {
   Arena *own = arena_new();
   Case c = {
       .arena = own, .graph = as->graph, .level = as->level, .native = as->native, .cpu = as->cpu};
+  c.gradient = as->gradient;
   c.graph.operations = operations;
   const char *failure = holds(&c) ? NULL : arena_format(arena, "%s", c.failure);
   arena_free(own);
@@ -251,6 +312,8 @@ int main(int argc, char **argv) {
     const char *value = i + 1 < argc ? argv[i + 1] : "";
     if (strcmp(argv[i], "--native") == 0) {
       model.native = true;
+    } else if (strcmp(argv[i], "--gradient") == 0) {
+      model.gradient = true;
     } else if (strcmp(argv[i], "--verbose") == 0) {
       verbose = true;
     } else if (strcmp(argv[i], "--print") == 0) {
@@ -275,7 +338,8 @@ int main(int argc, char **argv) {
                                   .operations = (int)operations,
                                   .dynamic = seed % 2,
                                   .halves = seed % 4 == 0,
-                                  .panels = true};
+                                  .panels = !model.gradient,
+                                  .exclude = model.gradient ? jumps : NULL};
       if (verbose) printf("seed %ld -O%d\n", seed, level);
       Text text = text_new(arena);
       if (print && level == 0)

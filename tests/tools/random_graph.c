@@ -882,6 +882,7 @@ static void make(Generator *g, Operator kind) {
 
 static bool is_left_out(const RandomGraph *options, Operator kind) {
   if (options->exclude && options->exclude[kind]) return true;
+  if (kind == OP_grad) return true; /* has no value of its own */
   if (operator_has(kind, TRAIT_REGION)) return !options->regions;
   if (kind == OP_write || kind == OP_random) return !options->states;
   return (kind == OP_dot_panel || kind == OP_conv_panel) && !options->panels;
