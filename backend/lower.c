@@ -274,6 +274,7 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
   const bool *written = written_operands(l->kernel, count);
   mark_aliases(l->kernel, operands.items, values, written, count);
   ProgramStep step = {.kernel = add_kernel(lw, l->kernel),
+                      .op = l->op,
                       .layer = telling->layer ? telling->layer
                                : l->op->layer ? l->op->layer
                                               : "",

@@ -27,6 +27,7 @@ typedef struct {
 
 typedef struct {
   LoopKernel *kernel;
+  const Op *op;                 /* that it is, or a part of (concat) */
   const char *layer;            /* path or function: the profile's row; "" if not known */
   const char *place;            /* "lenet.dl:6:8" */
   const char *algorithm;        /* "dot", "direct", "loop" */

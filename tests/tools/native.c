@@ -2,6 +2,7 @@
 
 #include "backend/emit.h"
 #include "backend/lower.h"
+#include "passes/memory_report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,34 @@ static bool find_step(const Memory *m, Jit *jit, const ProgramStep *step, Native
   return true;
 }
 
+/* The arena's buffers that are still to be used: a dead one is filled again, so that a read of it,
+ * or of what the plan left of it, shows. */
+typedef struct {
+  MemoryReport report;
+  bool *dead;
+  int at; /* step of the report */
+} Lives;
+
+static Lives lives_new(const Memory *m, const Function *function) {
+  Lives lives = {0};
+  if (!function->is_planned || m->run->again) return lives;
+  lives.report = memory_report(m->run->arena, function, (MemorySum){0, 0});
+  lives.dead = ARENA_ARRAY(m->run->arena, (size_t)lives.report.buffer_count + 1, bool);
+  return lives;
+}
+
+/* After the last step of an operation. */
+static void end_lives(const Memory *m, Lives *lives, const Op *op) {
+  const MemoryReport *report = &lives->report;
+  while (lives->at < report->step_count && report->steps[lives->at].op != op) lives->at++;
+  for (int i = 0; i < report->buffer_count; i++) {
+    const MemoryBuffer *buffer = &report->buffers[i];
+    if (lives->dead[i] || buffer->last > lives->at) continue;
+    lives->dead[i] = true;
+    memset(m->arena + buffer->offset, 0xfd, (size_t)buffer->bytes);
+  }
+}
+
 static bool run_steps(const Memory *m, Jit *jit, const ProgramEntry *entry) {
   NativeRun *run = m->run;
   char *scratch = block(m->program->scratch_bytes);
@@ -75,10 +104,14 @@ static bool run_steps(const Memory *m, Jit *jit, const ProgramEntry *entry) {
   bool ok = true;
   for (size_t i = 0; i < count && ok; i++)
     ok = find_step(m, jit, &entry->steps.items[i], &steps[i]);
-  for (size_t i = 0; i < count && ok && !worker.fault; i++)
+  Lives lives = lives_new(m, entry->function);
+  for (size_t i = 0; i < count && ok && !worker.fault; i++) {
     for (int part = run->parts - 1; part >= 0; part--)
       steps[i].kernel(steps[i].operands, run->dims, steps[i].trips * part / run->parts,
                       steps[i].trips * (part + 1) / run->parts, &worker);
+    const Op *op = entry->steps.items[i].op;
+    if (i + 1 == count || entry->steps.items[i + 1].op != op) end_lives(m, &lives, op);
+  }
   run->faulted = ok && worker.fault;
   if (run->faulted) run->message = "a fault";
   ok = ok && !worker.fault;
