@@ -48,12 +48,6 @@ static bool say_seed(void) {
 
 /* ---- running ---- */
 
-static bool zeros(void *user, const Tensor *tensor, RunTensor *value) {
-  if (tensor->data) return false;
-  value->bytes = arena_array(user, (size_t)value->count + 1, 8);
-  return true;
-}
-
 static void native_zeros(const char *name, Element element, void *bytes, int64_t count) {
   (void)name;
   memset(bytes, 0, (size_t)count * (size_t)element_infos[element].bytes);
@@ -79,16 +73,79 @@ static RunTensor widened(Case *c, const RunTensor *from) {
   return t;
 }
 
+/* Results, and behind them the module's tensors after the call; parameters have no elements. */
+typedef struct {
+  Case *c;
+  RunTensor *all;
+  int64_t item; /* bytes of a float; 0: the element's own */
+} Outputs;
+
+static int output_count(const Case *c) {
+  return (int)(c->original->functions.items[0]->results.count + c->original->tensors.count);
+}
+
+static RunTensor *tensor_output(const Outputs *o, const char *name) {
+  const Module *module = o->c->original;
+  for (size_t i = 0; i < module->tensors.count; i++)
+    if (strcmp(module->tensors.items[i]->name, name) == 0)
+      return &o->all[module->functions.items[0]->results.count + i];
+  return NULL;
+}
+
+static void note_written(void *user, const Tensor *tensor, const RunTensor *value) {
+  const Outputs *o = user;
+  RunTensor *to = tensor_output(o, tensor->name);
+  if (!to) return;
+  int64_t item =
+      o->item && element_is_float(value->element) ? o->item : element_infos[value->element].bytes;
+  *to = *value;
+  to->bytes = arena_array(o->c->arena, (size_t)value->count + 1, 8);
+  memcpy(to->bytes, value->bytes, (size_t)(value->count * item));
+}
+
+/* As large as the interpreter's. */
+static void note_kept(void *user, const Tensor *tensor, const void *bytes) {
+  const Outputs *o = user;
+  RunTensor *to = tensor_output(o, tensor->name);
+  if (!to) return;
+  *to = o->c->narrow[to - o->all];
+  to->bytes = arena_array(o->c->arena, (size_t)to->count + 1, 8);
+  memcpy(to->bytes, bytes, (size_t)(to->count * element_infos[to->element].bytes));
+}
+
+static bool zeros(void *user, const Tensor *tensor, RunTensor *value) {
+  const Outputs *o = user;
+  if (tensor->data) return false;
+  value->bytes = arena_array(o->c->arena, (size_t)value->count + 1, 8);
+  return true;
+}
+
+static RunTensor state_before(Case *c, const Tensor *tensor) {
+  RunTensor t = {.element = tensor->type.element, .rank = tensor->type.rank, .count = 1};
+  for (int i = 0; i < t.rank; i++) {
+    t.shape[i] = dim_max(tensor->type.dims[i]);
+    t.count *= t.shape[i];
+  }
+  t.bytes = arena_array(c->arena, (size_t)t.count + 1, 8);
+  return t;
+}
+
 static RunTensor *run(Case *c, const Module *module, bool wide) {
   const Function *f = module->functions.items[0];
-  RunTensor *outputs = ARENA_ARRAY(c->arena, f->results.count + 1, RunTensor);
+  RunTensor *outputs = ARENA_ARRAY(c->arena, (size_t)output_count(c) + 1, RunTensor);
+  Outputs to = {c, outputs, wide ? 8 : 0};
+  for (size_t i = 0; i < c->original->tensors.count; i++) {
+    const Tensor *tensor = c->original->tensors.items[i];
+    if (!tensor->data) outputs[f->results.count + i] = state_before(c, tensor);
+  }
   InterpretOptions options = {.arena = c->arena,
                               .wide = wide,
                               .dims = c->dims,
                               .seed = 42,
                               .call = 7,
                               .tensor = zeros,
-                              .user = c->arena};
+                              .written = note_written,
+                              .user = &to};
   const char *message = NULL;
   if (interpret(f, &options, wide ? c->wide_inputs : c->inputs, outputs, &message)) return outputs;
   c->failure = arena_format(c->arena, "the interpreter: %s", message);
@@ -118,6 +175,10 @@ static double load(const RunTensor *t, bool wide, int64_t i) {
 static bool agree(Case *c, const char *what, int result, const RunTensor *got) {
   const RunTensor *want = &c->narrow[result], *wide = &c->wide[result];
   bool real = element_is_float(want->element);
+  if (want->count != got->count) {
+    c->failure = arena_format(c->arena, "%s: result %d is not there", what, result);
+    return false;
+  }
   double scale = 0, error = 0;
   for (int64_t i = 0; real && i < want->count; i++) {
     double x = load(want, false, i), y = load(wide, true, i);
@@ -136,8 +197,8 @@ static bool agree(Case *c, const char *what, int result, const RunTensor *got) {
 }
 
 static bool compare_all(Case *c, const char *what, const RunTensor *got) {
-  for (size_t i = 0; i < c->original->functions.items[0]->results.count; i++)
-    if (!agree(c, what, (int)i, &got[i])) return false;
+  for (int i = 0; i < output_count(c); i++)
+    if (!agree(c, what, i, &got[i])) return false;
   return true;
 }
 
@@ -158,14 +219,16 @@ static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, M
 
 static bool compare_native(Case *c, const Module *module, const Target *target) {
   for (int parts = 1; parts <= 3; parts += 2) {
-    RunTensor *got =
-        ARENA_ARRAY(c->arena, c->original->functions.items[0]->results.count + 1, RunTensor);
+    RunTensor *got = ARENA_ARRAY(c->arena, (size_t)output_count(c) + 1, RunTensor);
+    Outputs to = {c, got, 0};
     NativeRun native = {.arena = c->arena,
                         .dims = c->dims,
                         .parts = parts,
                         .inputs = c->inputs,
                         .outputs = got,
-                        .tensor = native_zeros};
+                        .tensor = native_zeros,
+                        .kept = note_kept,
+                        .user = &to};
     if (!native_run(module, module->functions.items[0], target, c->level, &native)) {
       c->failure = arena_format(c->arena, "native: %s", native.message ? native.message : "?");
       return false;
@@ -338,6 +401,7 @@ int main(int argc, char **argv) {
                                   .operations = (int)operations,
                                   .dynamic = seed % 2,
                                   .halves = seed % 4 == 0,
+                                  .states = seed % 3 == 0 && !model.gradient,
                                   .panels = !model.gradient,
                                   .exclude = model.gradient ? jumps : NULL};
       if (verbose) printf("seed %ld -O%d\n", seed, level);

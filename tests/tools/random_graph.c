@@ -716,6 +716,13 @@ static void make_mark(Generator *g, Operator kind) {
   keep(g, unary(g, kind, x), f.bound, f.exact);
 }
 
+/* The newest value of the type: `x`, or what was made since. */
+static Value *pick_like(const Generator *g, Value *x) {
+  for (size_t i = g->values.count; i > 0; i--)
+    if (type_equal(&g->values.items[i - 1]->type, &x->type)) return g->values.items[i - 1];
+  return x;
+}
+
 static void make_memory(Generator *g, Operator kind) {
   if (kind == OP_read) {
     Type type = {.element = float_element(g), .rank = below(g, 4)};
@@ -727,6 +734,11 @@ static void make_memory(Generator *g, Operator kind) {
   Value *x = pick(g, ANY, 0, 4, false);
   const char *name = arena_format(g->module->arena, "state.%d", g->writes++);
   module_add_tensor(g->module, TENSOR_STATE, name, x->type, NULL);
+  if (below(g, 2)) { /* the old value, which is used before and after the write */
+    keep(g, must(g, build_typed(&g->builder, OP_read, x->type, name, NULL, 0)), 1, true);
+    if (!build_write(&g->builder, name, pick_like(g, x))) must(g, NULL);
+    return;
+  }
   if (!build_write(&g->builder, name, x)) must(g, NULL);
   keep(g, must(g, build_typed(&g->builder, OP_read, x->type, name, NULL, 0)), fact(g, x).bound,
        fact(g, x).exact);
