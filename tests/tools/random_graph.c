@@ -897,7 +897,6 @@ static bool is_left_out(const RandomGraph *options, Operator kind) {
   if (kind == OP_grad) return true; /* has no value of its own */
   if (operator_has(kind, TRAIT_REGION)) return !options->regions;
   if (kind == OP_write || kind == OP_random) return !options->states;
-  if (kind == OP_grad) return true; /* a pass replaces it */
   return (kind == OP_dot_panel || kind == OP_conv_panel) && !options->panels;
 }
 
