@@ -15,12 +15,9 @@ static const char *const pipelines[] = {
     "function(sroa)",
     "function(sroa,early-cse,instcombine<no-verify-fixpoint>)",
     "function(sroa,early-cse,instcombine<no-verify-fixpoint>,loop-mssa(licm),simplifycfg)",
-    ("function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
-     "loop-mssa(licm),gvn,instcombine<no-verify-fixpoint>)"),
 };
 static const LLVMCodeGenOptLevel code_levels[] = {LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault,
-                                                  LLVMCodeGenLevelDefault,
-                                                  LLVMCodeGenLevelAggressive};
+                                                  LLVMCodeGenLevelDefault};
 
 static void fatal(const char *reason) {
   bug("LLVM: %s", reason);
@@ -89,7 +86,7 @@ static unsigned metadata_kind(Emission *e, const char *name) {
 }
 
 Emission *emission_new(Arena *arena, const Target *target, EmitOptions options) {
-  if (options.level < 0 || options.level > 3) bug("-O%d", options.level);
+  if (options.level < 0 || options.level > 2) bug("-O%d", options.level);
   Emission *e = ARENA_NEW(arena, Emission);
   e->arena = arena;
   e->target = *target;

@@ -18,7 +18,7 @@ typedef struct Emission Emission;
 
 typedef struct {
   const char *source;  /* the file that DWARF names: "lenet.dl" */
-  int level;           /* -O: 0 to 3 */
+  int level;           /* -O: 0 to 2 */
   bool no_debug;       /* no DWARF */
   bool public_kernels; /* kernels are seen outside of the object: for tests and the JIT */
 } EmitOptions;

@@ -69,7 +69,7 @@ static bool read_pass_options(Session *session, PassOptions *changed, const Targ
   *changed = PASS_OPTIONS_DEFAULT;
   const char *level = option_text(session->options, OPTION_level, "2");
   int64_t number;
-  if (!option_integer(session->diagnostics, "-O", level, 0, 3, &number)) return false;
+  if (!option_integer(session->diagnostics, "-O", level, 0, 2, &number)) return false;
   changed->level = (int)number;
   changed->vector_lanes = target->lanes;
   changed->flop_rate = target->flop_rate;

@@ -166,7 +166,7 @@ Object *einsum(const Site *site, const char *spec, Object **operands, int count)
     }
   }
   char labels[2 * MOST_AXES + 1];
-  strcpy(labels, s.inputs[0]);
+  snprintf(labels, sizeof labels, "%s", s.inputs[0]);
   Value *x = values[0];
   if (count == 1) x = sum_alone(&s, x, labels, "", 1);
   for (int i = 1; i < count && x; i++) x = multiply(&s, x, labels, values[i], s.inputs[i], i + 1);

@@ -113,14 +113,12 @@ int evaluate_condition(Elaborator *e, Frame *frame, const Expr *expr) {
   Object *c = evaluate(e, frame, expr);
   if (is_error(c)) return -1;
   if (c->kind == OBJECT_BOOL) return (int)c->integer;
-  Diagnostic *d;
   if (is_tensor(c)) {
-    d = report(e, frame, E0303, expr->span, "this is known only at run time");
+    Diagnostic *d = report(e, frame, E0303, expr->span, "this is known only at run time");
     diag_label(d, "%s", object_text(e, c));
     diag_help(d, "use where(condition, a, b)");
   } else {
-    d = report(e, frame, E0308, expr->span, "a condition is true or false, not %s",
-               object_text(e, c));
+    report(e, frame, E0308, expr->span, "a condition is true or false, not %s", object_text(e, c));
   }
   return -1;
 }

@@ -54,7 +54,6 @@ static void read_gap(Gap *gap, uint32_t from, uint32_t to, int column, bool behi
       }
       vec_push(page->arena, &page->comments, comment);
       gap->blank = false;
-      newlines = 0;
       behind_piece = false;
       i = end - 1;
       newlines = 0;

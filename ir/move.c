@@ -266,7 +266,7 @@ static int64_t divide_up(int64_t a, int64_t b) { /* b > 0 */
 
 /* Narrows [from, to), a part of a run, to where a guard's index is in [0, limit). */
 static void narrow(int64_t index, int64_t grows, int64_t limit, int64_t *from, int64_t *to) {
-  int64_t low = 0, high = *to;
+  int64_t low, high;
   if (grows == 0) {
     if (index < 0 || index >= limit) *to = *from;
     return;

@@ -73,7 +73,7 @@ static Value *pad_slice(Gradient *g, Value *share, const Op *slice) {
   bool turned = false, moved = false;
   for (int i = 0; i < whole->rank; i++) {
     const Dim *n = type->dims[i], *by = op_list_dim(slice, ATTRIBUTE_step, i);
-    const Dim *last = dim_mul(t, dim_sub(t, n, one), by), *first = zero;
+    const Dim *last = dim_mul(t, dim_sub(t, n, one), by), *first;
     bool backwards = dim_value(by) < 0;
     start[i] = backwards ? dim_sub(t, n, one) : zero;
     stop[i] = backwards ? dim_constant(t, -1) : n;

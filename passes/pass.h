@@ -21,7 +21,7 @@ typedef struct {
 } DimChange;
 
 typedef struct {
-  int level; /* -O0 .. -O3 */
+  int level; /* -O0 .. -O2 */
   /* The target, as far as layouts depend on it. */
   int vector_lanes;  /* f32 in a vector register: 16 with AVX-512, 8 with AVX2, 4 with SSE */
   int panel_columns; /* most columns of a panel of dot_panel and conv_panel; a multiple of lanes */

@@ -1,6 +1,7 @@
 #include "runtime/array.h"
 #include "runtime/element.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool ends_with(const char *path, const char *end) {
@@ -9,9 +10,8 @@ static bool ends_with(const char *path, const char *end) {
 }
 
 static bool named(const char *path, const char *extension) {
-  char zipped[16] = {0};
-  strcpy(zipped, extension);
-  strcat(zipped, ".gz");
+  char zipped[16];
+  snprintf(zipped, sizeof zipped, "%s.gz", extension);
   return ends_with(path, extension) || ends_with(path, zipped);
 }
 

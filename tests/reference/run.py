@@ -3,7 +3,7 @@
 
     tests/reference/run.py [--build DIR] [--all-ways] [--keep] CASE|small|full|slow ...
 
-A case is built with its weights inside and called once, at the defaults; --all-ways: at -O0 and -O3,
+A case is built with its weights inside and called once, at the defaults; --all-ways: at -O0 and -O2,
 with 1 and 2 threads, with fixed dims and with those that the file leaves to the call. Needs the
 programs of a build (default build/release): dlc and tests/reference.
 """
@@ -93,7 +93,7 @@ class Example:
 def run(case, build, folder, all_ways):
     """Yields (way, what was found, seconds)."""
     example = Example(case, build, folder)
-    for level in ("-O0", "-O3") if all_ways else (None,):
+    for level in ("-O0", "-O2") if all_ways else (None,):
         for fixed in (True, False) if all_ways else (True,):
             start = time.time()
             program = example.program(level, fixed)

@@ -11,6 +11,7 @@ tests/tools/docs.sh
 label=(-LE slow)
 [ $all = 1 ] && label=()
 ctest --test-dir build/release -j "$(nproc)" --output-on-failure "${label[@]}"
+if [ $all = 1 ]; then tests/tools/valgrind.sh; fi
 # Every example: reduced, in all ways of compiling; at full size once (--all: the slowest too).
 tests/reference/run.py --all-ways small
 full=(full)

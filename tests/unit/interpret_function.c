@@ -112,7 +112,7 @@ static void states_lie_at_their_bound(void **state) {
 }
 
 /* ---- regions ---- */
-static Value *bind(Case *c, Block *region, const char *text, BindKind kind) {
+static Value *bind_to(Case *c, Block *region, const char *text, BindKind kind) {
   return block_add_argument(region, NULL, type(c, text), kind);
 }
 
@@ -123,7 +123,7 @@ static void fused_regions_run_as_operations(void **state) {
   Op *op = operation(c, OP_fused, 2, types, WITHOUT, OPERANDS(x));
   op->symbol = "k0";
   op->region = block_new(c->function, op);
-  Value *a = bind(c, op->region, "f32[2]", BIND_PLAIN);
+  Value *a = bind_to(c, op->region, "f32[2]", BIND_PLAIN);
   Value *b = add_op(c, op->region, OP_add, "f32[2]", WITHOUT, OPERANDS(a, a));
   set_yields(c, op->region, OPERANDS(b, a));
   op_append(c->function->body, op);
@@ -145,9 +145,10 @@ static Function *make_scan(Case *c) {
   Op *op = operation(c, OP_scan, 2, types, WITH(integer(c, ATTRIBUTE_axis, 1)),
                      OPERANDS(x, h, k, limit));
   Block *region = op->region = block_new(f, op);
-  Value *each = bind(c, region, "f32[1]", BIND_EACH),
-        *carry = bind(c, region, "f32[1]", BIND_CARRY);
-  Value *factor = bind(c, region, "f32", BIND_PLAIN), *most = bind(c, region, "f32[1]", BIND_PLAIN);
+  Value *each = bind_to(c, region, "f32[1]", BIND_EACH),
+        *carry = bind_to(c, region, "f32[1]", BIND_CARRY);
+  Value *factor = bind_to(c, region, "f32", BIND_PLAIN),
+        *most = bind_to(c, region, "f32[1]", BIND_PLAIN);
   Value *product = add_op(c, region, OP_mul, "f32[1]", WITHOUT, OPERANDS(carry, factor));
   Value *next = add_op(c, region, OP_add, "f32[1]", WITHOUT, OPERANDS(product, each));
   Value *less = add_op(c, region, OP_lt, "bool[1]", WITHOUT, OPERANDS(carry, most));
@@ -196,7 +197,7 @@ static void trips_draw_different_numbers(void **state) {
   const char *to = "f32[3]";
   Op *op = operation(c, OP_scan, 1, &to, WITHOUT, OPERANDS(x));
   op->region = block_new(c->function, op);
-  bind(c, op->region, "i64", BIND_EACH);
+  bind_to(c, op->region, "i64", BIND_EACH);
   Value *drawn = add_op(c, op->region, OP_random, "f32", WITHOUT, 0, NULL);
   op->region->emits = arena_copy(c->arena, &drawn, sizeof drawn);
   op->region->emit_count = 1;
