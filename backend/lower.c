@@ -15,6 +15,7 @@ typedef struct {
   Arena *arena;
   NativeProgram *program;
   const Target *target;
+  Target narrow; /* for what runs once: code that is small before it is fast */
   Module *module;
   VEC(const char *) texts; /* of program->kernels, without their names; interned */
   Interner *interner;
@@ -211,6 +212,7 @@ static Lowering begin(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   const Op *telling = telling_op(op);
   LoopKernel *kernel = loop_kernel(lw->arena, kernel_name(lw, op), loop_place(lw, telling->at));
   Lowering l = {.kernel = kernel, .op = op, .target = lw->target, .dims = lw->module->dims};
+  if (lw->kind == FUNCTION_INIT) l.target = &lw->narrow;
   if (holds(op, can_fault)) {
     const char *place = place_text(lw, telling->at);
     vec_push(lw->arena, &entry->faults, arena_format(lw->arena, "%s: an index", place));
@@ -370,7 +372,9 @@ NativeProgram *lower(Arena *arena, const Module *module, const Target *target, c
                 .arena = arena,
                 .program = program,
                 .target = target,
+                .narrow = *target,
                 .module = (Module *)module};
+  if (lw.narrow.lanes > 4) lw.narrow.lanes = 4;
   lay_out_tensors(&lw);
   for (size_t i = 0; i < module->functions.count; i++)
     lower_function(&lw, module->functions.items[i]);

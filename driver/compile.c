@@ -109,6 +109,17 @@ static bool wants_training(const Options *options) {
          options->command == COMMAND_dump;
 }
 
+/* Who names models alone does not train: first values would be half of a small program. */
+static void drop_init(Module *module) {
+  size_t kept = 0;
+  for (size_t i = 0; i < module->functions.count; i++)
+    if (module->functions.items[i]->kind == FUNCTION_TRAIN) return;
+  for (size_t i = 0; i < module->functions.count; i++)
+    if (module->functions.items[i]->kind != FUNCTION_INIT)
+      module->functions.items[kept++] = module->functions.items[i];
+  module->functions.count = kept;
+}
+
 static Module *load_dl(Compilation *c) {
   Session *session = c->session;
   const Options *options = session->options;
@@ -134,6 +145,7 @@ static Module *load_dl(Compilation *c) {
   elaborate_options.initialisers = options->command == COMMAND_build;
   double start = now_ms();
   Module *module = elaborate(session->arena, session->diagnostics, &elaborate_options, &c->extra);
+  if (module && option_given(options, OPTION_entry)) drop_init(module);
   c->elaborate_ms = now_ms() - start;
   return module;
 }
