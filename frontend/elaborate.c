@@ -83,9 +83,10 @@ static void elaborate_all(Elaborator *e) {
   if (any || e->stopped) return;
   if (train) {
     Diagnostic *d = diag_report(e->diagnostics, E0118, train->definition->header,
-                                "the file has no model, and what trains is not built here");
-    diag_help(d, "with --weights parameters are constants; name the entry: --entry %s",
-              train->name.name);
+                                "the file has no model to compute with given parameters");
+    diag_help(d,
+              "a model shares what stands at the top level; 'dlc build' without --weights makes a "
+              "program that trains");
     return;
   }
   Diagnostic *d = diag_report(e->diagnostics, E0118, file_start(e), "the file has no entry");
