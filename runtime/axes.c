@@ -98,7 +98,15 @@ bool dlrt_fit(const dlrt_binding *binding, dlrt_input *input) {
     shape[i] = input->axes[i].length;
     row *= shape[i];
   }
-  if (port_rank < 1 || array->rank < 1 || array->rank > 2 || row < 1) return false;
+  if (port_rank < 1 || array->rank < 1 || row < 1) return false;
+  /* The other way about: pictures for a port that takes each as a line of numbers. */
+  if (port_rank == 2 && array->rank > 2 && input->by_rows) {
+    int64_t numbers = 1;
+    for (int i = 1; i < array->rank; i++) numbers *= array->shape[i];
+    shape[0] = array->shape[0];
+    return numbers == row && try_shape(binding, input, port_rank, shape);
+  }
+  if (array->rank > 2) return false;
   if (array->shape[array->rank - 1] != row) return false;
   shape[0] = array->rank == 2 ? array->shape[0] : 1;
   return try_shape(binding, input, port_rank, shape);

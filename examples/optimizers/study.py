@@ -8,6 +8,7 @@ beside this file; what each reached is printed.
 """
 import argparse
 import json
+import math
 import pathlib
 import subprocess
 
@@ -48,20 +49,19 @@ def smooth(curve, keep=0.98, every=20):
 
 
 def draw(curves):
-    """The loss from 0.25 to 1.25, since all begin at 2.3 and leave it at once."""
+    """Steps across, the logarithm of the loss upwards."""
     last = max(points[-1][0] for points in curves.values())
-    low, high = 0.25, 1.25
+    low, high = 0.2, 2.4
 
     def x(step):
         return LEFT + (WIDTH - LEFT - RIGHT) * step / last
 
     def y(loss):
-        return TOP + (HEIGHT - TOP - BOTTOM) * (high - min(max(loss, low), high)) / (high - low)
+        return TOP + (HEIGHT - TOP - BOTTOM) * math.log(high / min(max(loss, low), high)) / math.log(high / low)
     svg = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">' % (WIDTH, HEIGHT),
            '<rect width="%d" height="%d" fill="white"/>' % (WIDTH, HEIGHT)]
-    for k in range(11):
-        loss = low + (high - low) * k / 10
-        svg.append('<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%.2f</text>' % (
+    for loss in (0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2):
+        svg.append('<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%g</text>' % (
             LEFT, y(loss), WIDTH - RIGHT, LEFT - 6, y(loss) + 4, loss))
     for k in range(5):
         svg.append('<text x="%.1f" y="%d" text-anchor="middle">%d</text>' % (x(last * k / 4), HEIGHT - BOTTOM + 18, last * k // 4))
