@@ -102,6 +102,25 @@ static bool is_mostly_empty(const Op *product) {
   return columns >= 2 * op_integer(product, ATTRIBUTE_size);
 }
 
+/* What an epilogue reads beside the product's value, made for it alone by little arithmetic: the
+ * mask of a relu's gradient, the 1 - y * y of a tanh's. */
+static void take_beside(Fuse *f, Kernel *kernel, const Op *user, const Type *type) {
+  for (int i = 0; i < user->operand_count; i++) {
+    Op *op = user->operands[i]->op;
+    if (!op || f->kernel[op->mark] || kernel->count >= MOST_EPILOGUE) continue;
+    if (!operator_has(op->kind, TRAIT_ELEMENTWISE) || operator_cost(op->kind) >= 20 ||
+        !same_dims(&op_result(op)->type, type))
+      continue;
+    f->kernel[op->mark] = kernel;
+    if (pending_uses(f, op, kernel) > 0) {
+      f->kernel[op->mark] = NULL;
+      continue;
+    }
+    kernel->count++;
+    take_beside(f, kernel, op, type);
+  }
+}
+
 static void fuse_epilogue(Fuse *f, Op *product) {
   Kernel *kernel = ARENA_NEW(f->scratch, Kernel);
   Op *ops[MOST_EPILOGUE] = {product};
@@ -126,6 +145,7 @@ static void fuse_epilogue(Fuse *f, Op *product) {
   for (int i = best; i < count; i++) f->kernel[ops[i]->mark] = NULL;
   kernel->root = ops[best - 1];
   kernel->count = best;
+  for (int i = 1; i < best; i++) take_beside(f, kernel, ops[i], type);
 }
 
 /* ---- maps and rows ---- */
