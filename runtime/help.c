@@ -86,9 +86,13 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
       if (is_shown(&model->entries[e]) && !seen(model, e, model->entries[e].inputs[i].name))
         print_input(&model->entries[e].inputs[i], name, type, to);
   for (int64_t d = 0; d < model->dim_count; d++)
-    fprintf(to, "  %-*s  %lld to %lld a call%s\n", name, model->dims[d].name,
-            (long long)model->dims[d].min, (long long)model->dims[d].max,
-            d == 0 ? "; files of any length go through in batches of rows" : "");
+    if (model->dims[d].min == model->dims[d].max)
+      fprintf(to, "  %-*s  %lld a call\n", name, model->dims[d].name,
+              (long long)model->dims[d].min);
+    else
+      fprintf(to, "  %-*s  %lld to %lld a call%s\n", name, model->dims[d].name,
+              (long long)model->dims[d].min, (long long)model->dims[d].max,
+              d == 0 ? "; files of any length go through in batches of rows" : "");
   fputs("\n  all but info\n", to);
   dlrt_options_print(to, DLRT_COMMANDS_CALLING);
   if (model->draws || model->train) dlrt_options_print(to, DLRT_COMMANDS_CALLING | COMMAND_DRAWS);

@@ -56,7 +56,9 @@ static double scale(panel *p) {
 }
 
 static void draw_axes(const panel *p, double step) {
-  for (double value = p->least; value <= p->most + step / 2; value += step) {
+  int lines = (int)lround((p->most - p->least) / step);
+  for (int i = 0; i <= lines; i++) {
+    double value = p->least + i * step;
     double y = y_of(p, value), shown = fabs(value) < step / 2 ? 0 : value;
     fprintf(p->to,
             "<path d=\"M%d %.1fH%d\" stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" "

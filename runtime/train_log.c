@@ -92,9 +92,9 @@ static void put_scalar(FILE *to, const dlrt_port *port, const void *data) {
 void dlrt_log_step(dlrt_training *t, const dlrt_task *task, int64_t rows) {
   dlrt_writing writing;
   if (!begin(t, &writing, "step")) return;
-  int64_t step = t->at.step;
+  int64_t step = t->at.step, epoch = (step - 1) / t->epoch_steps + 1;
   fprintf(writing.to, ",\"step\":%lld,\"epoch\":%lld,\"entry\":", (long long)step,
-          (long long)((step - 1) / t->epoch_steps + 1));
+          (long long)epoch);
   dlrt_json_put(writing.to, task->entry->name);
   fprintf(writing.to, ",\"n\":%lld", (long long)rows);
   for (int64_t i = 0; i < task->entry->input_count; i++)

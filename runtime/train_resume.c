@@ -148,8 +148,11 @@ static void read_calls(resuming *r) {
     bool named = strncmp(at, model->entries[i].name, length) == 0 && at[length] == '=';
     char *end = NULL;
     if (named) slots[2 + i] = strtoll(at + length + 1, &end, 10);
-    if (!named || (*end && *end != ' ')) refuse(r, "its counters of calls are of other entries");
-    if (!r->code) at = *end ? end + 1 : end;
+    if (!end || (*end && *end != ' ')) {
+      refuse(r, "its counters of calls are of other entries");
+      return;
+    }
+    at = *end ? end + 1 : end;
   }
 }
 

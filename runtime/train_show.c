@@ -182,12 +182,11 @@ void dlrt_show_curve(dlrt_training *t) {
 
 void dlrt_show_end(dlrt_training *t) {
   if (t->program->quiet) return;
-  int64_t ran = t->at.step - t->first_step;
+  int64_t ran = t->at.step - t->first_step, running = t->at.step / t->epoch_steps + 1;
   clear_bar(t);
   if (strcmp(t->reason, "interrupt") == 0) {
     fprintf(stderr, "^C stopped at step %s of %s (epoch %lld); ", dlrt_thousands(t->at.step),
-            dlrt_thousands(t->epochs * t->epoch_steps),
-            (long long)(t->at.step / t->epoch_steps + 1));
+            dlrt_thousands(t->epochs * t->epoch_steps), (long long)running);
     if (t->checkpoint && !t->checkpoint_failed)
       fprintf(stderr, "saved %s\ngo on with: %s train --resume %s\n", t->checkpoint,
               t->program->path, t->checkpoint);
