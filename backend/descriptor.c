@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { ABI = 5 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 6 }; /* DLRT_ABI of the layout that is written here */
 
 typedef struct {
   Emission *e;
@@ -244,12 +244,13 @@ static LLVMValueRef written_table(Writer *w, const ProgramStep *s) {
   return array(w, rows, s->results.count, "written");
 }
 
+static LLVMValueRef operand(Writer *w, const ProgramOperand *o) {
+  return STRUCTURE(w, number(w, o->base), number(w, o->index), number(w, o->offset));
+}
+
 static LLVMValueRef step(Writer *w, const ProgramStep *s) {
   LLVMValueRef *operands = list_new(w, s->operands.count);
-  for (size_t i = 0; i < s->operands.count; i++) {
-    const ProgramOperand *o = &s->operands.items[i];
-    operands[i] = STRUCTURE(w, number(w, o->base), number(w, o->index), number(w, o->offset));
-  }
+  for (size_t i = 0; i < s->operands.count; i++) operands[i] = operand(w, &s->operands.items[i]);
   LLVMValueRef kernel = LLVMGetNamedFunction(w->e->module, s->kernel->name);
   if (!kernel) bug("kernel '%s' was not emitted", s->kernel->name);
   bool fixed = dim_is_constant(s->trips);
@@ -274,6 +275,29 @@ static LLVMValueRef steps_table(Writer *w, const ProgramEntry *entry) {
   LLVMValueRef *rows = list_new(w, entry->steps.count);
   for (size_t i = 0; i < entry->steps.count; i++) rows[i] = step(w, &entry->steps.items[i]);
   return array(w, rows, entry->steps.count, "steps");
+}
+
+static LLVMValueRef row_of_loop(Writer *w, const ProgramLoop *loop) {
+  LLVMValueRef *rows = list_new(w, loop->cursors.count);
+  for (size_t i = 0; i < loop->cursors.count; i++) {
+    const ProgramCursor *c = &loop->cursors.items[i];
+    bool fixed = dim_is_constant(c->stride);
+    rows[i] = STRUCTURE(w, operand(w, &c->base), number(w, fixed ? dim_value(c->stride) : -1),
+                        fixed ? none(w) : trips_function(w, c->stride));
+  }
+  bool fixed = dim_is_constant(loop->trips);
+  return STRUCTURE(w, number(w, (int64_t)loop->first), number(w, (int64_t)loop->count),
+                   number(w, fixed ? dim_value(loop->trips) : -1),
+                   fixed ? none(w) : trips_function(w, loop->trips), number(w, loop->test),
+                   operand(w, &loop->condition), number(w, loop->first_cursor),
+                   number(w, (int64_t)loop->cursors.count),
+                   array(w, rows, loop->cursors.count, "cursors"));
+}
+
+static LLVMValueRef loops_table(Writer *w, const ProgramEntry *entry) {
+  LLVMValueRef *rows = list_new(w, entry->loops.count);
+  for (size_t i = 0; i < entry->loops.count; i++) rows[i] = row_of_loop(w, &entry->loops.items[i]);
+  return array(w, rows, entry->loops.count, "loops");
 }
 
 static LLVMValueRef checks_table(Writer *w, const Function *f) {
@@ -311,7 +335,8 @@ static LLVMValueRef entry_row(Writer *w, const ProgramEntry *entry) {
       number(w, (int64_t)entry->steps.count), steps_table(w, entry), shapes_function(w, f),
       number(w, (int64_t)f->checks.count), checks_table(w, f),
       f->checks.count ? failing_function(w, f) : none(w), number(w, (int64_t)entry->faults.count),
-      faults_table(w, entry), number(w, at_least(w, entry->flop)));
+      faults_table(w, entry), number(w, at_least(w, entry->flop)),
+      number(w, (int64_t)entry->loops.count), loops_table(w, entry));
 }
 
 static LLVMValueRef external(Writer *w, const char *name) {
@@ -359,9 +384,10 @@ static LLVMValueRef model(Writer *w) {
       string(w, DLC_VERSION), string(w, w->e->target.name), number(w, w->e->target.level),
       number(w, dim_count), dims, number(w, (int64_t)p->tensors.count), tensors_table(w),
       number(w, p->parameter_bytes), number(w, p->arena_bytes), number(w, p->scratch_bytes),
-      number(w, p->most_operands), number(w, p->constants_bytes), constants_pointer(w),
-      string(w, o->constants_hash), number(w, o->thread_limit),
-      number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
+      number(w, p->most_operands), number(w, p->cursors), number(w, p->nesting),
+      number(w, p->constants_bytes), constants_pointer(w), string(w, o->constants_hash),
+      number(w, o->thread_limit), number(w, (int64_t)p->entries.count),
+      array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
       string(w, o->classes), number(w, p->draws), number(w, (int64_t)p->module->schedule.count),
       schedule_table(w), train_command(w));

@@ -30,6 +30,7 @@ static int64_t aligned(int64_t bytes) {
 void context_size(const NativeProgram *p, int64_t *fixed, int64_t *each) {
   int64_t slots = dim_symbol_count(p->module->dims);
   if (p->draws) slots += 2 + (int64_t)p->entries.count;
+  slots += p->nesting;
   *fixed = CONTROL_BYTES + aligned(8 * slots) + aligned(8 * (int64_t)p->most_operands) +
            aligned(p->parameter_bytes) + aligned(p->arena_bytes);
   *each = SLOT_BYTES + aligned(p->scratch_bytes);

@@ -3,6 +3,7 @@
 #include "backend/lower.h"
 
 #include "backend/families.h"
+#include "ir/build.h"
 #include "ir/cost.h"
 #include "support/bug.h"
 
@@ -10,6 +11,14 @@
 #include <string.h>
 
 enum { ALIGN = 64 };
+
+/* A scan whose body is being lowered. */
+typedef struct OpenLoop {
+  const struct OpenLoop *outer;
+  const Op *scan;
+  const Dim *trips;
+  int first_cursor, cursors;
+} OpenLoop;
 
 typedef struct {
   Arena *arena;
@@ -19,7 +28,9 @@ typedef struct {
   Module *module;
   VEC(const char *) texts; /* of program->kernels, without their names; interned */
   Interner *interner;
-  FunctionKind kind; /* of the function being lowered */
+  FunctionKind kind;    /* of the function being lowered */
+  const OpenLoop *loop; /* the innermost that is being lowered; NULL: none */
+  const Op *part_of;    /* the outermost scan whose steps are being made; NULL: none */
 } Lowerer;
 
 static int64_t align(int64_t bytes) {
@@ -82,6 +93,41 @@ static const Tensor *tensor_holding(Lowerer *lw, const Value *value) {
 
 /* ---- operands ---- */
 
+static ProgramOperand operand(Lowerer *lw, const Value *value);
+
+static ProgramOperand cursor(const Lowerer *lw, const Op *scan, int number) {
+  const OpenLoop *loop = lw->loop;
+  while (loop->scan != scan) loop = loop->outer;
+  return (ProgramOperand){BASE_CURSOR, loop->first_cursor + number, 0};
+}
+
+/* Carries lie where the scan's results do. */
+static ProgramOperand scan_argument(Lowerer *lw, const Value *argument) {
+  const Block *block = argument->block;
+  int carries = 0, sequences = 0;
+  for (int i = 0; i < argument->index; i++) {
+    carries += block->binds[i] == BIND_CARRY;
+    sequences += block->binds[i] == BIND_EACH;
+  }
+  switch (block->binds[argument->index]) {
+  case BIND_CARRY:
+    return operand(lw, block->op->results[carries]);
+  case BIND_EACH:
+    return cursor(lw, block->op, sequences);
+  default:
+    return operand(lw, block->op->operands[argument->index]);
+  }
+}
+
+/* What a scan's body returns, by number: carries, then what is emitted, whose cursors come after
+ * those of the sequences. */
+static ProgramOperand scan_result(Lowerer *lw, const Op *scan, int64_t number) {
+  int sequences = 0;
+  if (number < scan->region->yield_count) return operand(lw, scan->results[number]);
+  for (int i = 0; i < scan->operand_count; i++) sequences += scan->region->binds[i] == BIND_EACH;
+  return cursor(lw, scan, sequences + (int)number - scan->region->yield_count);
+}
+
 static ProgramOperand operand(Lowerer *lw, const Value *value) {
   const MemoryPlace *place = &value->place;
   const Op *op = value->op;
@@ -90,6 +136,9 @@ static ProgramOperand operand(Lowerer *lw, const Value *value) {
   if (op && op->kind == OP_constant)
     return (ProgramOperand){BASE_CONSTANTS, 0,
                             constant_offset(lw, op_attribute(op, ATTRIBUTE_value)->data)};
+  const Op *scan = op ? op->block->op : value->block->op;
+  if (scan && !op) return scan_argument(lw, value);
+  if (scan && place->kind == PLACE_CALLER) return scan_result(lw, scan, place->offset);
   switch (place->kind) {
   case PLACE_ARENA:
     return (ProgramOperand){BASE_ARENA, 0, place->offset};
@@ -163,7 +212,7 @@ static bool is_row_reduction(const Op *op) {
   if (op->kind == OP_softmax) return true;
   if (!operator_has(op->kind, TRAIT_REDUCTION)) return false;
   const Op *from = op->operands[0]->op;
-  bool inside = op->block && op->block->op; /* in a region */
+  bool inside = op->block && op->block->op && op->block->op->kind == OP_fused;
   return !(inside && from && from->kind == OP_windows);
 }
 
@@ -268,6 +317,13 @@ static bool is_serial(const Op *op) {
   return op->kind == OP_fused && op_flag(op, ATTRIBUTE_serial);
 }
 
+/* Of all its runs in a call. */
+static const Dim *in_loops(const Lowerer *lw, DimTable *dims, const Dim *work) {
+  for (const OpenLoop *loop = lw->loop; loop && work; loop = loop->outer)
+    work = dim_mul(dims, work, loop->trips);
+  return work;
+}
+
 static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Value *const *values,
                    int count) {
   const Op *telling = telling_op(l->op);
@@ -276,7 +332,7 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
   const bool *written = written_operands(l->kernel, count);
   mark_aliases(l->kernel, operands.items, values, written, count);
   ProgramStep step = {.kernel = add_kernel(lw, l->kernel),
-                      .op = l->op,
+                      .op = lw->part_of ? lw->part_of : l->op,
                       .layer = telling->layer ? telling->layer
                                : l->op->layer ? l->op->layer
                                               : "",
@@ -288,6 +344,8 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
                       .bytes = bytes_of(l->dims, values, count)};
   if (l->op->kind == OP_concat) /* only a part of it */
     step.bytes = bytes_of(l->dims, (const Value *[]){values[0], values[0]}, 2);
+  step.flop = in_loops(lw, l->dims, step.flop);
+  step.bytes = in_loops(lw, l->dims, step.bytes);
   for (int i = 0; i < count; i++) vec_push(lw->arena, &step.operands, operands.items[i]);
   for (int i = 0; i < count && entry->function->kind == FUNCTION_TRAIN; i++) {
     ProgramResult result = {i, values[i]->type.element, type_count(l->dims, &values[i]->type)};
@@ -306,7 +364,13 @@ static const Type *corner_of(Lowerer *lw, const Op *op) {
   return to && !type_corner_is_dense(&to->type) ? &to->type : NULL;
 }
 
+static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op);
+
 static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
+  if (op->kind == OP_scan) {
+    lower_scan(lw, entry, op);
+    return;
+  }
   if (op->kind == OP_concat) { /* alone: a copy for each operand */
     for (int i = 0; i < op->operand_count; i++) {
       if (dim_is(op->operands[i]->type.dims[op_integer(op, ATTRIBUTE_axis)], 0)) continue;
@@ -339,6 +403,123 @@ static bool draws(const Op *op) {
   return op->kind == OP_random;
 }
 
+static void lower_step(Lowerer *lw, ProgramEntry *entry, const Op *op) {
+  if (has_no_step(op)) return;
+  lower_op(lw, entry, op);
+  lw->program->draws |= op->kind != OP_scan && holds(op, draws);
+}
+
+/* ---- scans: loops over steps ---- */
+
+static bool operand_same(ProgramOperand a, ProgramOperand b) {
+  return a.base == b.base && a.index == b.index && a.offset == b.offset;
+}
+
+static void lower_copy(Lowerer *lw, ProgramEntry *entry, Value *from, Value *to, const Op *scan) {
+  if (operand_same(operand(lw, from), operand(lw, to))) return;
+  Function *function = scan->block->function;
+  Attribute serial = {ATTRIBUTE_serial, attribute_flag(false)};
+  Op *op = op_new(function, OP_fused, &from, 1, &serial, &from->type, 1);
+  op->symbol = arena_format(lw->arena, "k%d_copy", kernel_number(lw));
+  op->at = scan->at;
+  op->layer = scan->layer;
+  op->region = block_new(function, op);
+  op->region->yields = ARENA_ARRAY(lw->arena, 1, Value *);
+  op->region->yields[0] = block_add_argument(op->region, NULL, from->type, BIND_PLAIN);
+  op->region->yield_count = 1;
+  Lowering l = begin(lw, entry, op);
+  lower_map(&l);
+  finish(lw, entry, &l, (const Value *[]){from, to}, 2);
+}
+
+/* What trips that are not made leave. */
+static void lower_zeros(Lowerer *lw, ProgramEntry *entry, Value *to, const Op *scan) {
+  Builder b = {.function = scan->block->function, .at = scan->at, .layer = scan->layer};
+  b.block = block_new(b.function, NULL);
+  Number zero = element_is_float(to->type.element) ? number_real(0) : number_integer(0);
+  Attribute value = {ATTRIBUTE_value, attribute_number(zero)};
+  const Value *zeros = build_typed(&b, OP_full, to->type, NULL, &value, 1);
+  Lowering l = begin(lw, entry, zeros->op);
+  lower_map(&l);
+  finish(lw, entry, &l, (const Value *[]){to}, 1);
+}
+
+/* The bytes of one element along the first axis. */
+static const Dim *stride_of(DimTable *dims, const Type *type) {
+  const Dim *stride = dim_constant(dims, element_infos[type->element].bytes);
+  for (int i = 1; i < type->rank; i++) stride = dim_mul(dims, stride, type->dims[i]);
+  if (!stride) bug("a sequence of elements that are too large");
+  return stride;
+}
+
+static void add_cursor(Lowerer *lw, ProgramLoop *loop, const Value *sequence) {
+  ProgramCursor cursor = {operand(lw, sequence), stride_of(lw->module->dims, &sequence->type)};
+  vec_push(lw->arena, &loop->cursors, cursor);
+}
+
+static void mark_needed(Op *op) {
+  if (!op || op->mark) return;
+  op->mark = 1;
+  for (int i = 0; i < op->operand_count; i++) mark_needed(op->operands[i]->op);
+}
+
+/* The last operation that decides whether a trip is made; `plan` has put those first. */
+static const Op *last_needed(const Block *block) {
+  const Op *last = NULL;
+  for (Op *op = block->first; op; op = op->next) op->mark = 0;
+  mark_needed(block->while_->op);
+  for (const Op *op = block->first; op; op = op->next)
+    if (op->mark) last = op;
+  return last;
+}
+
+static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op) {
+  const Block *block = op->region;
+  NativeProgram *program = lw->program;
+  const Op *part_of = lw->part_of;
+  int carry = 0;
+  if (!part_of) lw->part_of = op;
+  for (int i = 0; i < op->operand_count; i++)
+    if (block->binds[i] == BIND_CARRY)
+      lower_copy(lw, entry, op->operands[i], op->results[carry++], op);
+  for (int i = carry; block->while_ && i < op->result_count; i++)
+    lower_zeros(lw, entry, op->results[i], op);
+  ProgramLoop loop = {.first = entry->steps.count, .test = -1};
+  OpenLoop open = {lw->loop, op, NULL, lw->loop ? lw->loop->first_cursor + lw->loop->cursors : 0,
+                   0};
+  for (int i = 0; i < op->operand_count; i++) {
+    if (block->binds[i] != BIND_EACH) continue;
+    loop.trips = op->operands[i]->type.dims[0];
+    add_cursor(lw, &loop, op->operands[i]);
+  }
+  for (int i = carry; i < op->result_count; i++) add_cursor(lw, &loop, op->results[i]);
+  open.cursors = (int)loop.cursors.count;
+  open.trips = loop.trips;
+  loop.first_cursor = open.first_cursor;
+  size_t number = entry->loops.count;
+  vec_push(lw->arena, &entry->loops, loop);
+  lw->loop = &open;
+  int nesting = 0;
+  for (const OpenLoop *l = lw->loop; l; l = l->outer) nesting++;
+  if (nesting > program->nesting) program->nesting = nesting;
+  if (open.first_cursor + open.cursors > program->cursors)
+    program->cursors = open.first_cursor + open.cursors;
+  const Op *tested = block->while_ ? last_needed(block) : NULL;
+  if (block->while_ && !tested) entry->loops.items[number].test = (int64_t)entry->steps.count;
+  for (const Op *inner = block->first; inner; inner = inner->next) {
+    lower_step(lw, entry, inner);
+    if (inner == tested) entry->loops.items[number].test = (int64_t)entry->steps.count;
+  }
+  for (int i = 0; i < block->yield_count; i++)
+    lower_copy(lw, entry, block->yields[i], op->results[i], op);
+  ProgramLoop *made = &entry->loops.items[number];
+  if (block->while_) made->condition = operand(lw, block->while_);
+  made->count = entry->steps.count - made->first;
+  lw->loop = open.outer;
+  lw->part_of = part_of;
+  if (made->count == 0) entry->loops.count = number; /* there is nothing to do */
+}
+
 /* Notes for each value that is made in a tensor's memory which it is. */
 static void find_written(Lowerer *lw, const Function *function) {
   for (const Op *op = function->body->first; op; op = op->next)
@@ -355,11 +536,7 @@ static void lower_function(Lowerer *lw, const Function *function) {
   lw->kind = function->kind;
   ProgramEntry entry = {.function = function, .place = place_text(lw, function->at)};
   find_written(lw, function);
-  for (const Op *op = function->body->first; op; op = op->next)
-    if (!has_no_step(op)) {
-      lower_op(lw, &entry, op);
-      lw->program->draws |= holds(op, draws);
-    }
+  for (const Op *op = function->body->first; op; op = op->next) lower_step(lw, &entry, op);
   if (function->arena_bytes > lw->program->arena_bytes)
     lw->program->arena_bytes = function->arena_bytes;
   vec_push(lw->arena, &lw->program->entries, entry);
@@ -378,5 +555,6 @@ NativeProgram *lower(Arena *arena, const Module *module, const Target *target, c
   lay_out_tensors(&lw);
   for (size_t i = 0; i < module->functions.count; i++)
     lower_function(&lw, module->functions.items[i]);
+  program->most_operands += program->cursors;
   return program;
 }

@@ -10,11 +10,18 @@
 #include "ir/graph.h"
 
 /* As dlrt_base of runtime/model.h, in the same order. */
-typedef enum { BASE_ARENA, BASE_PARAMETERS, BASE_CONSTANTS, BASE_INPUT, BASE_OUTPUT } OperandBase;
+typedef enum {
+  BASE_ARENA,
+  BASE_PARAMETERS,
+  BASE_CONSTANTS,
+  BASE_INPUT,
+  BASE_OUTPUT,
+  BASE_CURSOR
+} OperandBase;
 
 typedef struct {
   OperandBase base;
-  int64_t index; /* of an input or output */
+  int64_t index; /* of an input, an output or a cursor */
   int64_t offset;
 } ProgramOperand;
 
@@ -27,7 +34,7 @@ typedef struct {
 
 typedef struct {
   LoopKernel *kernel;
-  const Op *op;                 /* that it is, or a part of (concat) */
+  const Op *op;                 /* that it is, or a part of (concat, scan) */
   const char *layer;            /* path or function: the profile's row; "" if not known */
   const char *place;            /* "lenet.dl:6:8" */
   const char *algorithm;        /* "dot", "direct", "loop" */
@@ -38,10 +45,27 @@ typedef struct {
   VEC(ProgramResult) results;   /* of train entries */
 } ProgramStep;
 
+/* What moves on with each trip of a loop: an element of a sequence, a place for what is emitted. */
+typedef struct {
+  ProgramOperand base; /* in the first trip */
+  const Dim *stride;   /* in bytes */
+} ProgramCursor;
+
+/* Steps that are run again and again: a scan. Outer loops stand before those in them. */
+typedef struct {
+  size_t first, count; /* steps, with those of loops in it */
+  const Dim *trips;
+  int64_t test;          /* before this step `condition` is looked at, and false ends; -1: none */
+  ProgramOperand condition;
+  int first_cursor; /* its number */
+  VEC(ProgramCursor) cursors;
+} ProgramLoop;
+
 typedef struct {
   const Function *function;
   const char *place;
   VEC(ProgramStep) steps;
+  VEC(ProgramLoop) loops;
   VEC(const char *) faults; /* number i + 1 */
   const Dim *flop;          /* of a call */
 } ProgramEntry;
@@ -69,6 +93,7 @@ typedef struct {
   VEC(ProgramConstant) constants;
   int64_t constants_bytes, parameter_bytes, arena_bytes, scratch_bytes;
   int most_operands;
+  int cursors, nesting; /* most at a time; most loops in each other */
   bool draws; /* random numbers: kernels read the seed and the call's number after the dims */
 } NativeProgram;
 

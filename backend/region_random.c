@@ -1,6 +1,7 @@
 /* region_random.c - the operator `random` in kernels: Philox 4x32-10 in 64-bit integers, the same
  * numbers as ir/random.h defines. The seed and the number of the entry's call come as two more dims
- * after the module's own (runtime/model.h). */
+ * after the module's own, and the trips of loops after the calls of all entries (runtime/model.h).
+ */
 #include "backend/region.h"
 
 typedef struct {
@@ -41,6 +42,12 @@ static Words philox(LoopKernel *k, LoopExpr *k0, LoopExpr *k1, Words c) {
   return c;
 }
 
+static int scans_around(const Op *op) {
+  int scans = 0;
+  for (; op; op = op->block ? op->block->op : NULL) scans += op->kind == OP_scan;
+  return scans;
+}
+
 LoopExpr *region_random(Region *r, const Op *op, LoopExpr *element) {
   LoopKernel *k = r->k;
   int slots = dim_symbol_count(r->dims);
@@ -49,6 +56,13 @@ LoopExpr *region_random(Region *r, const Op *op, LoopExpr *element) {
   Words start = {.k = k, .word = {low(k, site), high(k, site), low(k, call), high(k, call)}};
   Words stream = philox(k, low(k, seed), high(k, seed), start);
   for (int i = 0; i < 4; i++) stream.word[i] = loop_let(k, "stream", stream.word[i]);
+  if (op->block) slots += 2 + (int)op->block->function->module->functions.count;
+  for (int scan = 0, scans = scans_around(op); scan < scans; scan++) {
+    LoopExpr *trip = loop_dim(k, "trip", slots + scan);
+    Words counter = {.word = {low(k, trip), high(k, trip), stream.word[2], stream.word[3]}};
+    stream = philox(k, stream.word[0], stream.word[1], counter);
+    for (int i = 0; i < 4; i++) stream.word[i] = loop_let(k, "stream", stream.word[i]);
+  }
   LoopExpr *block = loop_let(k, "block", loop_binary(k, LOOP_SHR, element, number(k, 2)));
   LoopExpr *which = loop_let(k, "which", loop_and(k, element, number(k, 3)));
   Words counter = {.word = {low(k, block), high(k, block), stream.word[2], stream.word[3]}};

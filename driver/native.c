@@ -3,6 +3,7 @@
 #include "backend/header.h"
 #include "backend/lower.h"
 #include "passes/pass.h"
+#include "runtime/model.h"
 #include "support/sha256.h"
 
 #include <string.h>
@@ -45,15 +46,24 @@ static void list_pieces(Native *n) {
   n->constants_hash = p->constants.count && beside ? hex(session->arena, digest) : "";
 }
 
+static bool block_is_possible(const Compilation *c, const Block *block, int loops) {
+  bool possible = true;
+  for (const Op *op = block->first; op; op = op->next) {
+    if (op->kind != OP_scan) continue;
+    if (loops == DLRT_LOOPS) {
+      diag_report(c->session->diagnostics, E0650, op->at ? op->at->span : SPAN_NONE,
+                  "more than %d scans in each other cannot be compiled", DLRT_LOOPS);
+      return false;
+    }
+    possible = block_is_possible(c, op->region, loops + 1) && possible;
+  }
+  return possible;
+}
+
 bool native_is_possible(const Compilation *c) {
   bool possible = true;
   for (size_t i = 0; i < c->module->functions.count; i++)
-    for (const Op *op = c->module->functions.items[i]->body->first; op; op = op->next)
-      if (op->kind == OP_scan) {
-        diag_report(c->session->diagnostics, E0650, op->at ? op->at->span : SPAN_NONE,
-                    "'scan' cannot be compiled to machine code yet");
-        possible = false;
-      }
+    possible = block_is_possible(c, c->module->functions.items[i]->body, 0) && possible;
   return possible;
 }
 

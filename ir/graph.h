@@ -123,6 +123,10 @@ struct Function {
   int64_t arena_bytes, arena_align; /* after planning */
   int next_number;                  /* of values */
   Module *module;
+  /* While a pass runs, of a scan's region that is a function meanwhile (passes/scan_bodies.h): the
+   * operation, and how many of the results are carried on and emitted. Else NULL. */
+  Op *scan;
+  int carries, emits;
 };
 
 typedef enum { TENSOR_PARAM, TENSOR_STATE } TensorKind;

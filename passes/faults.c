@@ -1,5 +1,6 @@
 #include "passes/faults.h"
 
+#include "passes/scan_bodies.h"
 #include "support/vec.h"
 
 /* An index that was checked against a size. */
@@ -10,6 +11,7 @@ typedef struct {
 
 typedef struct {
   Arena *arena;
+  const Module *module;
   DimTable *dims;
   bool *moves;         /* of each value: may differ between calls with equal inputs */
   const Value **outer; /* of each argument of a region: what it is bound to */
@@ -54,6 +56,17 @@ static bool visit_region(Faults *f, const Op *op) {
   return checks;
 }
 
+static bool can_fault(const Faults *f, const Op *op) {
+  const Function *body = scan_body(f->module, op);
+  const Block *block = body ? body->body : op->region;
+  if (!block)
+    return op->kind == OP_gather || op->kind == OP_scatter_add ||
+           (op->kind == OP_update && op->operand_count > 2);
+  for (const Op *inner = block->first; inner; inner = inner->next)
+    if (can_fault(f, inner)) return true;
+  return false;
+}
+
 /* Whether the operation checks an index for the first time. */
 static bool visit(Faults *f, const Op *op) {
   bool moves = op->kind == OP_read || op->kind == OP_random, checks = false;
@@ -63,6 +76,7 @@ static bool visit(Faults *f, const Op *op) {
     for (const Op *inner = op->region->first; inner; inner = inner->next)
       moves = moves || inner->kind == OP_random;
   }
+  if (op->kind == OP_scan) checks = !moves && can_fault(f, op);
   for (int i = 0; i < op->result_count; i++) f->moves[op->results[i]->mark] = moves;
   const Type *type = op->operand_count > 0 ? &op->operands[0]->type : NULL;
   if (op->kind == OP_gather || op->kind == OP_scatter_add)
@@ -75,7 +89,7 @@ static bool visit(Faults *f, const Op *op) {
 }
 
 const bool *faults_of(Arena *arena, Function *function) {
-  Faults f = {.arena = arena, .dims = function->module->dims};
+  Faults f = {.arena = arena, .module = function->module, .dims = function->module->dims};
   size_t values = (size_t)graph_number_values(function) + 1, count = 0, at = 0;
   f.moves = ARENA_ARRAY(arena, values, bool);
   f.outer = ARENA_ARRAY(arena, values, const Value *);

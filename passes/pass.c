@@ -1,5 +1,7 @@
 #include "passes/pass.h"
 
+#include "passes/scan_bodies.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -38,7 +40,11 @@ static bool run(const Pass *pass, Module *module, const PassOptions *options,
   passes_running.pass = pass;
   passes_running.count++;
   double start = milliseconds();
+  /* From `canon` on, what is done to functions is done to bodies of scans, too. */
+  ScanBodies *bodies =
+      pass >= &passes[PASS_canon] ? scan_bodies_open(module, context.scratch) : NULL;
   bool ok = pass->run(&context);
+  if (bodies) scan_bodies_close(bodies);
   effect->milliseconds = milliseconds() - start;
   effect->after = module_operations(module);
   effect->effect = context.effect;

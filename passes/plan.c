@@ -10,8 +10,10 @@
 #include "passes/plan.h"
 
 #include "passes/offsets.h"
+#include "passes/plan_scan.h"
 #include "passes/plan_writes.h"
 #include "passes/rewrite.h"
+#include "passes/scan_bodies.h"
 #include "support/bug.h"
 
 bool op_makes_kernel(const Op *op) {
@@ -56,19 +58,29 @@ Value *value_storage(Value *value) {
 }
 
 typedef struct {
-  Value *value;
+  Value *value; /* NULL: what the body of a scan needs */
   Interval interval;
 } Buffer;
+
+typedef struct {
+  const Function *body;
+  size_t buffer;
+} PlannedBody;
 
 typedef struct {
   PassContext *context;
   Function *function;
   VEC(Buffer) buffers;
+  VEC(PlannedBody) bodies;
   int steps;
 } Planning;
 
 static void place_results(Planning *p) {
   Block *body = p->function->body;
+  if (p->function->scan) {
+    plan_body_results(p->context->scratch, p->function);
+    return;
+  }
   for (int i = 0; i < body->yield_count; i++) {
     Value *storage = value_storage(body->yields[i]);
     if (!plan_is_whole(body->yields[i]) || storage->place.kind == PLACE_CALLER) {
@@ -120,6 +132,17 @@ static void place_simple(Planning *p, Op *op) {
   }
 }
 
+/* The body of a scan has a part of the arena while the operation runs. */
+static void hold_body(Planning *p, const Op *op) {
+  const Function *body = scan_body(p->function->module, op);
+  if (!body) return;
+  int step = (int)op->mark;
+  PlannedBody planned = {body, p->buffers.count};
+  Buffer buffer = {NULL, {step, step, round_up(body->arena_bytes), 0}};
+  vec_push(p->context->scratch, &p->buffers, buffer);
+  vec_push(p->context->scratch, &p->bodies, planned);
+}
+
 /* Lifetimes. The last use of each storage is found first: Op.mark is the step. */
 static void collect_buffers(Planning *p) {
   Arena *scratch = p->context->scratch;
@@ -146,12 +169,18 @@ static void collect_buffers(Planning *p) {
       op->results[i]->mark = (int64_t)last.count;
     }
   }
+  for (int i = 0; p->function->scan && i < body->yield_count; i++) { /* read when a trip ends */
+    const Value *storage = value_storage(body->yields[i]);
+    if (storage->mark > 0) last.items[storage->mark - 1] = p->steps;
+  }
+  p->steps += p->function->scan != NULL;
   /* Now merge: numbers of values become numbers of buffers. */
   int *own_last = last.items;
   for (size_t i = 0; i < values.count; i++) values.items[i]->mark = 0;
   size_t next = 0;
   for (Op *op = body->first; op; op = op->next) {
     if (op->mark < 0) continue;
+    hold_body(p, op);
     Buffer *over = reusable(p, op, (int)op->mark);
     for (int i = 0; i < op->result_count; i++) {
       Value *value = op->results[i];
@@ -194,6 +223,8 @@ static void plan_function(PassContext *context, Function *function) {
       if (op->mark >= 0 && value->place.kind == PLACE_NONE)
         value->place = (MemoryPlace){PLACE_ARENA, intervals[value->mark - 1].offset, NULL};
     }
+  for (size_t i = 0; i < p.bodies.count; i++)
+    plan_body_move(p.bodies.items[i].body, intervals[p.bodies.items[i].buffer].offset);
 }
 
 bool pass_plan(PassContext *context) {

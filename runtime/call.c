@@ -69,8 +69,8 @@ static void *without_const(const void *pointer) {
   return u.to;
 }
 
-static void *resolve(const dlrt_context *context, const dlrt_operand *operand,
-                     const void *const *inputs, void *const *outputs) {
+void *dlrt_resolve(const dlrt_context *context, const dlrt_operand *operand,
+                   const void *const *inputs, void *const *outputs) {
   switch (operand->base) {
   case DLRT_ARENA:
     return context->arena + operand->offset;
@@ -80,6 +80,8 @@ static void *resolve(const dlrt_context *context, const dlrt_operand *operand,
     return without_const(context->constants + operand->offset);
   case DLRT_INPUT:
     return without_const((const char *)inputs[operand->index] + operand->offset);
+  case DLRT_CURSOR:
+    return (char *)context->cursors[operand->index] + operand->offset;
   default:
     return (char *)outputs[operand->index] + operand->offset;
   }
@@ -102,7 +104,7 @@ dlrt_status dlrt_step_run(dlrt_context *context, int64_t index, int64_t number,
   const dlrt_entry *entry = &context->model->entries[index];
   const dlrt_step *step = &entry->steps[number];
   for (int64_t i = 0; i < step->operand_count; i++)
-    context->operands[i] = resolve(context, &step->operands[i], inputs, outputs);
+    context->operands[i] = dlrt_resolve(context, &step->operands[i], inputs, outputs);
   int64_t trips = step->trips_of ? step->trips_of(context->dims) : step->trips;
   if (trips <= 0) return DLRT_OK;
   int64_t parts = step->grain ? trips / step->grain : 1;
@@ -119,9 +121,9 @@ dlrt_status dlrt_call(dlrt_context *context, int64_t entry, const int64_t *dims,
                       const void *const *inputs, void *const *outputs) {
   dlrt_status status = dlrt_begin(context, entry, dims, inputs, outputs);
   if (status) return status;
-  int64_t steps = context->model->entries[entry].step_count;
-  for (int64_t i = 0; !status && i < steps; i++)
-    status = dlrt_step_run(context, entry, i, inputs, outputs);
+  dlrt_walk walk = dlrt_walk_begin(context, &context->model->entries[entry], inputs, outputs);
+  for (int64_t step; !status && (step = dlrt_walk_next(&walk)) >= 0;)
+    status = dlrt_step_run(context, entry, step, inputs, outputs);
   dlrt_end(context);
   return status;
 }

@@ -10,8 +10,12 @@ enum { HUGE_PAGE = 2 << 20 };
 
 /* Parameters and arena are bounded (2^47 bytes each) by the compiler, so the sum cannot overflow.
  */
+static int64_t slot_count(const dlrt_model *model) {
+  return DLRT_SLOTS(model->dim_count, model->entry_count, model->draws) + model->nesting;
+}
+
 static size_t fixed_size(const dlrt_model *model) {
-  int64_t slots = DLRT_SLOTS(model->dim_count, model->entry_count, model->draws);
+  int64_t slots = slot_count(model);
   return (size_t)DLRT_CONTEXT_BYTES(model->parameter_bytes, model->arena_bytes, slots,
                                     model->max_operands);
 }
@@ -41,10 +45,11 @@ static void lay_out(dlrt_context *context, char *memory, int threads) {
   const dlrt_model *model = context->model;
   char *at = memory + DLRT_CONTROL_BYTES;
   context->dims = (int64_t *)at;
-  int64_t slots = DLRT_SLOTS(model->dim_count, model->entry_count, model->draws);
+  int64_t slots = slot_count(model);
   memset(context->dims, 0, (size_t)(8 * slots));
   at += DLRT_ROUND(8 * slots);
   context->operands = (void **)at;
+  context->cursors = context->operands + model->max_operands - model->cursors;
   at += DLRT_ROUND(8 * model->max_operands);
   context->parameters = at;
   at += DLRT_ROUND(model->parameter_bytes);
@@ -62,8 +67,8 @@ static void lay_out(dlrt_context *context, char *memory, int threads) {
 
 dlrt_status dlrt_open(const dlrt_model *model, dlrt_context **context, void *memory, int threads) {
   *context = NULL;
-  if (model->abi != DLRT_ABI || threads < 0 || (memory && !threads) ||
-      (uintptr_t)memory % DLRT_ALIGN)
+  if (model->abi != DLRT_ABI || model->nesting > DLRT_LOOPS || threads < 0 ||
+      (memory && !threads) || (uintptr_t)memory % DLRT_ALIGN)
     return DLRT_BAD_ARGUMENT;
   if (!dlrt_machine_has_level(model->cpu_level)) return DLRT_BAD_CPU;
   threads = threads_granted(model, threads);

@@ -1,7 +1,8 @@
 /* context.h - the inside of a context, for the runtime's own files.
  *
  * One block of memory, each part a multiple of 64 bytes: the struct (DLRT_CONTROL_BYTES), the
- * values of the model's dims, the operands of the step being run, parameters, arena; then for each
+ * values of the model's dims and the trips of running loops, the operands of the step being run and
+ * the loops' cursors, parameters, arena; then for each
  * thread a slot and its scratch. model.h has the sum as macros, for headers.
  */
 #ifndef DLRT_CONTEXT_H
@@ -15,7 +16,7 @@ struct dlrt_context {
   void *allocated; /* what close frees */
   int threads;
   int64_t *dims;
-  void **operands;
+  void **operands, **cursors;
   char *parameters, *arena;
   dlrt_slot *slots;
   const char *constants;
@@ -39,6 +40,33 @@ dlrt_status dlrt_begin(dlrt_context *context, int64_t entry, const int64_t *dims
                        const void *const *inputs, void *const *outputs);
 dlrt_status dlrt_step_run(dlrt_context *context, int64_t entry, int64_t step,
                           const void *const *inputs, void *const *outputs);
+void *dlrt_resolve(const dlrt_context *context, const dlrt_operand *operand,
+                   const void *const *inputs, void *const *outputs);
+
+/* The order of an entry's steps, with those of loops as often as they are run (loop.c).
+ *
+ *   dlrt_walk walk = dlrt_walk_begin(context, entry, inputs, outputs);
+ *   while (!status && (step = dlrt_walk_next(&walk)) >= 0)
+ *     status = dlrt_step_run(context, index, step, inputs, outputs); */
+typedef struct {
+  const dlrt_loop *loop;
+  int64_t trip, trips;
+  int tested; /* this trip is made */
+} dlrt_running;
+
+typedef struct {
+  dlrt_context *context;
+  const dlrt_entry *entry;
+  const void *const *inputs;
+  void *const *outputs;
+  int64_t step, loop; /* the next ones */
+  int depth;
+  dlrt_running running[DLRT_LOOPS];
+} dlrt_walk;
+
+dlrt_walk dlrt_walk_begin(dlrt_context *context, const dlrt_entry *entry, const void *const *inputs,
+                          void *const *outputs);
+int64_t dlrt_walk_next(dlrt_walk *walk); /* -1: there are no more */
 void dlrt_end(dlrt_context *context);
 
 #endif

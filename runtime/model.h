@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 5
+#define DLRT_ABI 6
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -70,14 +70,15 @@ typedef struct {
   const int64_t *bound; /* shape with every dim at its bound */
 } dlrt_port;
 
-/* Where an operand lies. `offset` is in bytes from the base; of inputs and outputs `index` tells
- * which. */
+/* Where an operand lies. `offset` is in bytes from the base; of inputs, outputs and cursors `index`
+ * tells which. */
 typedef enum {
   DLRT_ARENA,
   DLRT_PARAMETERS, /* the context's parameter block */
   DLRT_CONSTANTS,  /* the model's constants: in the object, or mapped from the weights file */
   DLRT_INPUT,
-  DLRT_OUTPUT
+  DLRT_OUTPUT,
+  DLRT_CURSOR /* what moves on with each trip of a loop */
 } dlrt_base;
 
 typedef struct {
@@ -122,6 +123,28 @@ typedef struct {
   const dlrt_written *written;
 } dlrt_step;
 
+/* Starts at `base`, goes on by `stride` bytes with each trip. */
+typedef struct {
+  dlrt_operand base;
+  int64_t stride;
+  int64_t (*stride_of)(const int64_t *dims); /* or NULL: stride */
+} dlrt_cursor;
+
+/* Steps that are run again and again, a scan of the graph. Its trips come one after the other; its
+ * steps are split over threads as all are. */
+typedef struct {
+  int64_t first, count; /* steps, with those of loops in it, which stand after it in the table */
+  int64_t trips;
+  int64_t (*trips_of)(const int64_t *dims); /* or NULL: trips */
+  int64_t test; /* before this step the bool at `condition` is looked at; if it is false, the loop
+                   ends; -1: all trips are made */
+  dlrt_operand condition;
+  int64_t first_cursor, cursor_count;
+  const dlrt_cursor *cursors;
+} dlrt_loop;
+
+enum { DLRT_LOOPS = 8 }; /* most loops in each other */
+
 /* Inequalities and equalities among dims that compiling could not decide. */
 typedef struct {
   const char *text; /* "pos + T <= 1024" */
@@ -159,6 +182,8 @@ typedef struct {
   int64_t fault_count;
   const char *const *faults; /* "gpt2.dl:38:15: token" */
   int64_t flop;              /* one call with every dim at 1 */
+  int64_t loop_count;        /* of steps */
+  const dlrt_loop *loops;
 } dlrt_entry;
 
 /* The order in which a program's `train` calls its steps: critic * 5, generator. */
@@ -183,7 +208,9 @@ typedef struct {
   int64_t parameter_bytes; /* of the context's block for them */
   int64_t arena_bytes;
   int64_t scratch_bytes; /* a thread */
-  int64_t max_operands;  /* most operands of any step */
+  int64_t max_operands;  /* most operands of any step, and the cursors after them */
+  int64_t cursors;       /* most at a time */
+  int64_t nesting;       /* most loops in each other, at most DLRT_LOOPS */
   int64_t constants_bytes;
   const void *constants; /* NULL: mapped from NAME.weights beside the program */
   const char *constants_hash;
@@ -204,8 +231,9 @@ typedef struct {
   int (*train)(struct dlrt_program *program);
 } dlrt_model;
 
-/* Numbers that a context keeps with the dims: for models that draw also the seed, the number of the
- * running call, and how many calls each entry has had. */
+/* Numbers that a context keeps with the dims, before the trips of the running loops, outermost
+ * first: for models that draw also the seed, the number of the running call, and how many calls
+ * each entry has had. */
 #define DLRT_SLOTS(dim_count, entry_count, draws) ((dim_count) + ((draws) ? 2 + (entry_count) : 0))
 
 /* What a context needs, for the header's NAME_CONTEXT_SIZE(T): DLRT_CONTEXT_BYTES + T *

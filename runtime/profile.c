@@ -176,7 +176,8 @@ static int measure(dlrt_program *program, const dlrt_measure *m, double *times) 
     dlrt_status status =
         dlrt_begin(m->context, program->entry_index, m->entry_dims, inputs, m->outputs);
     double before = dlrt_seconds();
-    for (int64_t i = 0; !status && i < entry->step_count; i++) {
+    dlrt_walk walk = dlrt_walk_begin(m->context, entry, inputs, m->outputs);
+    for (int64_t i; !status && (i = dlrt_walk_next(&walk)) >= 0;) {
       status = dlrt_step_run(m->context, program->entry_index, i, inputs, m->outputs);
       double now = dlrt_seconds();
       if (round >= 0) times[i] += now - before;

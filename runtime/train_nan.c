@@ -56,7 +56,8 @@ static dlrt_status call(search *s, dlrt_task *task, finding *first) {
   const void *const *inputs = task->inputs;
   dlrt_status status = dlrt_begin(context, task->index, task->entry_dims, inputs, task->outputs);
   if (status) return status;
-  for (int64_t i = 0; !status && i < task->entry->step_count; i++) {
+  dlrt_walk walk = dlrt_walk_begin(context, task->entry, inputs, task->outputs);
+  for (int64_t i; !status && (i = dlrt_walk_next(&walk)) >= 0;) {
     finding found = {0};
     status = dlrt_step_run(context, task->index, i, inputs, task->outputs);
     unsigned kinds = status ? 0 : look(s, &task->entry->steps[i], &found);

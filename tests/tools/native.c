@@ -12,6 +12,8 @@ typedef struct {
   NativeRun *run;
   const NativeProgram *program;
   char *arena, *parameters, *constants;
+  int64_t *dims; /* with the trips of loops after them */
+  char **cursors;
 } Memory;
 
 static void *at(const Memory *m, const ProgramOperand *o) {
@@ -24,6 +26,8 @@ static void *at(const Memory *m, const ProgramOperand *o) {
     return m->constants + o->offset;
   case BASE_INPUT:
     return (char *)m->run->inputs[o->index].bytes + o->offset;
+  case BASE_CURSOR:
+    return m->cursors[o->index] + o->offset;
   default:
     return (char *)m->run->outputs[o->index].bytes + o->offset;
   }
@@ -83,39 +87,105 @@ static Lives lives_new(const Memory *m, const Function *function) {
   return lives;
 }
 
-/* After the last step of an operation. */
-static void end_lives(const Memory *m, Lives *lives, const Op *op) {
+typedef struct {
+  const Memory *m;
+  Jit *jit;
+  const ProgramEntry *entry;
+  NativeStep *steps;
+  dlrt_worker worker;
+  Lives lives;
+  size_t loop; /* the next one to be met */
+  int depth;
+} Steps;
+
+/* After the last step of an operation, which scans' loops are parts of. */
+static void end_lives(Steps *s, size_t step) {
+  const Op *op = s->entry->steps.items[step].op;
+  Lives *lives = &s->lives;
   const MemoryReport *report = &lives->report;
+  if (step + 1 < s->entry->steps.count && s->entry->steps.items[step + 1].op == op) return;
   while (lives->at < report->step_count && report->steps[lives->at].op != op) lives->at++;
   for (int i = 0; i < report->buffer_count; i++) {
     const MemoryBuffer *buffer = &report->buffers[i];
     if (lives->dead[i] || buffer->last > lives->at) continue;
     lives->dead[i] = true;
-    memset(m->arena + buffer->offset, 0xfd, (size_t)buffer->bytes);
+    memset(s->m->arena + buffer->offset, 0xfd, (size_t)buffer->bytes);
+  }
+}
+
+static bool run_step(Steps *s, size_t i) {
+  const NativeRun *run = s->m->run;
+  NativeStep *step = &s->steps[i];
+  if (!find_step(s->m, s->jit, &s->entry->steps.items[i], step)) return false;
+  for (int part = run->parts - 1; part >= 0 && !s->worker.fault; part--)
+    step->kernel(step->operands, s->m->dims, step->trips * part / run->parts,
+                 step->trips * (part + 1) / run->parts, &s->worker);
+  return !s->worker.fault;
+}
+
+static bool run_range(Steps *s, size_t first, size_t end, const ProgramLoop *around, bool *ends);
+
+static bool run_loop(Steps *s, const ProgramLoop *loop) {
+  const Memory *m = s->m;
+  size_t next = s->loop;
+  int64_t trips, stride;
+  int slot = dim_symbol_count(m->program->module->dims) + 2 + (int)m->program->entries.count;
+  if (!dim_evaluate(loop->trips, m->dims, &trips)) return false;
+  bool ok = true, ends = false;
+  s->depth++;
+  for (int64_t trip = 0; trip < trips && ok && !ends; trip++) {
+    for (size_t c = 0; c < loop->cursors.count && ok; c++) {
+      ok = dim_evaluate(loop->cursors.items[c].stride, m->dims, &stride);
+      m->cursors[loop->first_cursor + (int)c] =
+          (char *)at(m, &loop->cursors.items[c].base) + trip * stride;
+    }
+    m->dims[slot + s->depth - 1] = trip;
+    s->loop = next;
+    ok = ok && run_range(s, loop->first, loop->first + loop->count, loop, &ends);
+  }
+  s->depth--;
+  while (s->loop < s->entry->loops.count &&
+         s->entry->loops.items[s->loop].first < loop->first + loop->count)
+    s->loop++;
+  return ok;
+}
+
+static bool run_range(Steps *s, size_t first, size_t end, const ProgramLoop *around, bool *ends) {
+  bool tested = false;
+  for (size_t i = first;;) {
+    if (around && !tested && around->test == (int64_t)i) {
+      tested = true;
+      *ends = !*(const bool *)at(s->m, &around->condition);
+      if (*ends) return true;
+    } else if (i == end) {
+      return true;
+    } else if (s->loop < s->entry->loops.count && s->entry->loops.items[s->loop].first == i) {
+      const ProgramLoop *loop = &s->entry->loops.items[s->loop++];
+      if (!run_loop(s, loop)) return false;
+      i += loop->count;
+      if (!around) end_lives(s, i - 1);
+    } else if (!run_step(s, i++)) {
+      return false;
+    } else if (!around) {
+      end_lives(s, i - 1);
+    }
   }
 }
 
 static bool run_steps(const Memory *m, Jit *jit, const ProgramEntry *entry) {
   NativeRun *run = m->run;
   char *scratch = block(m->program->scratch_bytes);
-  dlrt_worker worker = {.scratch = scratch};
   size_t count = entry->steps.count;
-  NativeStep *steps = ARENA_ARRAY(run->arena, count + 1, NativeStep);
-  bool ok = true;
-  for (size_t i = 0; i < count && ok; i++)
-    ok = find_step(m, jit, &entry->steps.items[i], &steps[i]);
-  Lives lives = lives_new(m, entry->function);
-  for (size_t i = 0; i < count && ok && !worker.fault; i++) {
-    for (int part = run->parts - 1; part >= 0; part--)
-      steps[i].kernel(steps[i].operands, run->dims, steps[i].trips * part / run->parts,
-                      steps[i].trips * (part + 1) / run->parts, &worker);
-    const Op *op = entry->steps.items[i].op;
-    if (i + 1 == count || entry->steps.items[i + 1].op != op) end_lives(m, &lives, op);
-  }
-  run->faulted = ok && worker.fault;
+  Steps s = {.m = m,
+             .jit = jit,
+             .entry = entry,
+             .steps = ARENA_ARRAY(run->arena, count + 1, NativeStep),
+             .worker = {.scratch = scratch},
+             .lives = lives_new(m, entry->function)};
+  bool ends = false, ok = run_range(&s, 0, count, NULL, &ends);
+  run->faulted = s.worker.fault != 0;
   if (run->faulted) run->message = "a fault";
-  ok = ok && !worker.fault;
-  if (ok && run->again) run->again(run->user, steps, count, &worker);
+  if (ok && run->again) run->again(run->user, s.steps, count, &s.worker);
   free(scratch);
   return ok;
 }
@@ -180,6 +250,11 @@ bool native_call(const NativeCode *code, NativeRun *run) {
     int64_t count = t->bytes / element_infos[t->tensor->type.element].bytes;
     run->tensor(t->tensor->name, t->tensor->type.element, m.parameters + t->offset, count);
   }
+  size_t slots = (size_t)dim_symbol_count(program->module->dims) + 2;
+  m.dims =
+      ARENA_ARRAY(run->arena, slots + program->entries.count + (size_t)program->nesting, int64_t);
+  memcpy(m.dims, run->dims, slots * sizeof *m.dims);
+  m.cursors = ARENA_ARRAY(run->arena, (size_t)program->cursors + 1, char *);
   bool ok = make_outputs(code->function, run) && run_steps(&m, code->jit, code->entry);
   for (size_t i = 0; (ok || run->faulted) && run->kept && i < program->tensors.count; i++) {
     const ProgramTensor *t = &program->tensors.items[i];

@@ -107,11 +107,11 @@ static const char *const pick_faults[] = {"line.dl:9:8: index"};
 
 static const dlrt_entry model_entries[] = {
     {"line", DLRT_MODEL_ENTRY, "line.dl:3", 1, model_n, 1, line_in, 1, line_out, 2, line_steps,
-     line_shapes, 0, NULL, NULL, 0, NULL, 6},
+     line_shapes, 0, NULL, NULL, 0, NULL, .flop = 6},
     {"pick", DLRT_MODEL_ENTRY, "line.dl:8", 1, model_n, 1, pick_in, 1, pick_out, 1, pick_steps,
-     pick_shapes, 0, NULL, NULL, 1, pick_faults, 0},
+     pick_shapes, 0, NULL, NULL, 1, pick_faults, .flop = 0},
     {"room", DLRT_MODEL_ENTRY, "line.dl:11", 2, model_n, 1, room_in, 1, room_out, 1, room_steps,
-     room_shapes, 1, room_checks, room_failing, 0, NULL, 0}};
+     room_shapes, 1, room_checks, room_failing, 0, NULL, .flop = 0}};
 
 static const dlrt_model model = {.abi = DLRT_ABI,
                                  .name = "line",

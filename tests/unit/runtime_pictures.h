@@ -81,11 +81,11 @@ static const dlrt_step pairs_steps[] = {{picture_more, "k2_add", "add", "bright.
 
 static const dlrt_entry picture_entries[] = {
     {"bright", DLRT_MODEL_ENTRY, "bright.dl:2", 1, picture_n, 1, bright_in, 1, bright_out, 1,
-     bright_steps, bright_shapes, 0, NULL, NULL, 0, NULL, 3},
+     bright_steps, bright_shapes, 0, NULL, NULL, 0, NULL, .flop = 3},
     {"colours", DLRT_MODEL_ENTRY, "bright.dl:4", 1, picture_n, 1, colours_in, 1, colours_out, 1,
-     colours_steps, colours_shapes, 0, NULL, NULL, 0, NULL, 6},
+     colours_steps, colours_shapes, 0, NULL, NULL, 0, NULL, .flop = 6},
     {"pairs", DLRT_MODEL_ENTRY, "bright.dl:6", 0, picture_n, 1, pairs_in, 1, pairs_out, 1,
-     pairs_steps, pairs_shapes, 0, NULL, NULL, 0, NULL, 6}};
+     pairs_steps, pairs_shapes, 0, NULL, NULL, 0, NULL, .flop = 6}};
 
 static const dlrt_model pictures = {.abi = DLRT_ABI,
                                     .name = "bright",

@@ -168,15 +168,15 @@ static const char *const fit_faults[] = {"learn.dl:5:8: label"};
 
 static const dlrt_entry learn_entries[] = {
     {"guess", DLRT_MODEL_ENTRY, "learn.dl:3", 1, learn_n, 1, learn_in, 1, guess_out, 2, guess_steps,
-     guess_shapes, 0, NULL, NULL, 0, NULL, 6},
+     guess_shapes, 0, NULL, NULL, 0, NULL, .flop = 6},
     {"fit", DLRT_TRAIN_ENTRY, "learn.dl:5", 1, learn_n, 3, learn_in, 1, fit_out, 4, fit_steps,
-     fit_shapes, 0, NULL, NULL, 1, fit_faults, 10},
+     fit_shapes, 0, NULL, NULL, 1, fit_faults, .flop = 10},
     {"fit_value", DLRT_VALUE_ENTRY, "learn.dl:5", 1, learn_n, 3, learn_in, 1, fit_out, 3,
-     value_steps, fit_shapes, 0, NULL, NULL, 1, fit_faults, 6},
+     value_steps, fit_shapes, 0, NULL, NULL, 1, fit_faults, .flop = 6},
     {"draw", DLRT_TRAIN_ENTRY, "learn.dl:9", 0, NULL, 0, NULL, 1, fit_out, 1, draw_steps, no_shapes,
-     0, NULL, NULL, 0, NULL, 1},
+     0, NULL, NULL, 0, NULL, .flop = 1},
     {"init", DLRT_INIT_ENTRY, "learn.dl:2", 0, NULL, 0, NULL, 0, NULL, 1, init_steps, no_shapes, 0,
-     NULL, NULL, 0, NULL, 1}};
+     NULL, NULL, 0, NULL, .flop = 1}};
 
 static const dlrt_scheduled learn_schedule[] = {{1, 1}};
 static const dlrt_scheduled learn_round[] = {{1, 2}, {3, 1}};

@@ -1,0 +1,76 @@
+/* loops - lets scans go along the first axis of their sequences.
+ *
+ *   before  %1 = scan (each %a = %x) {axis=1} { %2 = exp %a   yield   emit %2 } : f32[2,T,3]
+ *   after   %3 = transpose %x {perm=[1,0,2]}
+ *           %4 = scan (each %a = %3) {axis=0} { %2 = exp %a   yield   emit %2 } : f32[T,2,3]
+ *           %1 = transpose %4 {perm=[1,0,2]}
+ *
+ * So what a trip reads and emits lies together, one trip's after the other's. Afterwards the axis
+ * of every scan is 0. Linear. */
+#include "passes/pass.h"
+#include "passes/rewrite.h"
+
+#include <string.h>
+
+/* The axis comes first; or, turned back, the first becomes the axis. */
+static Value *move_axis(Builder *b, Value *x, int axis, bool back) {
+  int perm[MOST_AXES];
+  for (int i = 0; i < x->type.rank; i++)
+    if (back)
+      perm[i] = i < axis ? i + 1 : i == axis ? 0 : i;
+    else
+      perm[i] = i == 0 ? axis : i <= axis ? i - 1 : i;
+  return build_transpose(b, x, perm);
+}
+
+static void turn_result(Op *op, int result, int axis) {
+  Value *old = op->results[result];
+  Type type = old->type;
+  for (int i = axis; i > 0; i--) type.dims[i] = type.dims[i - 1];
+  type.dims[0] = old->type.dims[axis];
+  Value *value = value_new(op->block->function, type);
+  value->op = op;
+  value->index = result;
+  op->results[result] = value;
+  Builder b = {.function = op->block->function,
+               .block = op->block,
+               .before = op->next,
+               .at = op->at,
+               .layer = op->layer,
+               .again = op->again};
+  Value *turned = move_axis(&b, value, axis, true);
+  int number = turned->number;
+  turned->number = old->number;
+  old->number = number;
+  turned->name = old->name;
+  old->forward = turned;
+}
+
+static void turn_block(Block *block, void *user) {
+  int *turned = user;
+  for (Op *op = block->first, *next; op; op = next) {
+    next = op->next;
+    op_follow(op);
+    if (op->kind != OP_scan) continue;
+    int axis = (int)op_integer(op, ATTRIBUTE_axis);
+    if (axis == 0) continue;
+    Builder b = builder_before(op);
+    for (int i = 0; i < op->operand_count; i++)
+      if (op->region->binds[i] == BIND_EACH)
+        op->operands[i] = move_axis(&b, op->operands[i], axis, false);
+    op_set_attribute(op, ATTRIBUTE_axis, attribute_integer(block->function->module, 0));
+    for (int i = op->region->yield_count; i < op->result_count; i++) turn_result(op, i, axis);
+    (*turned)++;
+  }
+}
+
+bool pass_loops(PassContext *context) {
+  int turned = 0;
+  for (size_t i = 0; i < context->module->functions.count; i++) {
+    Function *function = context->module->functions.items[i];
+    function_blocks(function, turn_block, &turned);
+    graph_resolve(function);
+  }
+  if (turned > 0) context->effect = arena_format(context->module->arena, "%d turned", turned);
+  return true;
+}

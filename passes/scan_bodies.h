@@ -1,0 +1,25 @@
+/* scan_bodies.h - regions of scans as functions of their own, for the time that a pass runs.
+ *
+ *   ScanBodies *bodies = scan_bodies_open(module, scratch);
+ *   pass->run(..)                walks Module.functions and knows nothing of scans
+ *   scan_bodies_close(bodies);
+ *
+ * An opened body is a Function that stands before the one (or the body) that its scan is in. Its
+ * inputs are the region's arguments; it returns the carries' next values, then what is emitted,
+ * then the condition of `while`, if there is one. Function.scan is the operation, whose `region` is
+ * NULL meanwhile. */
+#ifndef PASSES_SCAN_BODIES_H
+#define PASSES_SCAN_BODIES_H
+
+#include "ir/graph.h"
+
+typedef struct ScanBodies ScanBodies;
+
+ScanBodies *scan_bodies_open(Module *module, Arena *scratch);
+void scan_bodies_close(ScanBodies *bodies);
+
+/* Of an operation whose region is opened; NULL: it is not a scan. */
+Function *scan_body(const Module *module, const Op *op);
+int scan_carries(const Op *scan); /* opened or not: of its results the first ones */
+
+#endif

@@ -1,0 +1,80 @@
+/* loop.c - the order of an entry's steps: those of loops again and again. */
+#include "runtime/context.h"
+
+dlrt_walk dlrt_walk_begin(dlrt_context *context, const dlrt_entry *entry, const void *const *inputs,
+                          void *const *outputs) {
+  return (dlrt_walk){.context = context, .entry = entry, .inputs = inputs, .outputs = outputs};
+}
+
+static int64_t end_of(const dlrt_loop *loop) {
+  return loop->first + loop->count;
+}
+
+static void set_trip(const dlrt_walk *walk, int64_t trip) {
+  const dlrt_model *model = walk->context->model;
+  int64_t slots = DLRT_SLOTS(model->dim_count, model->entry_count, model->draws);
+  walk->context->dims[slots + walk->depth - 1] = trip;
+}
+
+/* The next step is the one after the loop, and the next loop one that begins there or later. */
+static void pass_by(dlrt_walk *walk, const dlrt_loop *loop) {
+  const dlrt_entry *entry = walk->entry;
+  walk->step = end_of(loop);
+  while (walk->loop < entry->loop_count && entry->loops[walk->loop].first < walk->step)
+    walk->loop++;
+}
+
+static void enter(dlrt_walk *walk, const dlrt_loop *loop) {
+  dlrt_context *context = walk->context;
+  int64_t trips = loop->trips_of ? loop->trips_of(context->dims) : loop->trips;
+  walk->loop++;
+  if (trips <= 0) {
+    pass_by(walk, loop);
+    return;
+  }
+  for (int64_t i = 0; i < loop->cursor_count; i++)
+    context->cursors[loop->first_cursor + i] =
+        dlrt_resolve(context, &loop->cursors[i].base, walk->inputs, walk->outputs);
+  walk->running[walk->depth++] = (dlrt_running){.loop = loop, .trips = trips};
+  set_trip(walk, 0);
+}
+
+/* After a trip's last step. */
+static void next_trip(dlrt_walk *walk, dlrt_running *running) {
+  dlrt_context *context = walk->context;
+  const dlrt_loop *loop = running->loop;
+  if (++running->trip == running->trips) {
+    walk->depth--;
+    return;
+  }
+  for (int64_t i = 0; i < loop->cursor_count; i++) {
+    const dlrt_cursor *cursor = &loop->cursors[i];
+    char **at = (char **)&context->cursors[loop->first_cursor + i];
+    *at += cursor->stride_of ? cursor->stride_of(context->dims) : cursor->stride;
+  }
+  running->tested = 0;
+  walk->step = loop->first;
+  walk->loop = loop - walk->entry->loops + 1;
+  set_trip(walk, running->trip);
+}
+
+int64_t dlrt_walk_next(dlrt_walk *walk) {
+  const dlrt_entry *entry = walk->entry;
+  for (;;) {
+    dlrt_running *running = walk->depth ? &walk->running[walk->depth - 1] : NULL;
+    if (running && !running->tested && walk->step == running->loop->test) {
+      running->tested = 1;
+      if (*(const unsigned char *)dlrt_resolve(walk->context, &running->loop->condition,
+                                               walk->inputs, walk->outputs))
+        continue;
+      pass_by(walk, running->loop);
+      walk->depth--;
+    } else if (running && walk->step == end_of(running->loop)) {
+      next_trip(walk, running);
+    } else if (walk->loop < entry->loop_count && entry->loops[walk->loop].first == walk->step) {
+      enter(walk, &entry->loops[walk->loop]);
+    } else {
+      return walk->step < entry->step_count ? walk->step++ : -1;
+    }
+  }
+}
