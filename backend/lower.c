@@ -195,8 +195,7 @@ static bool holds(const Op *op, bool (*test)(const Op *)) {
 }
 
 static bool is_product(const Op *op) {
-  return operator_has(op->kind, TRAIT_PRODUCT) ||
-         (op->kind == OP_overlap_add && !windows_are_apart(op));
+  return operator_has(op->kind, TRAIT_PRODUCT);
 }
 static bool is_searching(const Op *op) {
   return op->kind == OP_argmax || op->kind == OP_top_k || op->kind == OP_scatter_add;
@@ -220,7 +219,7 @@ typedef void Family(Lowering *);
 
 static Family *family_of(const Op *op) {
   if (holds(op, is_product)) return lower_product;
-  if (holds(op, is_searching)) return lower_index;
+  if (is_searching(op)) return lower_index; /* argmax of windows may be part of a map */
   if (holds(op, is_row_reduction)) return lower_row;
   return lower_map;
 }

@@ -5,14 +5,6 @@
 
 #include <math.h>
 
-/* x beats y: greater, or the first NaN, which is the greatest. */
-static LoopExpr *beats(LoopKernel *k, LoopExpr *x, LoopExpr *y) {
-  LoopExpr *greater = loop_gt(k, x, y);
-  if (!loop_element_is_float(loop_type(x).element)) return greater;
-  LoopExpr *only_x_is_nan = loop_and(k, loop_ne(k, x, x), loop_eq(k, y, y));
-  return loop_or(k, greater, only_x_is_nan);
-}
-
 static LoopExpr *alike(LoopKernel *k, LoopExpr *x, LoopExpr *y) {
   LoopExpr *equal = loop_eq(k, x, y);
   if (!loop_element_is_float(loop_type(x).element)) return equal;
@@ -54,7 +46,7 @@ static void lower_argmax(Lowering *l) {
   LoopExpr *j = loop_for(k, "j", loop_int(k, 1), dim_expr(k, x->type.dims[axis]));
   index[axis] = index_scalar(j);
   LoopExpr *value = region_value(&r, x, index);
-  LoopExpr *wins = loop_let(k, "wins", beats(k, value, best));
+  LoopExpr *wins = loop_let(k, "wins", region_beats(k, value, best));
   loop_set(k, which, loop_select(k, wins, j, which));
   loop_set(k, best, loop_select(k, wins, value, best));
   loop_end(k);
@@ -87,12 +79,12 @@ static void lower_top_k(Lowering *l) {
   LoopExpr *j = loop_for(k, "j", loop_int(k, 0), dim_expr(k, x->type.dims[axis]));
   index[axis] = index_scalar(j);
   LoopExpr *value = region_value(&r, x, index);
-  LoopExpr *after =
-      loop_or(k, beats(k, last, value), loop_and(k, alike(k, last, value), loop_gt(k, j, last_at)));
+  LoopExpr *after = loop_or(k, region_beats(k, last, value),
+                            loop_and(k, alike(k, last, value), loop_gt(k, j, last_at)));
   LoopExpr *left = loop_or(k, loop_eq(k, n, loop_int(k, 0)), after);
   LoopExpr *none_yet = loop_lt(k, best_at, loop_int(k, 0));
   LoopExpr *wins =
-      loop_let(k, "wins", loop_and(k, left, loop_or(k, none_yet, beats(k, value, best))));
+      loop_let(k, "wins", loop_and(k, left, loop_or(k, none_yet, region_beats(k, value, best))));
   loop_set(k, best, loop_select(k, wins, value, best));
   loop_set(k, best_at, loop_select(k, wins, j, best_at));
   loop_end(k);

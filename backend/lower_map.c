@@ -336,7 +336,9 @@ static void find_along(Along *along, const Value *value, const int *tags) {
       }
     }
     bool reduces = operator_has(op->kind, TRAIT_REDUCTION);
-    if (op->kind == OP_windows)
+    if (op->kind == OP_overlap_add)
+      for (int i = 0; i < to->rank; i++) inner[i] = tags[i];
+    else if (op->kind == OP_windows)
       for (int i = 0; i < from->rank; i++) inner[i] = tags[i];
     else if (reduces)
       for (int i = 0, next = 0; i < from->rank; i++) {

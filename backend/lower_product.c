@@ -9,7 +9,7 @@
 static const Op *find_product(const Region *r) {
   if (!r->block) return r->op;
   for (const Op *op = r->block->first; op; op = op->next)
-    if (operator_has(op->kind, TRAIT_PRODUCT) || op->kind == OP_overlap_add) return op;
+    if (operator_has(op->kind, TRAIT_PRODUCT)) return op;
   bug("no product in '%s'", r->k->name);
 }
 
@@ -197,25 +197,6 @@ static LoopExpr *conv_weight_value(Region *r, const Op *op, const Index *index) 
   return sum_close(&s, region_value_inside(r, x, xi, inside), region_value(r, dy, yi));
 }
 
-static LoopExpr *overlap_value(Region *r, const Op *op, const Index *index) {
-  const Value *x = op->operands[0];
-  int rank = op->results[0]->type.rank;
-  Sum s = sum_open(r, op->results[0], index);
-  Index xi[MOST_AXES];
-  int64_t divisors[MOST_AXES] = {0};
-  memcpy(xi, index, (size_t)rank * sizeof *xi);
-  for (int i = 0; i < op_list_count(op, ATTRIBUTE_axes); i++) {
-    int axis = (int)op_list_integer(op, ATTRIBUTE_axes, i);
-    Index at = xi[rank + i] = sum_over(&s, x->type.dims[rank + i]);
-    int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
-    at = index_scale(r, at, -op_list_integer(op, ATTRIBUTE_dilation, i));
-    at = index_add(r, index_add(r, index[axis], at), index_scalar(loop_int(r->k, before)));
-    xi[axis] = at;
-    divisors[axis] = op_list_integer(op, ATTRIBUTE_stride, i);
-  }
-  return sum_close(&s, region_value_inside(r, x, xi, divisors), NULL);
-}
-
 static LoopExpr *product_value(Region *r, const Op *op, const Index *index) {
   switch (op->kind) {
   case OP_dot:
@@ -229,8 +210,6 @@ static LoopExpr *product_value(Region *r, const Op *op, const Index *index) {
     return conv_transpose_value(r, op, index);
   case OP_conv_weight:
     return conv_weight_value(r, op, index);
-  case OP_overlap_add:
-    return overlap_value(r, op, index);
   default:
     bug("no kernel for '%s'", operator_infos[op->kind].name);
   }

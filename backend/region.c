@@ -467,11 +467,18 @@ static LoopExpr *reshape_value(Region *r, const Op *op, const Index *index) {
   while (j < to->rank && dim_is(to->dims[j], 1)) j++;
   if (units && j == to->rank) return region_value(r, op->operands[0], inner);
 
-  LoopExpr *rest = loop_let(k, "number", element_number(r, to, index));
-  for (int i = from->rank - 1; i >= 0; i--) {
+  int same = 0; /* leading axes that stay as they are */
+  while (same < from->rank && same < to->rank && from->dims[same] == to->dims[same]) {
+    inner[same] = index[same];
+    same++;
+  }
+  Type tail = {.rank = to->rank - same};
+  for (int i = 0; i < tail.rank; i++) tail.dims[i] = to->dims[same + i];
+  LoopExpr *rest = loop_let(k, "number", element_number(r, &tail, index + same));
+  for (int i = from->rank - 1; i >= same; i--) {
     LoopExpr *extent = dim_expr(k, from->dims[i]);
-    inner[i] = index_scalar(i ? loop_let(k, "at", loop_mod(k, rest, extent)) : rest);
-    if (i) rest = loop_let(k, "rest", loop_div(k, rest, extent));
+    inner[i] = index_scalar(i > same ? loop_let(k, "at", loop_mod(k, rest, extent)) : rest);
+    if (i > same) rest = loop_let(k, "rest", loop_div(k, rest, extent));
   }
   return region_value(r, op->operands[0], inner);
 }
@@ -672,7 +679,9 @@ static LoopExpr *compute(Region *r, const Op *op, const Index *index) {
   case OP_windows:
     return windows_value(r, op, index);
   case OP_overlap_add:
-    return overlap_value(r, op, index);
+    return windows_are_apart(op) ? overlap_value(r, op, index) : region_overlap(r, op, index);
+  case OP_argmax:
+    return region_argmax(r, op, index);
   case OP_gather:
     return gather_value(r, op, index);
   case OP_iota:

@@ -98,6 +98,11 @@ void index_split(LoopKernel *k, LoopExpr *number, const Dim *const *dims, int co
                  LoopExpr **indices);
 /* The random number of an element, given its number in row-major order (region_random.c). */
 LoopExpr *region_random(Region *region, const Op *op, LoopExpr *element);
+/* overlap_add of windows that overlap, and argmax of few elements (region_window.c). */
+LoopExpr *region_overlap(Region *region, const Op *op, const Index *index);
+LoopExpr *region_argmax(Region *region, const Op *op, const Index *index);
+/* x beats y: it is greater, or the first NaN, which is the greatest. */
+LoopExpr *region_beats(LoopKernel *k, LoopExpr *x, LoopExpr *y);
 /* One elementwise operation on computed operands (scalar.c). */
 LoopExpr *scalar_op(LoopKernel *k, const Op *op, LoopExpr *const *operands);
 LoopExpr *scalar_number(LoopKernel *k, Element element, Number number);

@@ -32,6 +32,8 @@ double operator_cost(Operator kind) {
     return 40;
   case OP_gather:
     return 8;
+  case OP_argmax:
+    return 30;
   default:
     return operator_has(kind, TRAIT_PRODUCT) ? 0 : 1;
   }

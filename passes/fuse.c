@@ -150,6 +150,18 @@ static void fuse_epilogue(Fuse *f, Op *product) {
 
 /* ---- maps and rows ---- */
 
+/* Windows of few elements, each as one row. */
+static bool is_window_row(const Op *op) {
+  enum { MOST_ELEMENTS = 25 };
+  const Op *windows = op->kind == OP_reshape ? op->operands[0]->op : NULL;
+  if (!windows || windows->kind != OP_windows) return false;
+  const Type *row = &op_result(op)->type, *type = &op_result(windows)->type;
+  for (int i = 0; i < row->rank - 1; i++)
+    if (row->dims[i] != type->dims[i]) return false;
+  return dim_max(row->dims[row->rank - 1]) <= MOST_ELEMENTS &&
+         dim_is_constant(row->dims[row->rank - 1]);
+}
+
 static bool is_map_op(const Op *op) {
   if (operator_has(op->kind, TRAIT_ELEMENTWISE)) return true;
   switch (op->kind) {
@@ -160,10 +172,12 @@ static bool is_map_op(const Op *op) {
   case OP_windows:
   case OP_gather:
     return true;
+  case OP_overlap_add: /* each element of a window is added once */
+    return true;
   case OP_reshape:
-    return is_unit_reshape(op);
-  case OP_overlap_add: /* each element is in one window at most: it moves */
-    return windows_are_apart(op);
+    return is_unit_reshape(op) || is_window_row(op);
+  case OP_argmax:
+    return op->operands[0]->op && is_window_row(op->operands[0]->op);
   default:
     return false;
   }

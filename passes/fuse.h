@@ -11,15 +11,16 @@
  *          equal shape, a scalar; broadcasts and unit-dim reshapes of such operands too. One yield,
  *          of the product's shape.
  * map      Every element of the result is computed on its own: elementwise operations, broadcast,
- *          transpose, slice, pad, concat, gather, overlap_add of windows apart, reshapes that only
- * insert or drop axes of size 1, iota, full, constant; and `sum` or `max` over the kernel axes of a
- * `windows` (pooling, local response normalisation), or over few elements. All yields have one
- * shape. row      Reductions and softmax whose results are used, broadcast back, by elementwise
- * operations of the same kernel, or that are its result: softmax, layer norm, mean and variance,
- * global pooling. All reductions are over the same axes of values of one shape (with or without
- *          keepdims): the trailing ones, or the middle ones in nhwc (all but the first and the
- * last). What is before the first reduction and after the last is as in a map. Yields have the
- * rows' shape, or the shape without the reduced axes.
+ *          transpose, slice, pad, concat, gather, overlap_add, argmax of windows as rows, reshapes
+ *          that only insert or drop axes of size 1, iota, full, constant; and `sum` or `max` over
+ *          the kernel axes of a `windows` (pooling, local response normalisation), or over few
+ *          elements. All yields have one shape.
+ * row      Reductions and softmax whose results
+ * are used, broadcast back, by elementwise operations of the same kernel, or that are its result:
+ * softmax, layer norm, mean and variance, global pooling. All reductions are over the same axes of
+ * values of one shape (with or without keepdims): the trailing ones, or the middle ones in nhwc
+ * (all but the first and the last). What is before the first reduction and after the last is as in
+ * a map. Yields have the rows' shape, or the shape without the reduced axes.
  *
  * Any other operation stands alone in the function's block and is a kernel of its own, as every
  * operation is at -O0. Reshapes in the function's block are views: no kernel. */

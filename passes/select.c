@@ -44,7 +44,6 @@ static bool select_op(Select *s, Op *op) {
   Builder b = builder_before(op);
   for (int i = 0; i < op->operand_count; i++)
     op->operands[i] = original_order(s, &b, op->operands[i]);
-  if (op->kind == OP_overlap_add && layouts) return select_overlap_add(s, op);
   if (op->kind == OP_reshape && layouts) expect_image(s, op);
   return false;
 }

@@ -62,8 +62,6 @@ Value *permuted(Select *s, Builder *b, Value *value, const int *perm);
 /* The operation done on its operands' alternates, if one has one and it can be. The result's
  * alternate is noted; the operation stays, to be dropped if nobody needs it. */
 bool propagate(Select *s, Op *op);
-/* overlap_add of windows that do not overlap, as a transpose. */
-bool select_overlap_add(Select *s, Op *op);
 /* Notes that an image which a gradient makes of rows may as well be had in nhwc. */
 void expect_image(Select *s, Op *op);
 

@@ -237,54 +237,12 @@ static bool propagate_windows(Select *s, Op *op, Builder *b, const Alternate *a)
   return finish(s, op, build(b, op->kind, &(Value *){a->value}, 1, attributes, count), perm);
 }
 
-/* Windows that lie side by side and cover the result: each element has one place. */
-static bool is_disjoint(const Op *op, DimTable *dims) {
-  const Type *x = &op->operands[0]->type;
-  for (int i = 0; i < op_list_count(op, ATTRIBUTE_axes); i++) {
-    int64_t axis = op_list_integer(op, ATTRIBUTE_axes, i);
-    const Dim *kernel = op_list_dim(op, ATTRIBUTE_kernel, i);
-    if (op_list_dim(op, ATTRIBUTE_stride, i) != kernel ||
-        !dim_is(op_list_dim(op, ATTRIBUTE_dilation, i), 1) ||
-        op_pair_integer(op, ATTRIBUTE_pad, i, 0) || op_pair_integer(op, ATTRIBUTE_pad, i, 1) ||
-        dim_mul(dims, x->dims[axis], kernel) != op_result(op)->type.dims[axis])
-      return false;
-  }
-  return true;
-}
-
-/* Such windows [.., n, .., k] as [.., n * k, ..], axis by axis: `perm` says which axis of the
- * operation's each of x's first ones is. */
-static Value *side_by_side(Select *s, Builder *b, const Op *op, Value *x, const int *perm) {
-  int rank = op_result(op)->type.rank, count = op_list_count(op, ATTRIBUTE_axes), next = 0;
-  int order[MOST_AXES];
-  const Dim *dims[MOST_AXES];
-  (void)s;
-  for (int i = 0; i < rank; i++) {
-    order[next++] = i;
-    for (int j = 0; j < count; j++)
-      if (op_list_integer(op, ATTRIBUTE_axes, j) == perm[i]) order[next++] = rank + j;
-    dims[i] = op_result(op)->type.dims[perm[i]];
-  }
-  return build_reshape(b, transposed(b, x, order), dims, rank);
-}
-
-bool select_overlap_add(Select *s, Op *op) {
-  if (!is_disjoint(op, s->module->dims)) return false;
-  Builder b = builder_before(op);
-  int plain[MOST_AXES];
-  for (int i = 0; i < MOST_AXES; i++) plain[i] = i;
-  op_replace(op, side_by_side(s, &b, op, op->operands[0], plain), true);
-  return true;
-}
-
 static bool propagate_overlap(Select *s, Op *op, Builder *b, const Alternate *a) {
   int rank = op_result(op)->type.rank, all = op->operands[0]->type.rank, inverse[MOST_AXES];
   int count = all - rank;
   int64_t axes[MOST_AXES];
   for (int i = rank; i < all; i++)
     if (a->perm[i] != i) return false;
-  if (is_disjoint(op, s->module->dims))
-    return finish(s, op, side_by_side(s, b, op, a->value, a->perm), a->perm);
   invert(a->perm, all, inverse);
   for (int i = 0; i < count; i++) {
     axes[i] = inverse[op_list_integer(op, ATTRIBUTE_axes, i)];
