@@ -56,8 +56,9 @@ static void round_trips(void **state) {
     arena_free(arena);
     arena_free(other);
   }
-  for (int i = 0; i < OPERATORS; i++)
-    if (seen[i] < 10) fail_msg("'%s' was made %d times", operator_infos[i].name, seen[i]);
+  for (int i = 0; i < OPERATORS; i++) /* grad has no value of its own: the elaborator makes it */
+    if (i != OP_grad && seen[i] < 10)
+      fail_msg("'%s' was made %d times", operator_infos[i].name, seen[i]);
 }
 
 int main(void) {
