@@ -19,6 +19,8 @@ config.test_exec_root = config.build_folder
 
 config.environment["PATH"] = os.pathsep.join([config.llvm_tools, config.environment["PATH"]])
 config.environment["LC_ALL"] = "C"
+if config.linking_cc:
+    config.environment["CC"] = config.linking_cc
 
 compare = "diff %basename_t.err -"
 if lit_config.params.get("update"):
