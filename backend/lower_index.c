@@ -125,7 +125,8 @@ static void lower_scatter_add(Lowering *l) {
     index[a] = index_scalar(loop_for(k, "i", loop_int(k, 0), dim_expr(k, u->type.dims[a])));
   for (int a = 0; a < batch; a++) which[a] = index[a];
   for (int a = batch; a < i->type.rank; a++) which[a] = index[axis + a - batch];
-  for (int a = 0; a < rank; a++) to[a] = index[a < axis ? a : a + middle - 1];
+  for (int a = 0; a < rank; a++)
+    if (a != axis) to[a] = index[a < axis ? a : a + middle - 1];
   LoopExpr *place = loop_cast(k, region_value(&r, i, which), LOOP_I64);
   place = loop_checked(k, place, dim_expr(k, x->type.dims[axis]), l->first_fault);
   to[axis] = index_scalar(loop_let(k, "place", place));
