@@ -109,17 +109,6 @@ static bool wants_training(const Options *options) {
          options->command == COMMAND_dump;
 }
 
-/* Who names models alone does not train: first values would be half of a small program. */
-static void drop_init(Module *module) {
-  size_t kept = 0;
-  for (size_t i = 0; i < module->functions.count; i++)
-    if (module->functions.items[i]->kind == FUNCTION_TRAIN) return;
-  for (size_t i = 0; i < module->functions.count; i++)
-    if (module->functions.items[i]->kind != FUNCTION_INIT)
-      module->functions.items[kept++] = module->functions.items[i];
-  module->functions.count = kept;
-}
-
 static Module *load_dl(Compilation *c) {
   Session *session = c->session;
   const Options *options = session->options;
@@ -145,7 +134,6 @@ static Module *load_dl(Compilation *c) {
   elaborate_options.initialisers = options->command == COMMAND_build;
   double start = now_ms();
   Module *module = elaborate(session->arena, session->diagnostics, &elaborate_options, &c->extra);
-  if (module && option_given(options, OPTION_entry)) drop_init(module);
   c->elaborate_ms = now_ms() - start;
   return module;
 }
@@ -170,6 +158,7 @@ static bool open_file(Session *session, Compilation *c, bool is_text, const char
   if (!c->module) return false;
   const char *weights = option_text(session->options, OPTION_weights, NULL);
   if (session->options->command == COMMAND_build) entries_add_reset(c->module);
+  if (option_given(session->options, OPTION_entry)) entries_drop_init(c->module);
   if (weights) entries_drop_training(c->module);
   return !weights || weights_load(session, c->module, weights, &c->notes);
 }

@@ -21,6 +21,18 @@ void entries_add_reset(Module *module) {
   }
 }
 
+void entries_drop_init(Module *module) {
+  size_t kept = 0;
+  for (size_t i = 0; i < module->functions.count; i++)
+    if (module->functions.items[i]->kind == FUNCTION_TRAIN) return;
+  for (size_t i = 0; i < module->functions.count; i++) {
+    Function *function = module->functions.items[i];
+    if (function->kind != FUNCTION_INIT || is_reset(function))
+      module->functions.items[kept++] = function;
+  }
+  module->functions.count = kept;
+}
+
 static bool is_used(const Block *block, const char *tensor) {
   for (const Op *op = block->first; op; op = op->next)
     if (((op->kind == OP_read || op->kind == OP_write) && strcmp(op->symbol, tensor) == 0) ||

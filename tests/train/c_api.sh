@@ -5,6 +5,13 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 dlc=$1 out=$2
 shift 2
+# (A failing `!` does not end a script.)
+lacks() {
+  if grep "$@"; then
+    echo "c_api: found what should not be there: $*" >&2
+    exit 1
+  fi
+}
 mkdir -p "$out"
 cd "$out"
 cp "$here/small.dl" "$here/host.c" .
@@ -17,7 +24,7 @@ printf '#include "small.h"\nint main() { return small_count() == 0; }\n' >host.c
 ./hostcc
 # Built with its weights a network is a model alone.
 "$dlc" build small.dl --weights host.safetensors --emit header -o constant.h
-! grep -qE '_(fit|init|save)\(' constant.h
+lacks -qE '_(fit|init|save)\(' constant.h
 grep -q 'small(small_context' constant.h
 
 # What a model writes goes back to its first value, and only that.
@@ -45,9 +52,15 @@ C
 "$dlc" build memory.dl --emit lib,header -q -o memory
 "${CC_HOST:-cc}" -std=c11 -Wall -Wextra -Werror "$@" memory.c libmemory.a -lm -lpthread -o memory
 ./memory
-! grep -q total memory.safetensors
+lacks -q total memory.safetensors
 "$dlc" build memory.dl --weights memory.safetensors --emit lib,header -q -o memory
 "${CC_HOST:-cc}" -std=c11 -Wall -Wextra -Werror -DCONSTANT "$@" memory.c libmemory.a -lm -lpthread -o memory
 ./memory
-! grep -q memory_save memory.h
+lacks -q memory_save memory.h
+# A model named alone keeps what it writes, without what learns.
+"$dlc" build memory.dl --entry memory --emit lib,header -q -o memory
+sed -i 's/memory_init(net, 1)/memory_load(net, "memory.safetensors")/' memory.c
+"${CC_HOST:-cc}" -std=c11 -Wall -Wextra -Werror "$@" memory.c libmemory.a -lm -lpthread -o memory
+./memory
+lacks -q memory_init memory.h
 echo "c_api: ok"
