@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Above this many intervals only the sweep in time is tried, which is nearly linear. */
-enum { MOST_SORTED = 3000 };
+enum { MOST_SORTED = 6000 };
 /* Tries of the local search, and comparisons of intervals that they may take in all. */
 enum { MOST_TRIES = 400, MOST_COMPARISONS = 50000000 };
 /* With more alive at a time the sweep no longer looks for gaps. */
@@ -35,6 +35,7 @@ typedef struct {
   int64_t *offsets, *best;
   int64_t best_bytes;
   int *by_offset; /* those placed, in order of their offsets */
+  bool lowest;    /* take the lowest gap that fits, not the smallest */
 } Packing;
 
 static void keep_if_better(Packing *p, int64_t bytes) {
@@ -54,6 +55,7 @@ static int64_t best_gap(const Packing *p, const int *placed, int placed_count, i
     if (check && (other->first > it->last || other->last < it->first)) continue;
     int64_t gap = p->offsets[placed[i]] - end;
     if (gap >= it->bytes && gap < best_size) best = end, best_size = gap;
+    if (p->lowest && best >= 0) return best;
     int64_t other_end = p->offsets[placed[i]] + other->bytes;
     if (other_end > end) end = other_end;
   }
@@ -131,7 +133,7 @@ static void sort_by(const Packing *p, int criterion, int *order) {
   for (int i = 0; i < p->count; i++) order[i] = keyed[i].index;
 }
 
-/* Places first what stood out at the top, and tries again. */
+/* Places earlier what stood out at the top, and tries again. */
 static void search(Packing *p, int *order, int64_t bound) {
   int64_t bytes = pack_in_order(p, order);
   int64_t most = MOST_COMPARISONS / ((int64_t)p->count * p->count + 1);
@@ -150,25 +152,28 @@ static void search(Packing *p, int *order, int64_t bound) {
 int64_t intervals_pack(Arena *scratch, Interval *intervals, int count, int steps) {
   if (count == 0) return 0;
   int64_t bound = intervals_bound(scratch, intervals, count, steps, NULL);
-  Packing p = {scratch,
-               intervals,
-               count,
-               ARENA_ARRAY(scratch, count, int64_t),
-               ARENA_ARRAY(scratch, count, int64_t),
-               INT64_MAX,
-               ARENA_ARRAY(scratch, (size_t)count + 1, int)};
+  Packing p = {.scratch = scratch,
+               .intervals = intervals,
+               .count = count,
+               .offsets = ARENA_ARRAY(scratch, count, int64_t),
+               .best = ARENA_ARRAY(scratch, count, int64_t),
+               .best_bytes = INT64_MAX,
+               .by_offset = ARENA_ARRAY(scratch, (size_t)count + 1, int)};
   int *order = ARENA_ARRAY(scratch, count, int);
   sort_by(&p, 0, order);
   pack_in_time(&p, order);
   if (count <= MOST_SORTED)
-    for (int criterion = 1; criterion <= 3 && p.best_bytes > bound; criterion++) {
-      sort_by(&p, criterion, order);
+    for (int way = 0; way < 6 && p.best_bytes > bound; way++) {
+      p.lowest = way >= 3;
+      sort_by(&p, 1 + way % 3, order);
       pack_in_order(&p, order);
     }
-  if (count <= MOST_SORTED && p.best_bytes > bound) {
-    sort_by(&p, 1, order);
-    search(&p, order, bound);
-  }
+  if (count <= MOST_SORTED)
+    for (int way = 0; way < 6 && p.best_bytes > bound; way++) {
+      p.lowest = way >= 3;
+      sort_by(&p, 1 + way % 3, order);
+      search(&p, order, bound);
+    }
   for (int i = 0; i < count; i++) intervals[i].offset = p.best[i];
   return p.best_bytes;
 }

@@ -380,8 +380,10 @@ static bool order_function(PassContext *context, Function *function) {
     best = peak[UPDATES_SUNK] <= peak[UPDATES] ? UPDATES_SUNK : UPDATES;
     peak[best] -= peak[best] / 16;
   }
-  for (int i = 0; i < ORDERS; i++)
-    if (peak[i] < peak[best]) best = i;
+  for (int i = 0; i < ORDERS; i++) {
+    bool sunk = i == best + 1 && (i == GREEDY_SUNK || i == UPDATES_SUNK);
+    if (peak[i] < peak[best] || (sunk && peak[i] == peak[best])) best = i;
+  }
   if (best == GIVEN) return false;
   rebuild(&o, sequence[best], kernels);
   return true;
