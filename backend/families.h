@@ -24,6 +24,8 @@ void lower_map(Lowering *lowering);
 void lower_concat_part(Lowering *lowering, int part);
 /* A copy between dense memory and the corner of a tensor that lies at its bound. */
 void lower_corner(Lowering *lowering, const Type *tensor, bool reads);
+/* An update whose result lies over its operand: only what is new is stored. */
+void lower_update_in_place(Lowering *lowering);
 /* Reductions over rows, softmax, and what is fused with them. */
 void lower_row(Lowering *lowering);
 /* dot, conv and their like, with their epilogues. */

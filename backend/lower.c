@@ -365,6 +365,12 @@ static const Type *corner_of(Lowerer *lw, const Op *op) {
 
 static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op);
 
+static bool is_update_in_place(Lowerer *lw, const Op *op) {
+  if (op->kind != OP_update || op->results[0]->type.rank == 0) return false;
+  ProgramOperand x = operand(lw, op->operands[0]), y = operand(lw, op->results[0]);
+  return x.base == y.base && x.index == y.index && x.offset == y.offset;
+}
+
 static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   if (op->kind == OP_scan) {
     lower_scan(lw, entry, op);
@@ -381,7 +387,9 @@ static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   }
   Lowering l = begin(lw, entry, op);
   const Type *corner = corner_of(lw, op);
-  if (corner)
+  if (is_update_in_place(lw, op))
+    lower_update_in_place(&l);
+  else if (corner)
     lower_corner(&l, corner, op->operands[0]->op && op->operands[0]->op->kind == OP_read);
   else
     family_of(op)(&l);

@@ -557,3 +557,45 @@ void lower_corner(Lowering *l, const Type *tensor, bool reads) {
   loop_end(k);
   loop_end(k);
 }
+
+void lower_update_in_place(Lowering *l) {
+  LoopKernel *k = l->kernel;
+  const Op *op = l->op;
+  const Value *u = op->operands[1];
+  const Type *whole = &op->results[0]->type;
+  int rank = u->type.rank;
+  Region region = region_open(k, op, l->target, l->dims);
+  region.next_fault = l->first_fault;
+  l->algorithm = "copy";
+  l->trips = dim_constant(l->dims, 1);
+  for (int i = 0; i < rank - 1; i++) l->trips = dim_mul(l->dims, l->trips, u->type.dims[i]);
+  l->grain = grain_for(dim_max(u->type.dims[rank - 1]), false);
+  LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips)), *at[MOST_AXES], *start[MOST_AXES];
+  index_split(k, trip, u->type.dims, rank - 1, at);
+  LoopExpr *inside = NULL;
+  for (int i = 0; i < rank; i++) {
+    start[i] = dim_expr(k, op_list_dim(op, ATTRIBUTE_at, i));
+    if (2 + i >= op->operand_count) continue;
+    LoopExpr *given = loop_cast(k, region_scalar(&region, op->operands[2 + i]), LOOP_I64);
+    LoopExpr *room = loop_sub(k, dim_expr(k, whole->dims[i]), dim_expr(k, u->type.dims[i]));
+    room = loop_let(k, "room", loop_add(k, room, loop_int(k, 1)));
+    given = loop_let(k, "given", given);
+    start[i] = loop_let(k, "start", loop_checked(k, given, room, l->first_fault));
+    LoopExpr *fits = loop_and(k, loop_ge(k, given, loop_int(k, 0)), loop_lt(k, given, room));
+    inside = inside ? loop_and(k, inside, fits) : fits;
+  }
+  if (inside) loop_if(k, inside); /* a wrong start changes nothing */
+  LoopExpr *end = dim_expr(k, u->type.dims[rank - 1]);
+  at[rank - 1] = loop_for_lanes(k, "j", loop_int(k, 0), end, region.lanes);
+  Index from[MOST_AXES], to[MOST_AXES];
+  for (int i = 0; i < rank; i++) {
+    bool lanes = i == rank - 1;
+    from[i] = lanes ? index_lanes(at[i]) : index_scalar(at[i]);
+    LoopExpr *place = loop_add(k, at[i], start[i]);
+    to[i] = lanes ? index_lanes(place) : index_scalar(place);
+  }
+  region_store(&region, region_result_buffer(&region, 0), rank, to, region_value(&region, u, from));
+  loop_end(k);
+  if (inside) loop_end(k);
+  loop_end(k);
+}

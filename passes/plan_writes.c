@@ -27,6 +27,7 @@ bool plan_reads_in_place(const Op *op, int operand, int result) {
   const Type *type = &op->results[result]->type;
   if (!type_equal(&op->operands[operand]->type, type)) return false;
   if (operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_softmax) return true;
+  if (op->kind == OP_update) return operand == 0; /* keeps what it does not replace */
   if (op->kind != OP_fused) return false;
   const Value *argument = op->region->arguments[operand];
   for (const Op *inner = op->region->first; inner; inner = inner->next) {
@@ -130,11 +131,13 @@ static void find_readers(Arena *scratch, Writes *w) {
   }
 }
 
+/* An update in place stores nothing if it finds its own start wrong. */
 static bool can_be_made_in_place(const Writes *w, const Target *target, int number) {
   const Value *value = target->write->operands[0];
   if (!plan_is_whole(value) || !type_corner_is_dense(&value->type)) return false;
   const Value *made = value_storage((Value *)value);
-  if (made->place.kind != PLACE_NONE || made->op->mark <= w->checked) return false;
+  if (made->place.kind != PLACE_NONE || made->op->mark < w->checked) return false;
+  if (made->op->mark == w->checked && made->op->kind != OP_update) return false;
   if (target->last_step != made->op->mark) return target->last_step < made->op->mark;
   for (int i = 0; i < made->op->operand_count; i++)
     if (value_storage(made->op->operands[i])->mark == number + 1 &&
