@@ -1,17 +1,37 @@
 #!/bin/bash
-# Runs every command that the documentation shows: lines indented by four that begin with build/.
-# (./dev's own commands are what CI runs.) FILE.ir and the like stand for a reader's own.
+# Runs the commands that the documentation shows: of README.md and docs/, lines indented by four that
+# begin with build/ (./dev's own commands are what CI runs; FILE.ir and the like stand for a reader's
+# own); of examples that train, the README's commands one after the other, in a folder of their own,
+# but for those with a remark that says how many minutes they take.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 run=0 failed=0
-while IFS=: read -r file line command; do
-  case $command in *FILE*) continue ;; esac
+
+# try WHERE COMMAND FOLDER
+try() {
   run=$((run + 1))
-  if ! timeout 120 bash -c "$command" >build/docs.out 2>&1; then
+  if ! (cd "$3" && timeout 180 bash -c "$2") >build/docs.out 2>&1; then
     failed=$((failed + 1))
-    echo "$file:$line: fails: $command"
+    echo "$1: fails: $2"
     tail -5 build/docs.out
   fi
+}
+
+while IFS=: read -r file line command; do
+  case $command in *FILE*) continue ;; esac
+  try "$file:$line" "$command" .
 done < <(grep -nE '^    build/' README.md docs/*.md | sed -E 's/^([^:]+):([0-9]+): +/\1:\2:/')
+
+# Lines that end in a backslash go on; what a line sets, later ones see.
+export PATH="$PWD/build/release:$PATH"
+for readme in $(grep -lE '^    .* train ' examples/*/README.md); do
+  folder=build/docs/$(basename "$(dirname "$readme")")
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  ln -s ../../../examples "$folder/examples"
+  commands=$(sed -nE -e ':more' -e '/^    .*\\$/{N;s/\\\n *//;b more' -e '}' \
+    -e '/# [0-9]+ minutes?$/d' -e 's/^    ((dlc|examples|\.|DATA=).*)/\1/p' "$readme")
+  try "$readme" "set -e; $commands" "$folder"
+done
 echo "docs: $((run - failed)) passed, $failed failed"
 [ $run -gt 0 ] && [ $failed = 0 ]
