@@ -18,9 +18,9 @@ int64_t grain_for(int64_t elements_per_trip, bool dear) {
 }
 
 static bool has_dear(const Op *op) {
-  if (!op->region) return scalar_is_dear(op->kind);
+  if (!op->region) return operator_has(op->kind, TRAIT_DEAR);
   for (const Op *o = op->region->first; o; o = o->next)
-    if (scalar_is_dear(o->kind)) return true;
+    if (operator_has(o->kind, TRAIT_DEAR)) return true;
   return false;
 }
 

@@ -106,7 +106,5 @@ LoopExpr *region_beats(LoopKernel *k, LoopExpr *x, LoopExpr *y);
 /* One elementwise operation on computed operands (scalar.c). */
 LoopExpr *scalar_op(LoopKernel *k, const Op *op, LoopExpr *const *operands);
 LoopExpr *scalar_number(LoopKernel *k, Element element, Number number);
-/* Whether a step of this operation costs more than a load: exp, division, and so on. */
-bool scalar_is_dear(Operator kind);
 
 #endif

@@ -20,24 +20,6 @@ LoopExpr *scalar_number(LoopKernel *k, Element element, Number number) {
   return loop_literal(k, to, number.is_integer ? (double)number.integer : number.real);
 }
 
-bool scalar_is_dear(Operator kind) {
-  switch (kind) {
-  case OP_exp:
-  case OP_expm1:
-  case OP_log:
-  case OP_log1p:
-  case OP_sin:
-  case OP_cos:
-  case OP_tanh:
-  case OP_erf:
-  case OP_pow:
-  case OP_softmax:
-    return true;
-  default:
-    return false;
-  }
-}
-
 /* x^n for a small whole n, by squaring: the same products in the same order everywhere. */
 static LoopExpr *power_of(LoopKernel *k, LoopExpr *x, int n) {
   bool inverse = n < 0;

@@ -21,6 +21,7 @@ typedef enum {
   TRAIT_SYMBOL = 64,     /* has a @name */
   TRAIT_REGION = 128,    /* has a region */
   TRAIT_ORDERED = 256,   /* not pure: keeps its place among the others */
+  TRAIT_DEAR = 512,      /* a polynomial, or more, for each element */
 } Trait;
 
 typedef struct {

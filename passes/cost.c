@@ -16,16 +16,6 @@ double operator_cost(Operator kind) {
   case OP_rsqrt:
   case OP_rem:
     return 6;
-  case OP_exp:
-  case OP_expm1:
-  case OP_log:
-  case OP_log1p:
-  case OP_sin:
-  case OP_cos:
-  case OP_tanh:
-  case OP_erf:
-  case OP_pow:
-    return 20;
   case OP_softmax:
     return 25;
   case OP_random: /* ten rounds of two wide products */
@@ -35,6 +25,7 @@ double operator_cost(Operator kind) {
   case OP_argmax:
     return 30;
   default:
+    if (operator_has(kind, TRAIT_DEAR)) return 20;
     return operator_has(kind, TRAIT_PRODUCT) ? 0 : 1;
   }
 }

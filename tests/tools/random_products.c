@@ -1,0 +1,152 @@
+#include "tests/tools/random_generator.h"
+
+static Element other_side(Generator *g, Element element) {
+  return element == ELEMENT_i8 || element == ELEMENT_u8 ? (chance(g, 50) ? ELEMENT_i8 : ELEMENT_u8)
+                                                        : element;
+}
+
+static Value *pick_factor(Generator *g, int least, int most) {
+  Value *x = pick(g, chance(g, 85) ? FLOAT : ANY, least, most, false);
+  if (x->type.element == ELEMENT_bool) x = keep(g, cast(g, x, ELEMENT_u8), 1, true);
+  return x;
+}
+
+void make_dot(Generator *g) {
+  Value *x = pick_factor(g, 1, 4);
+  int rank = x->type.rank, batch = rank > 2 ? below(g, 2) : 0;
+  int contracted = below(g, rank - batch > 2 ? 3 : rank - batch + 1), rest = below(g, 3);
+  int64_t x_batch[] = {0}, y_batch[] = {0}, x_axes[2], y_axes[2];
+  Type type = {.element = other_side(g, x->type.element)};
+  if (batch) type.dims[type.rank++] = x->type.dims[0];
+  for (int a = 0; a < contracted; a++) {
+    x_axes[a] = rank - 1 - a;
+    y_axes[a] = type.rank;
+    type.dims[type.rank++] = x->type.dims[x_axes[a]];
+  }
+  for (int a = 0; a < rest; a++) type.dims[type.rank++] = size(g);
+  Value *y = fresh(g, &type);
+  Attribute attributes[] = {
+      {ATTRIBUTE_contract, attribute_two_lists(g->module, x_axes, y_axes, contracted)},
+      {ATTRIBUTE_batch, attribute_two_lists(g->module, x_batch, y_batch, batch)}};
+  calm(g, op(g, OP_dot, (Value *[]){x, y}, 2, attributes, 2), fact(g, x).bound * 25, false);
+}
+
+/* A value [N, C, n...] (or [N, n..., C]) whose C divides by the groups, small and with sizes. */
+static Value *image(Generator *g, int spatial, int64_t channels, bool last) {
+  Type type = {.element = chance(g, 90) ? float_element(g) : ELEMENT_i32, .rank = spatial + 2};
+  for (int a = 0; a < type.rank; a++) type.dims[a] = size(g);
+  for (int a = 0; a < spatial; a++)
+    type.dims[(last ? 1 : 2) + a] = dim_constant(g->module->dims, 2 + below(g, 5));
+  type.dims[last ? type.rank - 1 : 1] = dim_constant(g->module->dims, channels);
+  for (size_t i = 0; i < g->values.count && i < 20; i++) {
+    Value *value = g->values.items[g->values.count - 1 - i];
+    if (value->type.rank == type.rank && fits(value, ARITHMETIC) && is_handy(value) &&
+        dim_is(value->type.dims[last ? type.rank - 1 : 1], channels) && chance(g, 50))
+      return value;
+  }
+  return fresh(g, &type);
+}
+
+void make_conv(Generator *g, Operator kind) {
+  int spatial = 1 + below(g, 2), rank = spatial + 2;
+  int64_t groups = chance(g, 30) ? 2 : 1, each = 1 + below(g, 3), out = groups * (1 + below(g, 3));
+  bool nhwc = kind == OP_conv_panel || (kind == OP_conv && chance(g, 30));
+  Value *x = image(g, spatial, groups * each, nhwc);
+  Attribute attributes[7];
+  int used = window_attributes(g, &x->type.dims[nhwc ? 1 : 2], spatial, attributes) - 1;
+  DimList kernel = attributes[used].value.dims; /* conv's is the shape of w */
+  attributes[used++] = (Attribute){ATTRIBUTE_groups, integer(g, groups)};
+  if (kind == OP_conv) {
+    attributes[used++] = (Attribute){ATTRIBUTE_layout, attribute_word(nhwc ? "nhwc" : "nchw")};
+  }
+  DimTable *t = g->module->dims;
+  Type type = {.element = x->type.element, .rank = rank};
+  for (int a = 0; a < spatial; a++) type.dims[(nhwc ? 0 : 2) + a] = kernel.items[a];
+  type.dims[nhwc ? spatial : 1] = dim_constant(t, each);
+  type.dims[nhwc ? spatial + 1 : 0] = dim_constant(t, out);
+  if (kind == OP_conv_panel) {
+    int64_t block = 1 + below(g, 3), panels = (out / groups + block - 1) / block;
+    for (int a = rank - 2; a > 0; a--) type.dims[a] = type.dims[a - 1];
+    type.rank = rank + 1;
+    type.dims[0] = dim_constant(t, groups * panels);
+    type.dims[rank - 1] = dim_constant(t, each);
+    type.dims[rank] = dim_constant(t, block);
+    attributes[used++] = (Attribute){ATTRIBUTE_size, integer(g, out)};
+  }
+  Value *w = fresh(g, &type);
+  calm(g, op(g, kind, (Value *[]){x, w}, 2, attributes, used), fact(g, x).bound * 27, false);
+}
+
+void make_conv_transpose(Generator *g) {
+  int spatial = 1 + below(g, 2);
+  int64_t groups = chance(g, 30) ? 2 : 1;
+  Value *x = image(g, spatial, groups * (1 + below(g, 3)), false);
+  Type type = {.element = x->type.element, .rank = spatial + 2};
+  type.dims[0] = x->type.dims[1];
+  type.dims[1] = dim_constant(g->module->dims, 1 + below(g, 3));
+  for (int a = 0; a < spatial; a++)
+    type.dims[2 + a] = dim_constant(g->module->dims, 1 + below(g, 3));
+  Attribute attributes[] = {{ATTRIBUTE_stride, few(g, spatial, 1, 2)},
+                            {ATTRIBUTE_dilation, few(g, spatial, 1, 2)},
+                            {ATTRIBUTE_output_pad, few(g, spatial, 0, 1)},
+                            {ATTRIBUTE_groups, integer(g, groups)}};
+  Value *w = fresh(g, &type);
+  calm(g, op(g, OP_conv_transpose, (Value *[]){x, w}, 2, attributes, 4), fact(g, x).bound * 27,
+       false);
+}
+
+void make_conv_weight(Generator *g) {
+  int spatial = 1 + below(g, 2);
+  int64_t groups = chance(g, 30) ? 2 : 1;
+  Value *x = image(g, spatial, groups * (1 + below(g, 3)), false);
+  Attribute attributes[6];
+  int used = window_attributes(g, &x->type.dims[2], spatial, attributes);
+  attributes[used++] = (Attribute){ATTRIBUTE_groups, integer(g, groups)};
+  /* the gradient has the shape of what conv with this kernel gives */
+  Type type = {.element = x->type.element, .rank = spatial + 2};
+  DimTable *t = g->module->dims;
+  type.dims[0] = dim_constant(t, groups * 2);
+  type.dims[1] = dim_floor(t, x->type.dims[1], groups);
+  for (int a = 0; a < spatial; a++) type.dims[2 + a] = attributes[3].value.dims.items[a];
+  Attribute conv[] = {attributes[0], attributes[1], attributes[2], attributes[4]};
+  Value *y = op(g, OP_conv, (Value *[]){x, fresh(g, &type)}, 2, conv, 4);
+  calm(g, y, fact(g, x).bound * 27, false);
+  Value *dy = fresh(g, &y->type);
+  calm(g, op(g, OP_conv_weight, (Value *[]){x, dy}, 2, attributes, used), fact(g, x).bound * 100,
+       false);
+}
+
+void make_dot_panel(Generator *g) {
+  Value *x = pick_factor(g, 1, 4);
+  DimTable *t = g->module->dims;
+  int64_t columns = 1 + below(g, 9), block = 1 + below(g, 4);
+  Type type = {.element = other_side(g, x->type.element), .rank = 3};
+  type.dims[0] = dim_constant(t, (columns + block - 1) / block);
+  type.dims[1] = x->type.dims[x->type.rank - 1];
+  type.dims[2] = dim_constant(t, block);
+  Value *w = fresh(g, &type);
+  calm(g,
+       op(g, OP_dot_panel, (Value *[]){x, w}, 2, &(Attribute){ATTRIBUTE_size, integer(g, columns)},
+          1),
+       fact(g, x).bound * 8, false);
+}
+
+void make_attention(Generator *g) {
+  Value *q = pick(g, FLOAT, 2, 4, false), *operands[4] = {q};
+  Type k = q->type, v, mask;
+  int rank = k.rank;
+  k.dims[rank - 2] = size(g);
+  v = mask = k;
+  v.dims[rank - 1] = size(g);
+  operands[1] = fresh(g, &k);
+  operands[2] = fresh(g, &v);
+  mask.element = ELEMENT_bool;
+  mask.rank = 2;
+  mask.dims[0] = q->type.dims[rank - 2];
+  mask.dims[1] = k.dims[rank - 2];
+  bool masked = chance(g, 40);
+  if (masked) operands[3] = fresh(g, &mask);
+  Attribute attributes[] = {{ATTRIBUTE_causal, attribute_flag(chance(g, 40))},
+                            {ATTRIBUTE_scale, attribute_number(number_real(below(g, 2) * 0.5))}};
+  keep(g, op(g, OP_attention, operands, masked ? 4 : 3, attributes, 2), 8, false);
+}
