@@ -326,7 +326,9 @@ static void print_entry(Writer *w, const ProgramEntry *entry) {
                 (long long)dims[i]->min, (long long)dims[i]->max);
   if (count) text_string(&about, "; nothing was written");
   if (entry->faults.count)
-    text_string(&about, ". BAD_INDEX: an index is out of its range; results are to be thrown away");
+    text_format(&about,
+                ". BAD_INDEX: an index is out of its range; results are to be thrown away%s",
+                f->kind == FUNCTION_TRAIN ? ", nothing was learnt" : "");
   text_char(&about, '.');
   comment(w, text_get(&about));
   VEC(const char *) items = {0};

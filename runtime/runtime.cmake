@@ -3,12 +3,36 @@
 file(GLOB runtime_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/*.c)
 
 add_library(dlrt STATIC ${runtime_sources})
+
+# zlib's inflate out of its archive, as one object: what is called has the names of zlib.h's Z_PREFIX,
+# the rest is local, so that a host program may have a zlib of its own.
+find_library(ZLIB_ARCHIVE libz.a REQUIRED)
+set(zlib_folder ${CMAKE_BINARY_DIR}/zlib)
+set(zlib_members inflate.o inffast.o inftrees.o zutil.o adler32.o)
+foreach(name inflate inflateInit2_ inflateReset inflateEnd crc32)
+  list(APPEND zlib_names --redefine-sym ${name}=z_${name})
+  list(APPEND zlib_kept --keep-global-symbol z_${name})
+endforeach()
+file(MAKE_DIRECTORY ${zlib_folder})
+add_custom_command(
+  OUTPUT ${zlib_folder}/zlib_inflate.o
+  COMMAND ${CMAKE_AR} x ${ZLIB_ARCHIVE} ${zlib_members}
+  COMMAND ${CMAKE_LINKER} -r -o whole.o ${zlib_members}
+  COMMAND ${CMAKE_OBJCOPY} ${zlib_names} --remove-section .eh_frame whole.o named.o
+  COMMAND ${CMAKE_OBJCOPY} ${zlib_kept} named.o zlib_inflate.o
+  DEPENDS ${ZLIB_ARCHIVE}
+  WORKING_DIRECTORY ${zlib_folder}
+  VERBATIM)
+set_source_files_properties(${zlib_folder}/zlib_inflate.o PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+target_sources(dlrt PRIVATE ${zlib_folder}/zlib_inflate.o)
+set_property(SOURCE runtime/inflate.c PROPERTY COMPILE_DEFINITIONS Z_PREFIX)
+
 set_target_properties(dlrt PROPERTIES C_STANDARD 11 POSITION_INDEPENDENT_CODE ON)
 target_include_directories(dlrt PUBLIC ${CMAKE_SOURCE_DIR})
 target_compile_options(dlrt PRIVATE -ffunction-sections -fdata-sections -fvisibility=hidden
                        "$<$<CONFIG:RelWithDebInfo,Release>:-Os;-g0;-fno-asynchronous-unwind-tables>")
 # Every number of a data set passes through these.
-set_source_files_properties(runtime/inflate.c runtime/crc32.c runtime/element.c runtime/run.c
+set_source_files_properties(runtime/crc32.c runtime/element.c runtime/run.c
                             PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:RelWithDebInfo,Release>:-O2>")
 target_link_libraries(dlrt PUBLIC m Threads::Threads)
 

@@ -7,8 +7,12 @@ What differs is the largest difference of a run's losses from those computed in 
 seeds the median counts, since deep networks are chaotic: where one seed's rounding moves a unit across
 its corner, another's does not. The bound is three times what PyTorch's own float32 differs by, from
 the same parameters and data (curves/NET.txt). The first three losses are held to the same on their own,
-before chaos can hide anything, but for four units in the last place of the loss. --quick: LeNet and the MLP, with sgd and adam; further
-seeds only if the first is beyond the bound. --threads 1,2: the losses must be the same bits.
+but for four units in the last place of the loss, before chaos can hide anything. There the best of
+the seeds counts: what is wrong in a gradient or an optimizer is wrong for each of them, while two or
+three of five may cross a corner as early as that (in resnet20 with rmsprop PyTorch's own float32
+does: its first three losses differ by 2e-5 with one seed, by 4e-8 with another).
+--quick: LeNet and the MLP, with sgd and adam; further seeds only if the first is beyond the bound.
+--threads 1,2: the losses must be the same bits.
 Needs a build (default build/release), and cc.
 """
 import argparse
@@ -80,7 +84,7 @@ class Bound:
     def holds(self, errors):
         """`errors`: of each seed, the difference of each loss."""
         return (statistics.median(max(e) for e in errors) <= self.all
-                and statistics.median(max(e[:FIRST]) for e in errors) <= self.first)
+                and min(max(e[:FIRST]) for e in errors) <= self.first)
 
 
 def differences(losses, double):
@@ -108,7 +112,7 @@ def run(net, optimizers, build, folder, threads, quick):
         each, double = [max(e) for e in errors[o]], wanted[o, 1][0]
         text = "%-8s loss %.3f .. %.3f  differs by %.1e, at most %.1e; the first %d by %.1e, at most %.1e  (seeds %s)" % (
             o, double[0], double[-2], statistics.median(each), bounds[o].all, FIRST,
-            statistics.median(max(e[:FIRST]) for e in errors[o]), bounds[o].first, " ".join("%.1e" % d for d in each))
+            min(max(e[:FIRST]) for e in errors[o]), bounds[o].first, " ".join("%.1e" % d for d in each))
         yield o, text, bounds[o].holds(errors[o])
 
 
