@@ -8,17 +8,24 @@
 
 #include <string.h>
 
-enum { ABI = 6 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 7 }; /* DLRT_ABI of the layout that is written here */
+
+/* Of an entry, what is the same for all CPU levels. */
+typedef struct {
+  LLVMValueRef arguments, inputs, outputs, shapes, checks, failing, faults;
+} Common;
 
 typedef struct {
   Emission *e;
-  const NativeProgram *program;
+  const NativeProgram *program; /* of the level that is written */
   const DescriptorOptions *options;
   Arena *arena;
   LoopKernel *scope; /* holds the expressions of dims */
   int functions;
   VEC(const Dim *) trip_dims;
   VEC(LLVMValueRef) trip_functions;
+  LLVMValueRef dims, tensors; /* tables, the same for all levels, as */
+  Common *common;             /* by entry */
 } Writer;
 
 /* ---- what the header also knows ---- */
@@ -180,16 +187,16 @@ static const char *place_of(Writer *w, const Location *at) {
                       at->column);
 }
 
-static LLVMValueRef dims_table(Writer *w, int *count) {
+static LLVMValueRef dims_table(Writer *w) {
   DimTable *table = w->program->module->dims;
-  *count = dim_symbol_count(table);
-  LLVMValueRef *rows = list_new(w, (size_t)*count);
-  for (int i = 0; i < *count; i++) {
+  int count = dim_symbol_count(table);
+  LLVMValueRef *rows = list_new(w, (size_t)count);
+  for (int i = 0; i < count; i++) {
     const Symbol *symbol = dim_symbol_at(table, i);
     rows[i] = STRUCTURE(w, string(w, symbol->name), number(w, symbol->min), number(w, symbol->max),
                         string(w, w->options->source));
   }
-  return array(w, rows, (size_t)*count, "dims");
+  return array(w, rows, (size_t)count, "dims");
 }
 
 /* The shape with every dim at its bound. */
@@ -321,21 +328,28 @@ static LLVMValueRef faults_table(Writer *w, const ProgramEntry *entry) {
   return array(w, rows, entry->faults.count, "faults");
 }
 
-static LLVMValueRef entry_row(Writer *w, const ProgramEntry *entry) {
+static LLVMValueRef entry_row(Writer *w, const ProgramEntry *entry, Common *c) {
   const Function *f = entry->function;
   int most = dim_symbol_count(w->program->module->dims) + (int)f->dims.count;
   const Symbol **dims = ARENA_ARRAY(w->arena, (size_t)most + 1, const Symbol *);
   int count = entry_dims(w->program, entry, dims);
-  LLVMValueRef *numbers = list_new(w, (size_t)count);
-  for (int i = 0; i < count; i++) numbers[i] = number(w, dims[i]->number);
+  if (!c->shapes) {
+    LLVMValueRef *numbers = list_new(w, (size_t)count);
+    for (int i = 0; i < count; i++) numbers[i] = number(w, dims[i]->number);
+    *c = (Common){.arguments = array(w, numbers, (size_t)count, "arguments"),
+                  .inputs = inputs_table(w, f),
+                  .outputs = outputs_table(w, f),
+                  .shapes = shapes_function(w, f),
+                  .checks = checks_table(w, f),
+                  .failing = f->checks.count ? failing_function(w, f) : none(w),
+                  .faults = faults_table(w, entry)};
+  }
   return STRUCTURE(
       w, string(w, f->name), number(w, f->kind), string(w, entry->place), number(w, count),
-      array(w, numbers, (size_t)count, "arguments"), number(w, f->body->argument_count),
-      inputs_table(w, f), number(w, (int64_t)f->results.count), outputs_table(w, f),
-      number(w, (int64_t)entry->steps.count), steps_table(w, entry), shapes_function(w, f),
-      number(w, (int64_t)f->checks.count), checks_table(w, f),
-      f->checks.count ? failing_function(w, f) : none(w), number(w, (int64_t)entry->faults.count),
-      faults_table(w, entry), number(w, at_least(w, entry->flop)),
+      c->arguments, number(w, f->body->argument_count), c->inputs,
+      number(w, (int64_t)f->results.count), c->outputs, number(w, (int64_t)entry->steps.count),
+      steps_table(w, entry), c->shapes, number(w, (int64_t)f->checks.count), c->checks, c->failing,
+      number(w, (int64_t)entry->faults.count), c->faults, number(w, at_least(w, entry->flop)),
       number(w, (int64_t)entry->loops.count), loops_table(w, entry));
 }
 
@@ -372,27 +386,26 @@ static LLVMValueRef train_command(Writer *w) {
   return none(w);
 }
 
-static LLVMValueRef model(Writer *w) {
+/* The model of a level; `lower` is the next one's, `symbol` its own name. */
+static LLVMValueRef model(Writer *w, LLVMValueRef lower, const char *symbol) {
   const NativeProgram *p = w->program;
   const DescriptorOptions *o = w->options;
   LLVMValueRef *entries = list_new(w, p->entries.count);
-  for (size_t i = 0; i < p->entries.count; i++) entries[i] = entry_row(w, &p->entries.items[i]);
-  int dim_count;
-  LLVMValueRef dims = dims_table(w, &dim_count);
+  for (size_t i = 0; i < p->entries.count; i++)
+    entries[i] = entry_row(w, &p->entries.items[i], &w->common[i]);
   LLVMValueRef row = STRUCTURE(
-      w, number(w, ABI), string(w, p->name), string(w, o->source), string(w, o->source_hash),
-      string(w, DLC_VERSION), string(w, w->e->target.name), number(w, w->e->target.level),
-      number(w, dim_count), dims, number(w, (int64_t)p->tensors.count), tensors_table(w),
-      number(w, p->parameter_bytes), number(w, p->arena_bytes), number(w, p->scratch_bytes),
-      number(w, p->most_operands), number(w, p->cursors), number(w, p->nesting),
-      number(w, p->constants_bytes), constants_pointer(w), string(w, o->constants_hash),
-      number(w, o->thread_limit), number(w, (int64_t)p->entries.count),
-      array(w, entries, p->entries.count, "entries"),
+      w, number(w, ABI), lower, string(w, p->name), string(w, o->source), string(w, o->source_hash),
+      string(w, DLC_VERSION), string(w, p->target.name), number(w, p->target.level),
+      number(w, dim_symbol_count(p->module->dims)), w->dims, number(w, (int64_t)p->tensors.count),
+      w->tensors, number(w, p->parameter_bytes), number(w, p->arena_bytes),
+      number(w, p->scratch_bytes), number(w, p->most_operands), number(w, p->cursors),
+      number(w, p->nesting), number(w, p->constants_bytes), constants_pointer(w),
+      string(w, o->constants_hash), number(w, o->thread_limit),
+      number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
       string(w, o->classes), number(w, p->draws), number(w, (int64_t)p->module->schedule.count),
       schedule_table(w), train_command(w));
-  LLVMValueRef global =
-      LLVMAddGlobal(w->e->module, LLVMTypeOf(row), arena_format(w->arena, "%s_model", p->name));
+  LLVMValueRef global = LLVMAddGlobal(w->e->module, LLVMTypeOf(row), symbol);
   LLVMSetInitializer(global, row);
   LLVMSetGlobalConstant(global, true);
   if (!w->e->options.public_kernels) LLVMSetVisibility(global, LLVMHiddenVisibility);
@@ -400,10 +413,26 @@ static LLVMValueRef model(Writer *w) {
   return global;
 }
 
-void emit_descriptor(Emission *e, const NativeProgram *program, DescriptorOptions options) {
+void emit_programs(Emission *e, NativePrograms programs, DescriptorOptions options) {
+  for (size_t i = 0; i < programs.count; i++) {
+    const NativeProgram *program = programs.items[i];
+    emission_target(e, &program->target);
+    for (size_t k = 0; k < program->kernels.count; k++) emit_kernel(e, program->kernels.items[k]);
+  }
+  /* From here on the lowest level's code: whatever runs can run it. */
+  const NativeProgram *program = programs.items[0];
   Writer w = {.e = e, .program = program, .options = &options, .arena = e->arena};
   w.scope = loop_kernel(e->arena, "dims", (LoopPlace){0});
-  LLVMValueRef table = model(&w);
+  w.common = ARENA_ARRAY(e->arena, program->entries.count + 1, Common);
+  w.dims = dims_table(&w);
+  w.tensors = tensors_table(&w);
+  LLVMValueRef table = none(&w);
+  for (size_t i = programs.count; i-- > 0;) {
+    w.program = programs.items[i];
+    table = model(
+        &w, table,
+        arena_format(e->arena, "%s_model%s", program->name, i ? w.program->target.suffix : ""));
+  }
   if (options.wrappers) emit_wrappers(e, program, options, table);
   if (options.main) emit_main(e, table);
 }

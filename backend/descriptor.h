@@ -1,11 +1,11 @@
-/* descriptor.h - the constant dlrt_model of a program, and the C functions around it.
+/* descriptor.h - the kernels of a program, its constant dlrt_model, and the C functions around it.
  *
- *   emit_kernel(e, ..) for each kernel of the program, then
- *   emit_descriptor(e, program, (DescriptorOptions){.source = "lenet.dl", .wrappers = true});
+ *   emit_programs(e, programs, (DescriptorOptions){.source = "lenet.dl", .wrappers = true});
  *
- * Symbols: NAME_model, the table; NAME_constants is wanted from outside (elf.h writes it, the JIT
- * is given it) if there are constants and they do not lie beside. With `wrappers` the functions
- * that header.h declares: NAME_open .. and one for each entry; with `main` the program's main.
+ * Symbols: NAME_model, the table of the highest CPU level, and NAME_model_v3 .. of further ones;
+ * NAME_constants is wanted from outside (elf.h writes it, the JIT is given it) if there are
+ * constants and they do not lie beside. With `wrappers` the functions that header.h declares:
+ * NAME_open .. and one for each entry; with `main` the program's main.
  */
 #ifndef BACKEND_DESCRIPTOR_H
 #define BACKEND_DESCRIPTOR_H
@@ -24,7 +24,7 @@ typedef struct {
   const char *inputs, *classes;
 } DescriptorOptions;
 
-void emit_descriptor(Emission *e, const NativeProgram *program, DescriptorOptions options);
+void emit_programs(Emission *e, NativePrograms programs, DescriptorOptions options);
 
 /* What the descriptor and the header agree on. */
 
@@ -42,7 +42,7 @@ bool entry_is_called(const ProgramEntry *entry);
 bool wrapper_is_made(const NativeProgram *program, DescriptorOptions options, const char *name);
 /* The symbols that matter: of a library those that its header declares, all others are made local;
  * of an executable the kernels', which debuggers and profilers show. */
-const char *const *program_symbols(Arena *arena, const NativeProgram *program,
-                                   DescriptorOptions options, size_t *count);
+const char *const *program_symbols(Arena *arena, NativePrograms programs, DescriptorOptions options,
+                                   size_t *count);
 
 #endif

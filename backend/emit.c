@@ -106,6 +106,11 @@ Emission *emission_new(Arena *arena, const Target *target, EmitOptions options) 
   return e;
 }
 
+void emission_target(Emission *e, const Target *target) {
+  e->target = *target;
+  e->cuts.count = 0; /* vectors are cut by the target's width */
+}
+
 void emission_free(Emission *e) {
   if (!e) return;
   if (e->debug) LLVMDisposeDIBuilder(e->debug);

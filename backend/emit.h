@@ -31,6 +31,8 @@ typedef struct {
 Emission *emission_new(Arena *arena, const Target *target, EmitOptions options);
 void emission_free(Emission *e);
 
+/* What follows is code for this target, of the same architecture: one object holds several. */
+void emission_target(Emission *e, const Target *target);
 void emit_kernel(Emission *e, const LoopKernel *kernel);
 /* Each may be asked for once or more, in any order, after the last kernel. */
 EmitBytes emission_llvm(Emission *e);     /* as emitted */

@@ -4,7 +4,7 @@
 
 #include "backend/descriptor.h"
 
-/* Writes it; the functions are those that emit_descriptor makes with `options`. */
+/* Writes it; the functions are those that emit_programs makes with `options`. */
 void header_print(Text *text, const NativeProgram *program, DescriptorOptions options);
 
 /* Bytes of a context: `fixed` + threads * `each`, by the formula of runtime/model.h. */

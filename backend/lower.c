@@ -229,8 +229,11 @@ static int kernel_number(const Lowerer *lw) {
 }
 
 static const char *kernel_name(Lowerer *lw, const Op *op) {
-  if (op->symbol && op->kind == OP_fused) return op->symbol;
-  return arena_format(lw->arena, "k%d_%s", kernel_number(lw), operator_infos[op->kind].name);
+  const char *suffix = lw->target->suffix;
+  if (op->symbol && op->kind == OP_fused)
+    return arena_format(lw->arena, "%s%s", op->symbol, suffix);
+  return arena_format(lw->arena, "k%d_%s%s", kernel_number(lw), operator_infos[op->kind].name,
+                      suffix);
 }
 
 static bool name_is_taken(const Lowerer *lw, const char *name) {
@@ -551,7 +554,7 @@ static void lower_function(Lowerer *lw, const Function *function) {
 
 NativeProgram *lower(Arena *arena, const Module *module, const Target *target, const char *name) {
   NativeProgram *program = ARENA_NEW(arena, NativeProgram);
-  *program = (NativeProgram){.arena = arena, .module = module, .name = name};
+  *program = (NativeProgram){.arena = arena, .module = module, .target = *target, .name = name};
   Lowerer lw = {.interner = interner_new(arena),
                 .arena = arena,
                 .program = program,
@@ -564,4 +567,16 @@ NativeProgram *lower(Arena *arena, const Module *module, const Target *target, c
     lower_function(&lw, module->functions.items[i]);
   program->most_operands += program->cursors;
   return program;
+}
+
+NativePrograms lower_all(Arena *arena, const Module *module, const Target *targets, size_t count,
+                         const char *name) {
+  NativePrograms programs = {ARENA_ARRAY(arena, count, NativeProgram *), count};
+  int64_t scratch = 0;
+  for (size_t i = 0; i < count; i++) {
+    NativeProgram *program = programs.items[i] = lower(arena, module, &targets[i], name);
+    if (program->scratch_bytes > scratch) scratch = program->scratch_bytes;
+  }
+  for (size_t i = 0; i < count; i++) programs.items[i]->scratch_bytes = scratch;
+  return programs;
 }

@@ -14,5 +14,8 @@
 
 /* A module that `plan` has run on. `name`: the program's, for symbols. */
 NativeProgram *lower(Arena *arena, const Module *module, const Target *target, const char *name);
+/* The same for each of the targets (target_find_all), whose contexts have one size. */
+NativePrograms lower_all(Arena *arena, const Module *module, const Target *targets, size_t count,
+                         const char *name);
 
 #endif

@@ -7,6 +7,7 @@
 #define BACKEND_PROGRAM_H
 
 #include "backend/loop.h"
+#include "backend/target.h"
 #include "ir/graph.h"
 
 /* As dlrt_base of runtime/model.h, in the same order. */
@@ -55,7 +56,7 @@ typedef struct {
 typedef struct {
   size_t first, count; /* steps, with those of loops in it */
   const Dim *trips;
-  int64_t test;          /* before this step `condition` is looked at, and false ends; -1: none */
+  int64_t test; /* before this step `condition` is looked at, and false ends; -1: none */
   ProgramOperand condition;
   int first_cursor; /* its number */
   VEC(ProgramCursor) cursors;
@@ -86,6 +87,7 @@ typedef struct {
 typedef struct {
   Arena *arena;
   const Module *module;
+  Target target;             /* of the kernels */
   const char *name;          /* first part of every symbol */
   VEC(LoopKernel *) kernels; /* each once, names unique */
   VEC(ProgramEntry) entries;
@@ -96,5 +98,12 @@ typedef struct {
   int cursors, nesting; /* most at a time; most loops in each other */
   bool draws; /* random numbers: kernels read the seed and the call's number after the dims */
 } NativeProgram;
+
+/* One graph's code for several CPUs, the highest level first: apart from kernels, and how steps are
+ * split, all are equal. */
+typedef struct {
+  NativeProgram **items;
+  size_t count;
+} NativePrograms;
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -185,6 +186,7 @@ static bool find_other(Target *target, Arena *arena, const char *triple, const c
       return false;
     }
     *target = (Target){.name = a->cpu,
+                       .suffix = "",
                        .triple = arena_string(arena, triple, strlen(triple)),
                        .cpu = a->cpu,
                        .features = a->features,
@@ -218,10 +220,48 @@ static bool find(Target *target, Arena *arena, const char *triple, const char *c
 
 bool target_find(Target *target, Arena *arena, const char *triple, const char *cpu,
                  Diagnostics *diagnostics) {
-  *target = (Target){0};
+  *target = (Target){.suffix = ""};
   if (!find(target, arena, triple, cpu, diagnostics)) return false;
   set_rates(target);
   return true;
+}
+
+static int by_level(const void *a, const void *b) {
+  return ((const Target *)b)->level - ((const Target *)a)->level;
+}
+
+bool target_find_all(Target *targets, Arena *arena, const char *triple, const char *const *cpus,
+                     size_t count, Diagnostics *diagnostics) {
+  for (size_t i = 0; i < count; i++)
+    if (!target_find(&targets[i], arena, triple, cpus[i], diagnostics)) return false;
+  if (count == 1) return true;
+  qsort(targets, count, sizeof *targets, by_level);
+  for (size_t i = 0; i < count; i++) {
+    Target *t = &targets[i];
+    if (i > 0 && t->level == t[-1].level) {
+      Diagnostic *d =
+          t->level ? diag_report(diagnostics, E0601, SPAN_NONE,
+                                 "'%s' and '%s' are both of level x86-64-v%d", t[-1].name, t->name,
+                                 t->level)
+                   : diag_report(diagnostics, E0601, SPAN_NONE, "several CPUs for %s", t->triple);
+      diag_help(d, "of x86-64 one CPU a level, as in --cpu x86-64-v2,x86-64-v3,x86-64-v4");
+      return false;
+    }
+    t->suffix = arena_format(arena, "_v%d", t->level);
+  }
+  return true;
+}
+
+TargetShape target_shape(const Target *targets, size_t count) {
+  const Target *best = &targets[0];
+  /* tiles of 6 rows x 4 registers with 32 registers, 6 x 2 with 16; panels for several CPUs are as
+   * wide as the narrower ones have registers for */
+  int vectors = count == 1 && best->registers >= 32 ? 4 : 2;
+  TargetShape shape = {best->lanes, best->lanes * vectors, best->l2, best->flop_rate,
+                       best->memory_rate};
+  for (size_t i = 1; i < count; i++)
+    if (targets[i].l2 < shape.l2) shape.l2 = targets[i].l2;
+  return shape;
 }
 
 bool target_runs_here(const Target *target) {

@@ -4,6 +4,9 @@
  *   if (!target_find(&target, arena, NULL, "x86-64-v3", diagnostics)) return false;
  *   ... target.lanes, target.registers ...                 choose tiles by these
  *
+ * Several CPUs in one binary (target_find_all) have one graph: layouts and packed weights that suit
+ * all of them, and kernels for each.
+ *
  * One table lists the CPUs that `--cpu` takes; `native` asks the machine that runs dlc. Nothing
  * else in the compiler looks at the host.
  */
@@ -18,6 +21,7 @@
 
 typedef struct {
   const char *name;   /* as --cpu has it: "x86-64-v3"; of native: "native" */
+  const char *suffix; /* of its kernels' names, if code is made for several: "_v3"; else "" */
   const char *triple; /* LLVM's: "x86_64-linux-gnu" */
   const char *cpu;    /* LLVM's name and features */
   const char *features;
@@ -37,6 +41,18 @@ typedef struct {
  * a diagnostic (E0601, E0602) names the known ones. */
 bool target_find(Target *target, Arena *arena, const char *triple, const char *cpu,
                  Diagnostics *diagnostics);
+/* Of several CPUs of x86-64, the highest level first; no two of one level, which could not be told
+ * apart when the program starts. */
+bool target_find_all(Target *targets, Arena *arena, const char *triple, const char *const *cpus,
+                     size_t count, Diagnostics *diagnostics);
+/* What the graph may be shaped by, for the code of all to do well. */
+typedef struct {
+  int lanes;   /* a vector of the widest */
+  int columns; /* most of a panel of packed weights */
+  int64_t l2;
+  double flop_rate, memory_rate;
+} TargetShape;
+TargetShape target_shape(const Target *targets, size_t count);
 /* Can the machine that runs dlc run this? */
 bool target_runs_here(const Target *target);
 /* The known architectures, for `dlc help targets`: NULL at the end. */

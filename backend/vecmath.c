@@ -207,12 +207,13 @@ static const char *const names[LOOP_OPS] = {
     [LOOP_LOG1P] = "log1p", [LOOP_TANH] = "tanh",   [LOOP_ERF] = "erf",
     [LOOP_SIN] = "sin",     [LOOP_COS] = "cos",     [LOOP_POW] = "pow"};
 
-/* The function on its own, internal to the module: "dlc_tanh_16". */
+/* The function on its own, internal to the module: "dlc_tanh_16", or of several targets
+ * "dlc_tanh_16_v4". */
 static LLVMValueRef outlined(Emission *e, LoopOp op, const Vm *m, unsigned count,
                              LLVMTypeRef *type) {
   LLVMTypeRef parameters[] = {m->f, m->f};
   *type = LLVMFunctionType(m->f, parameters, count, false);
-  const char *name = arena_format(e->arena, "dlc_%s_%d", names[op], m->size);
+  const char *name = arena_format(e->arena, "dlc_%s_%d%s", names[op], m->size, e->target.suffix);
   LLVMValueRef function = LLVMGetNamedFunction(e->module, name);
   if (function) return function;
   LLVMValueRef outer = e->function, outer_end = e->entry_end;

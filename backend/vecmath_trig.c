@@ -42,7 +42,7 @@ static LLVMValueRef turn(Emission *e, LLVMBuilderRef b, LLVMValueRef table, LLVM
 
 /* for each of `count` lanes of x that is large and finite: r and n anew. */
 static LLVMValueRef reduce_function(Emission *e, LLVMTypeRef *type) {
-  static const char name[] = "dlc_reduce_angles";
+  const char *name = arena_format(e->arena, "dlc_reduce_angles%s", e->target.suffix);
   LLVMTypeRef parameters[] = {e->pointer, e->pointer, e->pointer, e->i64};
   *type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameters, 4, false);
   LLVMValueRef function = LLVMGetNamedFunction(e->module, name);

@@ -142,16 +142,20 @@ void emit_wrappers(Emission *e, const NativeProgram *p, DescriptorOptions option
     if (entry_is_called(&p->entries.items[i])) emit_entry(e, p, (int64_t)i);
 }
 
-const char *const *program_symbols(Arena *arena, const NativeProgram *p, DescriptorOptions options,
+const char *const *program_symbols(Arena *arena, NativePrograms programs, DescriptorOptions options,
                                    size_t *count) {
+  const NativeProgram *p = programs.items[0];
   size_t rows = sizeof wrappers / sizeof wrappers[0];
-  size_t most = rows + p->entries.count + p->kernels.count + 2;
+  size_t most = rows + p->entries.count + 2;
+  for (size_t i = 0; i < programs.count; i++) most += programs.items[i]->kernels.count;
   const char **names = ARENA_ARRAY(arena, most, const char *);
   *count = 0;
   if (options.main) {
     names[(*count)++] = "main";
     names[(*count)++] = arena_format(arena, "%s_model", p->name);
-    for (size_t i = 0; i < p->kernels.count; i++) names[(*count)++] = p->kernels.items[i]->name;
+    for (size_t n = 0; n < programs.count; n++)
+      for (size_t i = 0; i < programs.items[n]->kernels.count; i++)
+        names[(*count)++] = programs.items[n]->kernels.items[i]->name;
   }
   if (!options.wrappers) return names;
   for (size_t i = 0; i < rows; i++)

@@ -1,4 +1,4 @@
-/* wrappers.h - the functions that emit_descriptor adds to a module; `model` is the table. */
+/* wrappers.h - the functions that emit_programs adds to a module; `model` is the table. */
 #ifndef BACKEND_WRAPPERS_H
 #define BACKEND_WRAPPERS_H
 

@@ -120,10 +120,11 @@ static bool write_text(Build *b, Kind kind) {
     return output_write(b->session, to, bytes.bytes, bytes.length);
   }
   case KIND_loops:
-    for (size_t i = 0; i < b->native.program->kernels.count; i++) {
-      loop_print(&text, b->native.program->kernels.items[i]);
-      text_char(&text, '\n');
-    }
+    for (size_t n = 0; n < b->native.programs.count; n++)
+      for (size_t i = 0; i < b->native.programs.items[n]->kernels.count; i++) {
+        loop_print(&text, b->native.programs.items[n]->kernels.items[i]);
+        text_char(&text, '\n');
+      }
     break;
   case KIND_header: {
     NativeOptions library = {.wrappers = true};
@@ -214,7 +215,7 @@ static bool write_code(Build *b, Kind kind, const char *folder) {
   if (!write_constants(b, folder, output, &objects[1])) return false;
   size_t symbol_count = 0;
   const char *const *symbols = program_symbols(
-      arena, b->native.program, native_descriptor(&b->native, options), &symbol_count);
+      arena, b->native.programs, native_descriptor(&b->native, options), &symbol_count);
   LinkRequest request = {.form = forms[kind],
                          .output = output,
                          .objects = objects,

@@ -63,20 +63,19 @@ static bool read_dims(Session *session, PassOptions *changed, OptionId id, bool 
   return true;
 }
 
-enum { LARGEST_FOLD = 1 << 20, WIDEST_PANEL = 4 };
+enum { LARGEST_FOLD = 1 << 20 };
 
-static bool read_pass_options(Session *session, PassOptions *changed, const Target *target) {
+static bool read_pass_options(Session *session, PassOptions *changed, TargetShape shape) {
   *changed = PASS_OPTIONS_DEFAULT;
   const char *level = option_text(session->options, OPTION_level, "2");
   int64_t number;
   if (!option_integer(session->diagnostics, "-O", level, 0, 2, &number)) return false;
   changed->level = (int)number;
-  changed->vector_lanes = target->lanes;
-  changed->flop_rate = target->flop_rate;
-  changed->memory_rate = target->memory_rate;
-  changed->cache_bytes = target->l2;
-  /* tiles of 6 rows x 4 registers with 32 registers, 6 x 2 with 16 */
-  changed->panel_columns = target->lanes * (target->registers >= 32 ? WIDEST_PANEL : 2);
+  changed->vector_lanes = shape.lanes;
+  changed->flop_rate = shape.flop_rate;
+  changed->memory_rate = shape.memory_rate;
+  changed->cache_bytes = shape.l2;
+  changed->panel_columns = shape.columns;
   if (option_given(session->options, OPTION_threads)) {
     const char *threads = option_text(session->options, OPTION_threads, "");
     if (!option_integer(session->diagnostics, "--threads", threads, 1, 1024, &number)) return false;
@@ -138,18 +137,41 @@ static Module *load_dl(Compilation *c) {
   return module;
 }
 
+/* Those that make programs, or show or run the passes on the way there, take several CPUs. */
+static bool takes_several(CommandName command) {
+  return command == COMMAND_build || command == COMMAND_dump || command == COMMAND_opt;
+}
+
 static bool read_target(Compilation *c, const char *otherwise) {
-  const Options *options = c->session->options;
+  Session *session = c->session;
+  const Options *options = session->options;
   const char *triple = option_text(options, OPTION_target, NULL);
-  const char *cpu = option_text(options, OPTION_cpu, triple ? NULL : otherwise);
-  return target_find(&c->target, c->session->arena, triple, cpu, c->session->diagnostics);
+  const char *alone = triple ? NULL : otherwise;
+  const char *const *cpus = &alone;
+  c->target_count = 1;
+  if (option_given(options, OPTION_cpu)) {
+    cpus = options->values[OPTION_cpu].items;
+    c->target_count = options->values[OPTION_cpu].count;
+  }
+  if (c->target_count > 1 && !takes_several(options->command)) {
+    Diagnostic *d = diag_usage(session->diagnostics, "--cpu names %zu CPUs", c->target_count);
+    diag_help(d, "'build', 'dump' and 'opt' alone take several");
+    return false;
+  }
+  c->targets = ARENA_ARRAY(session->arena, c->target_count, Target);
+  if (!target_find_all(c->targets, session->arena, triple, cpus, c->target_count,
+                       session->diagnostics))
+    return false;
+  c->target = c->targets[0];
+  return true;
 }
 
 static bool open_file(Session *session, Compilation *c, bool is_text, const char *cpu, int *code) {
   *c = (Compilation){.session = session};
   *code = EXIT_USAGE;
   c->path = session_file(session);
-  if (!c->path || !read_target(c, cpu) || !read_pass_options(session, &c->passes, &c->target))
+  if (!c->path || !read_target(c, cpu) ||
+      !read_pass_options(session, &c->passes, target_shape(c->targets, c->target_count)))
     return false;
   c->name = base_name(session->arena, c->path);
   c->is_text_ir = is_text || ends_with(c->path, ".ir");

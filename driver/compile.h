@@ -15,7 +15,9 @@ typedef struct {
   Module *module;
   WeightsNotes notes;
   Elaboration extra; /* of a .dl file */
-  Target target;
+  Target target;     /* the CPU, or of several the highest */
+  Target *targets;   /* of --cpu, the highest first */
+  size_t target_count;
   PassOptions passes;
   double parse_ms, elaborate_ms;
 } Compilation;

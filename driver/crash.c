@@ -66,7 +66,8 @@ static bool write_graph(void) {
   Text text = text_new(session->arena);
   module_print(&text, module, (PrintOptions){.locations = true});
   if (!output_write(session, path, text_get(&text), text.length)) return false;
-  const char *cpu = option_text(session->options, OPTION_cpu, NULL);
+  bool given = option_given(session->options, OPTION_cpu);
+  const char *cpu = given ? option_joined(session->arena, session->options, OPTION_cpu) : NULL;
   const char *level = option_text(session->options, OPTION_level, NULL);
   fprintf(stderr, "  graph      %s, without weights\n  again      dlc ", path);
   if (pass)

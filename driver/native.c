@@ -73,7 +73,8 @@ Native native_new(Compilation *c) {
   passes_running.pass = NULL;
   double start = now_ms();
   n.symbol = c_name(arena, option_text(c->session->options, OPTION_name, c->name));
-  n.program = lower(arena, c->module, &c->target, n.symbol);
+  n.programs = lower_all(arena, c->module, c->targets, c->target_count, n.symbol);
+  n.program = n.programs.items[0];
   const char *slash = strrchr(c->path, '/');
   n.source = slash ? slash + 1 : c->path;
   n.source_hash = hash_sources(c);
@@ -101,9 +102,7 @@ EmitBytes native_emit(Native *n, NativeOptions options) {
                              (EmitOptions){.source = n->source,
                                            .level = c->passes.level,
                                            .public_kernels = options.public_kernels});
-  for (size_t i = 0; i < n->program->kernels.count; i++)
-    emit_kernel(e, n->program->kernels.items[i]);
-  emit_descriptor(e, n->program, native_descriptor(n, options));
+  emit_programs(e, n->programs, native_descriptor(n, options));
   n->llvm_ms += now_ms() - start;
   start = now_ms();
   EmitBytes bytes = options.form == NATIVE_ASSEMBLY ? emission_assembly(e)

@@ -8,9 +8,10 @@
 
 typedef struct {
   Compilation *compilation;
-  const NativeProgram *program;
-  const char *symbol; /* first part of every C symbol */
-  const char *source; /* "lenet.dl" */
+  NativePrograms programs;      /* for each CPU */
+  const NativeProgram *program; /* for the highest */
+  const char *symbol;           /* first part of every C symbol */
+  const char *source;           /* "lenet.dl" */
   const char *source_hash, *constants_hash;
   ElfPiece *pieces; /* of the constants */
   size_t piece_count;

@@ -65,12 +65,12 @@ static void lay_out(dlrt_context *context, char *memory, int threads) {
   }
 }
 
-dlrt_status dlrt_open(const dlrt_model *model, dlrt_context **context, void *memory, int threads) {
+dlrt_status dlrt_open_level(const dlrt_model *model, dlrt_context **context, void *memory,
+                            int threads) {
   *context = NULL;
-  if (model->abi != DLRT_ABI || model->nesting > DLRT_LOOPS || threads < 0 ||
-      (memory && !threads) || (uintptr_t)memory % DLRT_ALIGN)
+  if (model->nesting > DLRT_LOOPS || threads < 0 || (memory && !threads) ||
+      (uintptr_t)memory % DLRT_ALIGN)
     return DLRT_BAD_ARGUMENT;
-  if (!dlrt_machine_has_level(model->cpu_level)) return DLRT_BAD_CPU;
   threads = threads_granted(model, threads);
   void *allocated = NULL;
   if (!memory) memory = allocated = allocate(dlrt_context_size(model, threads));

@@ -34,6 +34,13 @@ int dlrt_machine_threads(void);
 /* Whether this machine has the CPU level (2, 3, 4 of x86-64; 0: not checked). */
 int dlrt_machine_has_level(int64_t level);
 
+/* Of a model for several CPU levels the highest that this machine has; NULL: it has none. `cpu`,
+ * unless NULL or empty, is the most to take: a name of one of them, or x86-64-vN. */
+const dlrt_model *dlrt_level(const dlrt_model *model, const char *cpu);
+/* dlrt_open of this very level, which the machine has. */
+dlrt_status dlrt_open_level(const dlrt_model *model, dlrt_context **context, void *memory,
+                            int threads);
+
 /* The parts of dlrt_call, for those that time each step: check the arguments, bind the dims; run
  * one step. dlrt_begin must succeed before steps are run and dlrt_end follows. */
 dlrt_status dlrt_begin(dlrt_context *context, int64_t entry, const int64_t *dims,

@@ -57,8 +57,15 @@ static void print_input(const dlrt_port *port, int name, int type, FILE *to) {
 
 void dlrt_help(const dlrt_program *program, FILE *to) {
   const dlrt_model *model = program->model;
-  fprintf(to, "%s - a neural network, compiled by dlc %s from %s for %s\n", model->name,
-          model->version, model->source, model->cpu);
+  const dlrt_model *runs = dlrt_level_wanted(program);
+  char cpus[DLRT_CPUS_ROOM];
+  dlrt_cpus_text(program->built, cpus);
+  fprintf(to, "%s - a neural network, compiled by dlc %s from %s for %s", model->name,
+          model->version, model->source, cpus);
+  if (!runs)
+    fputs(", which this machine is not\n", to);
+  else
+    fprintf(to, model->lower ? "; %s runs\n" : "\n", runs->cpu);
   fprintf(to, "usage: %s COMMAND [input=FILE ...] [options]\n\n", program->path);
   int name = 4, type = 4;
   for (int64_t e = 0; e < model->entry_count; e++) {

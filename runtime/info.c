@@ -86,8 +86,11 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
   struct stat about;
   printf("program  ");
   if (stat("/proc/self/exe", &about) == 0) printf("%s, ", dlrt_bytes_text((double)about.st_size));
-  printf("%s; needs %s; %s sha256 %.8s\n", model->cpu, *libraries ? libraries : "no library",
+  char cpus[DLRT_CPUS_ROOM];
+  dlrt_cpus_text(program->built, cpus);
+  printf("%s; needs %s; %s sha256 %.8s\n", cpus, *libraries ? libraries : "no library",
          model->source, model->source_hash);
+  if (program->built->lower) printf("runs     the code for %s\n", model->cpu);
 }
 
 static void print_json_ports(const char *name, const dlrt_port *ports, int64_t count) {
@@ -101,8 +104,11 @@ static void print_json(const dlrt_program *program, int64_t numbers, int64_t byt
                        int64_t tensors) {
   const dlrt_model *model = program->model;
   printf("{\"model\":\"%s\",\"source\":\"%s\",\"sha256\":\"%s\",\"dlc\":\"%s\",\"cpu\":\"%s\","
-         "\"dims\":[",
+         "\"cpus\":[",
          model->name, model->source, model->source_hash, model->version, model->cpu);
+  for (const dlrt_model *m = program->built; m; m = m->lower)
+    printf("%s\"%s\"", m == program->built ? "" : ",", m->cpu);
+  printf("],\"dims\":[");
   for (int64_t d = 0; d < model->dim_count; d++)
     printf("%s{\"name\":\"%s\",\"min\":%lld,\"max\":%lld}", d ? "," : "", model->dims[d].name,
            (long long)model->dims[d].min, (long long)model->dims[d].max);

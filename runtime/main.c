@@ -1,3 +1,4 @@
+#include "runtime/context.h"
 #include "runtime/element.h"
 #include "runtime/program.h"
 #include "runtime/safetensors.h"
@@ -134,7 +135,7 @@ int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context
   }
   if (program->weights && !variables && !beside)
     return dlrt_complain(program, EXIT_USAGE, "the parameters are inside, --weights is for others");
-  dlrt_status status = dlrt_open(model, context, NULL, (int)program->threads);
+  dlrt_status status = dlrt_open_level(model, context, NULL, (int)program->threads);
   if (status) return dlrt_complain(program, EXIT_INPUT, "%s", dlrt_text(status));
   dlrt_seed(*context, (uint64_t)program->seed);
   char *own = beside && !program->weights ? weights_beside() : NULL;
@@ -170,6 +171,36 @@ void dlrt_look_around(dlrt_program *program) {
   program->bar = !program->quiet && isatty(STDERR_FILENO);
 }
 
+void dlrt_cpus_text(const dlrt_model *built, char room[DLRT_CPUS_ROOM]) {
+  size_t used = 0;
+  room[0] = 0;
+  for (const dlrt_model *m = built; m && used < DLRT_CPUS_ROOM; m = m->lower)
+    used += (size_t)snprintf(room + used, DLRT_CPUS_ROOM - used, "%s%s", m == built ? "" : ", ",
+                             m->cpu);
+}
+
+const dlrt_model *dlrt_level_wanted(const dlrt_program *program) {
+  return dlrt_level(program->built, program->cpu ? program->cpu : getenv("DLC_CPU"));
+}
+
+int dlrt_choose_level(dlrt_program *program) {
+  const dlrt_model *chosen = dlrt_level_wanted(program);
+  if (chosen) {
+    program->model = chosen;
+    if (program->entry) program->entry = &chosen->entries[program->entry_index];
+    return 0;
+  }
+  char names[DLRT_CPUS_ROOM];
+  dlrt_cpus_text(program->built, names);
+  if (!dlrt_level(program->built, NULL))
+    return dlrt_complain(program, EXIT_INPUT, "this machine's CPU lacks what code for %s needs",
+                         names);
+  dlrt_complain(program, EXIT_USAGE, "no code for the CPU '%.60s'",
+                program->cpu ? program->cpu : getenv("DLC_CPU"));
+  dlrt_hint("built for %s", names);
+  return EXIT_USAGE;
+}
+
 static int run(dlrt_program *program) {
   switch (program->command) {
   case COMMAND_PREDICT:
@@ -188,12 +219,14 @@ static int run(dlrt_program *program) {
 int dlrt_main(const dlrt_model *model, int argc, char **argv) {
   const char *path = argc > 0 && argv[0] ? argv[0] : model->name, *slash = strrchr(path, '/');
   dlrt_program program = {.model = model,
+                          .built = model,
                           .argc = argc,
                           .argv = argv,
                           .path = path,
                           .name = slash ? slash + 1 : path,
                           .tolerance = 1e-4};
   int code = dlrt_options_read(&program, argc, argv);
+  if (!code && !program.help) code = dlrt_choose_level(&program);
   if (!code && program.help) {
     dlrt_help(&program, stdout);
   } else if (!code) {

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 6
+#define DLRT_ABI 7
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -193,13 +193,15 @@ typedef struct {
 
 struct dlrt_program;
 
-typedef struct {
+typedef struct dlrt_model {
   int64_t abi;
+  /* The same of a lower CPU level: other kernels, all else is equal. NULL: there is none. */
+  const struct dlrt_model *lower;
   const char *name;        /* first part of every symbol: "lenet" */
   const char *source;      /* "lenet.dl" */
   const char *source_hash; /* sha256, hex */
   const char *version;     /* of dlc */
-  const char *cpu;         /* "x86-64-v4" */
+  const char *cpu;         /* that its kernels are for: "x86-64-v4" */
   int64_t cpu_level;       /* 2, 3, 4: what the machine must have; 0: not checked */
   int64_t dim_count;
   const dlrt_dim *dims;

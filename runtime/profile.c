@@ -144,8 +144,8 @@ static void print_table(const dlrt_program *program, const dlrt_measure *m, cons
   printf(" %-26s %5lld  %-10s %-12s %9.3f %6.1f", "total", (long long)entry->step_count, "", "",
          total * 1e3, 100.0);
   if (flop > 0 && total > 0) printf("%7.3g GFLOP/s", flop / total / 1e9);
-  printf("\n %s   %s%s%d thread%s\n", entry->name, dims, *dims ? "   " : "",
-         dlrt_threads(m->context), dlrt_threads(m->context) == 1 ? "" : "s");
+  printf("\n %s   %s%s%d thread%s   %s\n", entry->name, dims, *dims ? "   " : "",
+         dlrt_threads(m->context), dlrt_threads(m->context) == 1 ? "" : "s", program->model->cpu);
   printf(
       " speed: the operation's own FLOPs, or bytes where those bind. of roof: the least time for\n"
       " them (%.0f GFLOP/s, memory %.0f GB/s, caches %.0f GB/s, measured now), by the time taken\n",
@@ -154,9 +154,10 @@ static void print_table(const dlrt_program *program, const dlrt_measure *m, cons
 
 static void print_json(const dlrt_program *program, const dlrt_measure *m, const dlrt_roof *roof,
                        const row *rows, int64_t count) {
-  printf("{\"entry\":\"%s\",\"threads\":%d,\"roof\":{\"flops\":%.6g,\"memory\":%.6g,"
+  printf("{\"entry\":\"%s\",\"cpu\":\"%s\",\"threads\":%d,\"roof\":{\"flops\":%.6g,\"memory\":%.6g,"
          "\"caches\":%.6g},\"operations\":[",
-         program->entry->name, dlrt_threads(m->context), roof->flops, roof->memory, roof->cache);
+         program->entry->name, program->model->cpu, dlrt_threads(m->context), roof->flops,
+         roof->memory, roof->cache);
   for (int64_t i = 0; i < count; i++)
     printf("%s{\"name\":\"%s\",\"count\":%d,\"place\":\"%s\",\"algorithm\":\"%s\","
            "\"seconds\":%.9g,\"flop\":%.0f,\"bytes\":%.0f}",

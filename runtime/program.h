@@ -29,7 +29,8 @@ typedef struct {
 } dlrt_settings;
 
 typedef struct dlrt_program {
-  const dlrt_model *model;
+  const dlrt_model *model; /* of the CPU level that runs, */
+  const dlrt_model *built; /* and of the highest that the program is built for */
   int argc;
   char **argv;
   const char *path, *name; /* as it was called, and the last part of that */
@@ -39,6 +40,7 @@ typedef struct dlrt_program {
   dlrt_settings inputs, dims, norms, validate;
   const char *output, *expect, *classes, *weights, *entry_name;
   const char *save, *resume, *log, *plot;
+  const char *cpu;
   char *kept_inputs, *kept_classes; /* what the parameters were made with, or NULL */
   double tolerance;
   int64_t threads, batch, show, seed;
@@ -63,6 +65,13 @@ void dlrt_options_print(FILE *to, unsigned commands);
 /* "adam", from the names of the states that a step keeps; "": none. Into `room`. */
 const char *dlrt_optimizer(const dlrt_model *model, const dlrt_entry *entry, char *room,
                            size_t size);
+/* "x86-64-v4, x86-64-v3": the CPUs that the program is built for. */
+enum { DLRT_CPUS_ROOM = 128 };
+void dlrt_cpus_text(const dlrt_model *built, char room[DLRT_CPUS_ROOM]);
+/* The one of them that runs, as --cpu, DLC_CPU and the machine have it; NULL: none. */
+const dlrt_model *dlrt_level_wanted(const dlrt_program *program);
+/* Takes that one: 0, or an exit code after saying what is wrong. */
+int dlrt_choose_level(dlrt_program *program);
 const char *dlrt_command_name(int command);
 const char *dlrt_commands(const dlrt_model *model); /* "predict, info, bench, profile" */
 

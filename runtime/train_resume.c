@@ -47,6 +47,7 @@ int dlrt_resume_arguments(dlrt_program *program, char ***words) {
   dlrt_safetensors_close(&file);
   if (code) return code;
   dlrt_program again = {.model = program->model,
+                        .built = program->built,
                         .argc = count,
                         .argv = *words,
                         .path = program->path,
@@ -54,6 +55,7 @@ int dlrt_resume_arguments(dlrt_program *program, char ***words) {
                         .tolerance = program->tolerance,
                         .again = true};
   code = dlrt_options_read(&again, count, *words);
+  if (!code) code = dlrt_choose_level(&again);
   dlrt_options_free(program);
   *program = again;
   dlrt_look_around(program);

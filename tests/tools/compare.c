@@ -4,13 +4,14 @@
  *   compare [--verbose] [--pipeline | --steps | --faults] FILE.ir...
  *
  * Each file is taken as it is ("plain": only placed) and through the whole pipeline at -O0 and -O2,
- * for each CPU level that runs here, each step in one part and in three. A file's `dim` is run at
- * three values. With --pipeline, for files of many kernels, it is -O2 alone, one value, the highest
- * CPU level; with --steps, for whole steps of training, -O2 for each CPU level and -O0 for the
- * highest, one value. The tolerance is that of f32 sums: 4 ulp of the output's scale for each
- * doubling of the longest sum, and twice as much for chains; 1e-5 covers the files here, whose sums
- * are short. Parameters and states are compared after the call, those too that are not written.
- * Every split of the trips must give the same bits.
+ * for each CPU level that runs here, each step in one part and in three, and at -O2 by each level's
+ * kernels of a graph that all share. A file's `dim` is run at three values. With --pipeline, for
+ * files of many kernels, it is -O2 alone, one value, the highest CPU level; with --steps, for whole
+ * steps of training, -O2 for each CPU level and -O0 for the highest, one value. The tolerance is
+ * that of f32 sums: 4 ulp of the output's scale for each doubling of the longest sum, and twice as
+ * much for chains; 1e-5 covers the files here, whose sums are short. Parameters and states are
+ * compared after the call, those too that are not written. Every split of the trips must give the
+ * same bits.
  */
 #include "ir/module_text.h"
 #include "passes/pass.h"
@@ -295,12 +296,18 @@ static Module *read_module(Arena *arena, Diagnostics *diagnostics, const char *p
   return module_parse(arena, diagnostics, sources_add(sources, path, path, bytes, length));
 }
 
-static int compare_as(const char *path, const char *cpu, int level, int64_t dim_value_wanted) {
+static const char *const cpus[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2"};
+enum { CPUS = sizeof cpus / sizeof *cpus };
+
+/* As cpus[c] runs it, of a graph for it alone or for all of the CPUs. */
+static int compare_as(const char *path, int c, bool shared, int level, int64_t dim_value_wanted) {
   Arena *arena = arena_new();
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
-  Target target;
+  Target targets[CPUS], target;
+  const char *cpu = shared ? arena_format(arena, "%s of all", cpus[c]) : cpus[c];
   int failures = 0;
-  if (!target_find(&target, arena, NULL, cpu, diagnostics))
+  if (!target_find(&target, arena, NULL, cpus[c], diagnostics) ||
+      !target_find_all(targets, arena, NULL, cpus, CPUS, diagnostics))
     failures = 1;
   else if (!target_runs_here(&target))
     printf("%s: not run: this machine has no %s\n", path, cpu);
@@ -318,8 +325,9 @@ static int compare_as(const char *path, const char *cpu, int level, int64_t dim_
     else if (ok) {
       PassOptions options = PASS_OPTIONS_DEFAULT;
       options.level = level;
-      options.vector_lanes = target.lanes;
-      options.panel_columns = target.lanes * (target.registers >= 32 ? 4 : 2);
+      TargetShape shape = shared ? target_shape(targets, CPUS) : target_shape(&target, 1);
+      options.vector_lanes = shape.lanes;
+      options.panel_columns = shape.columns;
       ok = pipeline_run(compiled, &options, diagnostics, NULL, NULL) &&
            pass_run(&passes[PASS_gradient], original, &options, diagnostics, NULL);
     }
@@ -348,13 +356,26 @@ static int compare_as(const char *path, const char *cpu, int level, int64_t dim_
   return failures;
 }
 
+/* The number of the highest CPU level that runs here. */
+static int highest_cpu(void) {
+  Arena *arena = arena_new();
+  Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
+  int c = 0;
+  Target target;
+  while (c + 1 < CPUS && target_find(&target, arena, NULL, cpus[c], diagnostics) &&
+         !target_runs_here(&target))
+    c++;
+  arena_free(arena);
+  return c;
+}
+
 int main(int argc, char **argv) {
-  static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
   static const int levels[] = {-1, 0, 2};
   static const int64_t values[] = {1, 3, 17};
   int failures = 0, files = 0;
   size_t first_level = 0;
   bool steps = false;
+  int best = highest_cpu();
   setvbuf(stdout, NULL, _IOLBF, 0);
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--verbose") == 0) {
@@ -372,11 +393,14 @@ int main(int argc, char **argv) {
       continue;
     }
     files++;
-    for (size_t c = 0; c < sizeof cpus / sizeof *cpus; c++)
+    for (int c = 0; c < CPUS; c++) {
+      bool highest = c == best;
       for (size_t l = first_level; l < sizeof levels / sizeof *levels; l++)
         for (size_t v = 0; v < sizeof values / sizeof *values; v++)
-          if (steps ? v == 1 : first_level > 0 ? v == 1 && c == 2 : v == 0 || (c == 2 && l > 0))
-            failures += compare_as(argv[i], cpus[c], levels[l], values[v]);
+          if (steps ? v == 1 : first_level > 0 ? v == 1 && highest : v == 0 || (highest && l > 0))
+            failures += compare_as(argv[i], c, false, levels[l], values[v]);
+      if (first_level == 0) failures += compare_as(argv[i], c, true, 2, values[1]);
+    }
   }
   printf("%d files, %d failed\n", files, failures);
   return files == 0 || failures > 0;

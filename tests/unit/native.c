@@ -44,7 +44,8 @@ typedef struct {
   Arena *arena;
   Diagnostics *diagnostics;
   Target target;
-  NativeProgram *program;
+  NativePrograms programs;
+  const NativeProgram *program;
   DescriptorOptions options;
   float w[OUT * IN], x[ROWS * IN], wanted[ROWS * OUT];
 } Net;
@@ -73,7 +74,8 @@ static int setup(void **state) {
   PassOptions options = PASS_OPTIONS_DEFAULT;
   options.vector_lanes = net.target.lanes;
   CHECKED(pipeline_run(module, &options, net.diagnostics, NULL, NULL));
-  net.program = lower(arena, module, &net.target, "net");
+  net.programs = lower_all(arena, module, &net.target, 1, "net");
+  net.program = net.programs.items[0];
   net.options = (DescriptorOptions){
       .source = "net.dl", .source_hash = "00", .constants_hash = "", .wrappers = true};
   for (int i = 0; i < OUT * IN; i++) net.w[i] = (float)(i % 7) * 0.25f - 0.6f;
@@ -98,9 +100,7 @@ static EmitBytes object_of(DescriptorOptions options, bool public) {
   Emission *e =
       emission_new(net.arena, &net.target,
                    (EmitOptions){.source = "net.dl", .level = 2, .public_kernels = public});
-  for (size_t i = 0; i < net.program->kernels.count; i++)
-    emit_kernel(e, net.program->kernels.items[i]);
-  emit_descriptor(e, net.program, options);
+  emit_programs(e, net.programs, options);
   EmitBytes object = emission_object(e);
   emission_free(e);
   return object;
@@ -228,7 +228,7 @@ static void test_libraries(void **state) {
   write_text(folder, "net.h", text_get(&header), header.length);
   write_text(folder, "client.c", client, sizeof client - 1);
   size_t symbol_count;
-  const char *const *symbols = program_symbols(net.arena, net.program, net.options, &symbol_count);
+  const char *const *symbols = program_symbols(net.arena, net.programs, net.options, &symbol_count);
   static const struct {
     LinkForm form;
     const char *file, *libraries;
@@ -281,7 +281,7 @@ static void test_executable(void **state) {
   CHECKED(elf_write(objects[1], "net_constants", piece.length, &piece, 1, net.diagnostics));
   const char *path = arena_format(net.arena, "%s/net", folder);
   size_t symbol_count;
-  const char *const *symbols = program_symbols(net.arena, net.program, options, &symbol_count);
+  const char *const *symbols = program_symbols(net.arena, net.programs, options, &symbol_count);
   LinkRequest request = {LINK_EXECUTABLE, path, objects, 2, symbols, symbol_count};
   CHECKED(link_program(net.arena, &request, folder, net.diagnostics));
   assert_int_equal(system(arena_format(net.arena, "%s info > /dev/null 2>&1", path)), 0);
