@@ -230,10 +230,10 @@ static int by_level(const void *a, const void *b) {
   return ((const Target *)b)->level - ((const Target *)a)->level;
 }
 
-bool target_find_all(Target *targets, Arena *arena, const char *triple, const char *const *cpus,
+bool target_find_all(Target *targets, Arena *arena, const char *triple, const char *const *names,
                      size_t count, Diagnostics *diagnostics) {
   for (size_t i = 0; i < count; i++)
-    if (!target_find(&targets[i], arena, triple, cpus[i], diagnostics)) return false;
+    if (!target_find(&targets[i], arena, triple, names[i], diagnostics)) return false;
   if (count == 1) return true;
   qsort(targets, count, sizeof *targets, by_level);
   for (size_t i = 0; i < count; i++) {

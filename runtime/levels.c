@@ -10,7 +10,7 @@ static int64_t cap_of(const dlrt_model *model, const char *cpu) {
     if (strcmp(model->cpu, cpu) == 0) return model->cpu_level;
   static const char prefix[] = "x86-64-v";
   const char *digit = cpu + sizeof prefix - 1;
-  bool is_level = strncmp(cpu, prefix, sizeof prefix - 1) == 0;
+  int is_level = strncmp(cpu, prefix, sizeof prefix - 1) == 0;
   return is_level && *digit >= '2' && *digit <= '4' && !digit[1] ? *digit - '0' : 0;
 }
 

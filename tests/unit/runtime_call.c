@@ -131,11 +131,37 @@ static void test_wrong_builds(void **state) {
   assert_true(dlrt_machine_has_level(0));
 }
 
+static void test_levels(void **state) {
+  (void)state;
+  dlrt_context *net;
+  dlrt_model top = model; /* a level that no machine has, above one that this one has */
+  top.cpu = "later", top.cpu_level = 99, top.lower = &model;
+  assert_ptr_equal(dlrt_level(&top, NULL), &model);
+  assert_ptr_equal(dlrt_level(&top, ""), &model);
+  assert_ptr_equal(dlrt_level(&top, "later"), &model);
+  assert_ptr_equal(dlrt_level(&top, "x86-64-v4"), &model);
+  assert_ptr_equal(dlrt_level(&top, "x86-64-v2"), &model);
+  assert_null(dlrt_level(&top, "x86-64-v1"));
+  assert_null(dlrt_level(&top, "x86-64-v22"));
+  assert_null(dlrt_level(&top, "pentium"));
+  assert_int_equal(dlrt_open(&top, &net, NULL, 1), DLRT_OK);
+  dlrt_close(net);
+  setenv("DLC_CPU", "pentium", 1);
+  assert_int_equal(dlrt_open(&top, &net, NULL, 1), DLRT_BAD_CPU);
+  assert_null(net);
+  setenv("DLC_CPU", "x86-64-v3", 1);
+  assert_int_equal(dlrt_open(&top, &net, NULL, 1), DLRT_OK);
+  dlrt_close(net);
+  unsetenv("DLC_CPU");
+  top.lower = NULL;
+  assert_int_equal(dlrt_open(&top, &net, NULL, 1), DLRT_BAD_CPU);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_call),         cmocka_unit_test(test_memory_of_the_caller),
       cmocka_unit_test(test_bounds),       cmocka_unit_test(test_faults),
-      cmocka_unit_test(test_wrong_builds),
+      cmocka_unit_test(test_wrong_builds), cmocka_unit_test(test_levels),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
