@@ -15,9 +15,11 @@ void product_finish(Region *region, const Op *product, const Index *index, LoopE
 /* Each gives false if the shape is not one of its; nothing is built then.
  *
  * product_panel      dot_panel and conv_panel: register tiles over packed panels
- * product_dot        dot whose right side is no weight: attention
+ * product_dot        dot whose right side is no weight
+ * product_attention  attention, block by block of its keys
  * product_weight     conv_weight in nhwc: register tiles of the weight's gradient
  * product_depthwise  a convolution of each channel alone, in nhwc */
+bool product_attention(Lowering *lowering, Region *region, const Op *product);
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);

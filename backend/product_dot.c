@@ -1,5 +1,5 @@
-/* product_dot.c - dot of two values that are made in the call: attention, and products with weights
- * that are not packed.
+/* product_dot.c - dot of two values that are made in the call, and products with weights that are
+ * not packed.
  *
  * x is [batch.., M, K] and y [batch.., K, N] or [batch.., N, K]. A trip is a panel of B columns of
  * one batch; all rows go through it in register tiles, as in product_panel.c:

@@ -332,20 +332,23 @@ Object *builtin_conv_transpose(BuiltinCall *call) {
 }
 
 Object *builtin_attention(BuiltinCall *call) {
-  Value *operands[4];
+  Value *operands[5];
   int count = 3;
   for (int i = 0; i < 3; i++)
     if (!(operands[i] = tensor_argument(call, i, NULL))) return error_object;
   if (call->values[3]->kind != OBJECT_NONE && !(operands[count++] = tensor_argument(call, 3, NULL)))
     return error_object;
+  bool factor = call->values[6]->kind != OBJECT_NONE;
+  if (factor && !(operands[count++] = tensor_argument(call, 6, NULL))) return error_object;
   bool causal;
   Number scale = number_real(0);
   if (!flag_argument(call, 4, &causal) ||
       (call->values[5]->kind != OBJECT_NONE && !number_argument(call, 5, &scale)))
     return error_object;
   Attribute attributes[] = {{ATTRIBUTE_causal, attribute_flag(causal)},
-                            {ATTRIBUTE_scale, attribute_number(scale)}};
-  return emit_object(&call->site, OP_attention, operands, count, attributes, 2);
+                            {ATTRIBUTE_scale, attribute_number(scale)},
+                            {ATTRIBUTE_factor, attribute_flag(factor)}};
+  return emit_object(&call->site, OP_attention, operands, count, attributes, 3);
 }
 
 /* ---- made from nothing ---- */

@@ -27,7 +27,7 @@ typedef struct {
   Op *before; /* insert before this one; NULL: append */
   const Location *at;
   const char *layer;
-  bool again; /* Op.again of what is made */
+  bool again;      /* Op.again of what is made */
   Failure failure; /* of the last build that gave NULL */
   /* Relations that the bounds do not decide become checks of the function (Function.checks). */
 } Builder;

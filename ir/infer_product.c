@@ -1,4 +1,4 @@
-/* Types of the products, of softmax and of attention. */
+/* Types of the products. */
 #include "ir/infer.h"
 
 /* Products of i8 and u8 are summed in i32; others have one element type. */
@@ -243,54 +243,4 @@ bool infer_conv_weight(Inference *i) {
   infer_fail(i, E0203, 1, "'conv_weight' does not get the gradient of its convolution");
   infer_label(i, "%s and %s", infer_type_text(i, x), infer_type_text(i, dy));
   return false;
-}
-
-/* ---- softmax and attention ---- */
-
-bool infer_softmax(Inference *i) {
-  return infer_float(i, 0) && infer_result(i, &i->in[0]);
-}
-
-bool infer_attention(Inference *i) {
-  const Type *q = &i->in[0], *k = &i->in[1], *v = &i->in[2];
-  if (!infer_float(i, 0) || !infer_same_element(i, 0, 1) || !infer_same_element(i, 0, 2))
-    return false;
-  int rank = q->rank;
-  bool fine = rank >= 2 && k->rank == rank && v->rank == rank;
-  for (int axis = 0; fine && axis < rank - 2; axis++)
-    fine = infer_require(i, CHECK_EQUAL, q->dims[axis], k->dims[axis]) &&
-           infer_require(i, CHECK_EQUAL, q->dims[axis], v->dims[axis]);
-  fine = fine && infer_require(i, CHECK_EQUAL, q->dims[rank - 1], k->dims[rank - 1]) &&
-         infer_require(i, CHECK_EQUAL, k->dims[rank - 2], v->dims[rank - 2]);
-  if (!fine) {
-    infer_fail(i, E0203, 1, "queries, keys and values of 'attention' do not fit");
-    infer_label(i, "q %s, k %s, v %s", infer_type_text(i, q), infer_type_text(i, k),
-                infer_type_text(i, v));
-    infer_help(i, "q [..., T, D], k [..., S, D], v [..., S, E]");
-    return false;
-  }
-  Type type = *q, scores = *q;
-  type.dims[rank - 1] = v->dims[rank - 1];
-  scores.dims[rank - 1] = k->dims[rank - 2];
-  if (i->in_count == 4) {
-    const Type *mask = &i->in[3];
-    Type all;
-    int axis = rank - 1;
-    if (!infer_bool(i, 3)) return false;
-    bool fits = type_broadcast(&scores, mask, &all, &axis);
-    if (!fits || !type_equal(&all, &scores)) {
-      infer_fail(i, E0203, 3, "the mask does not fit the attention scores");
-      if (!fits && mask->rank <= rank && axis >= rank - mask->rank)
-        infer_label(i, "%s against %s: %s is not %s", infer_type_text(i, mask),
-                    infer_type_text(i, &scores),
-                    infer_dim_text(i, mask->dims[axis - (rank - mask->rank)]),
-                    infer_dim_text(i, scores.dims[axis]));
-      else
-        infer_label(i, "%s against %s", infer_type_text(i, mask), infer_type_text(i, &scores));
-      if (mask->rank == rank - 1 && rank >= 4)
-        infer_help(i, "one mask for all heads: mask[:, None]");
-      return false;
-    }
-  }
-  return infer_result(i, &type);
 }

@@ -56,6 +56,12 @@ static double product_depth(const Op *op) {
     bool last = op_word(op, ATTRIBUTE_layout)[1] == 'h';
     return weights / (double)dim_max(w->dims[last ? w->rank - 1 : 0]);
   }
+  case OP_attention: { /* for each element, a score of the keys' width is shared by the values' */
+    const Type *v = &op->operands[2]->type;
+    double width = (double)dim_max(x->dims[x->rank - 1]),
+           out = (double)dim_max(v->dims[v->rank - 1]);
+    return (double)dim_max(w->dims[w->rank - 2]) * (1 + width / (out > 1 ? out : 1));
+  }
   case OP_conv_transpose:
     return weights / (double)dim_max(w->dims[1]);
   default:

@@ -3,11 +3,12 @@
  *   before  %1 = conv_panel %x, %w   %2 = add %1, %b   %3 = tanh %2   %4 = windows %3   %5 = max %4
  *   after   %3 = fused @k0_conv_tanh (%x, %w, %b) { .. }   %5 = fused @k1_pool (%x = %3) { .. }
  *
- * First each product takes what follows it elementwise, as far as one value alone leaves the
- * kernel. Then, from the end to the start, an operation joins the kernel that uses it if no other
- * does. So a kernel has one result, made by its last operation, and no two kernels can wait for
- * each other. Nothing that costs much is computed twice: not in a row's second pass, not in
- * overlapping windows. Linear, but for the limits on a kernel's size. */
+ * First attention takes what makes its operands, and each product what follows it elementwise, as
+ * far as one value alone leaves the kernel. Then, from the end to the start, an operation joins the
+ * kernel that uses it if no other does. So a kernel has one result, made by its last operation, and
+ * no two kernels can wait for each other. Nothing that costs much is computed twice: not in a row's
+ * second pass, not in overlapping windows. Linear, but for the limits on a kernel's size. */
+#include "passes/fuse_attention.h"
 #include "passes/fuse_updates.h"
 
 #include "passes/cost.h"
@@ -50,18 +51,6 @@ static bool same_dims(const Type *a, const Type *b) {
   for (int i = 0; i < a->rank; i++)
     if (a->dims[i] != b->dims[i]) return false;
   return true;
-}
-
-static bool is_unit_reshape(const Op *op) {
-  if (op->kind != OP_reshape) return false;
-  const Type *from = &op->operands[0]->type, *to = &op_result(op)->type;
-  int i = 0, j = 0;
-  for (;;) {
-    while (i < from->rank && dim_is(from->dims[i], 1)) i++;
-    while (j < to->rank && dim_is(to->dims[j], 1)) j++;
-    if (i == from->rank || j == to->rank) return i == from->rank && j == to->rank;
-    if (from->dims[i++] != to->dims[j++]) return false;
-  }
 }
 
 /* ---- products and what follows them ---- */
@@ -175,7 +164,7 @@ static bool is_map_op(const Op *op) {
   case OP_overlap_add: /* each element of a window is added once */
     return true;
   case OP_reshape:
-    return is_unit_reshape(op) || is_window_row(op);
+    return reshape_is_of_units(op) || is_window_row(op);
   case OP_argmax:
     return op->operands[0]->op && is_window_row(op->operands[0]->op);
   default:
@@ -276,7 +265,7 @@ static double repeats_in(const Fuse *f, const Op *op, unsigned *when) {
 
 static bool is_simple(const Op *op) {
   return operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_broadcast ||
-         is_unit_reshape(op);
+         reshape_is_of_units(op);
 }
 
 /* In a row kernel: rows, one value a row, or what is broadcast into them. */
@@ -396,7 +385,7 @@ static void release_edges(Fuse *f) {
 
 static void fuse_function(PassContext *context, Function *function) {
   Fuse f = {.function = function, .dims = context->module->dims, .scratch = context->scratch};
-  int number = fuse_updates(context, function, 0);
+  int number = fuse_attention(context, function, fuse_updates(context, function, 0));
   f.uses = uses_of(f.scratch, function);
   f.kernel = ARENA_ARRAY(f.scratch, f.uses.op_count, Kernel *);
   f.repeat = ARENA_ARRAY(f.scratch, f.uses.op_count, double);

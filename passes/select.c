@@ -4,8 +4,9 @@
  *   after   %3 = transpose %x {perm=[0,2,3,1]}     %4 = pad %3 {before=[0,1,1,0], ..}
  *           %5 = conv_panel %4, %6 {size=64}       %7 = tanh %5    %2 = transpose %7 {..}
  *
- * - attention becomes dot, mask, softmax, dot; a dot gets its batch axes in front, the contracted
- *   axis last in x and at -1 or -2 in y, one row and one column axis: [batch.., M, K];
+ * - attention that has no kernel of its own (ir/attention.h) becomes dot, mask, softmax, dot; a dot
+ *   gets its batch axes in front, the contracted axis last in x and at -1 or -2 in y, one row and
+ *   one column axis: [batch.., M, K];
  * - from -O2 on, f32 convolutions go to nhwc: `conv_panel` on an explicitly padded input,
  * `dot_panel` for 1x1, `conv {layout=nhwc}` with w [kh, kw, 1, C] for depthwise ones;
  * conv_transpose and conv_weight as select_conv.c says; products with a weight become `dot_panel`;
@@ -13,7 +14,7 @@
  * - the layout goes on through all that lies between, so that only the network's ends are
  * transposed; a flattened map's order is undone in the weight that it meets.
  *
- * Afterwards no attention is left, and a `conv` is depthwise in nhwc or as it was. Linear. */
+ * Afterwards attention is of f32 alone, and a `conv` is depthwise in nhwc or as it was. Linear. */
 #include "passes/select.h"
 
 #include "passes/canon.h"

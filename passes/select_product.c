@@ -1,3 +1,4 @@
+#include "passes/attention.h"
 #include "passes/cost.h"
 #include "passes/select.h"
 
@@ -264,78 +265,23 @@ bool select_dot(Select *s, Op *op) {
   return true;
 }
 
-/* ---- attention ---- */
-
-static AttributeValue axes_of_both(Select *s, const int64_t *x, const int64_t *y, int count) {
-  DimList *lists = ARENA_ARRAY(s->module->arena, 2, DimList);
-  lists[0] = attribute_integers(s->module, x, count).dims;
-  lists[1] = attribute_integers(s->module, y, count).dims;
-  AttributeValue value = {.kind = ATTRIBUTE_LISTS};
-  value.lists.items = lists, value.lists.count = 2;
-  return value;
-}
-
-static Value *batched_dot(Select *s, Builder *b, Value *x, Value *y, int64_t contract_y) {
-  int64_t batch[MOST_AXES], contract_x = x->type.rank - 1;
-  for (int i = 0; i < x->type.rank - 2; i++) batch[i] = i;
-  Attribute attributes[] = {{ATTRIBUTE_contract, axes_of_both(s, &contract_x, &contract_y, 1)},
-                            {ATTRIBUTE_batch, axes_of_both(s, batch, batch, x->type.rank - 2)}};
-  Value *result = build(b, OP_dot, (Value *[]){x, y}, 2, attributes, 2);
-  if (!result) return NULL;
-  double flops = 2 * type_elements(&result->type) * (double)dim_max(x->type.dims[contract_x]);
-  Candidate rows = {"rows", select_rows_time(s, flops, type_elements(&y->type))};
-  select_choose(s, &rows, 1);
-  return select_because(s, result);
-}
-
-/* true where the query may see the key: key <= query + (keys - queries). */
-static Value *causal_mask(Select *s, Builder *b, const Dim *queries, const Dim *keys) {
-  Type type = {ELEMENT_i64, 2, {queries, select_number(s, 1)}};
-  Attribute axis = {ATTRIBUTE_axis, attribute_integer(s->module, 0)};
-  Value *row = build_typed(b, OP_iota, type, NULL, &axis, 1);
-  type.dims[0] = select_number(s, 1), type.dims[1] = keys;
-  axis.value = attribute_integer(s->module, 1);
-  Value *column = build_typed(b, OP_iota, type, NULL, &axis, 1);
-  Attribute value = {ATTRIBUTE_value, attribute_dim(dim_sub(s->module->dims, keys, queries))};
-  Value *ahead = build_typed(b, OP_dim_value, type_scalar(ELEMENT_i64), NULL, &value, 1);
-  return build_binary(b, OP_le, column, build_binary(b, OP_add, row, ahead));
-}
-
-static Value *masked(Builder *b, Value *mask, Value *scores) {
-  Value *lowest = build_number(b, scores->type.element, -INFINITY);
-  return build(b, OP_where, (Value *[]){mask, scores, lowest}, 3, NULL, 0);
-}
-
-/* The scale that is given, or 1/sqrt of the keys' width, which the call may have to compute. */
-static Value *attention_scale(Builder *b, const Op *op, const Value *q) {
-  Number given = op_attribute(op, ATTRIBUTE_scale)->number;
-  double scale = given.is_integer ? (double)given.integer : given.real;
-  const Dim *width = q->type.dims[q->type.rank - 1];
-  Element element = q->type.element;
-  if (scale != 0) return build_number(b, element, scale);
-  if (dim_is_constant(width)) return build_number(b, element, 1 / sqrt((double)dim_value(width)));
-  Attribute value = {ATTRIBUTE_value, attribute_dim(width)};
-  Value *number = build_typed(b, OP_dim_value, type_scalar(ELEMENT_i64), NULL, &value, 1);
-  Attribute to = {ATTRIBUTE_to, attribute_element(element)};
-  return build_unary(b, OP_rsqrt, build(b, OP_cast, &number, 1, &to, 1));
-}
+/* ---- attention without a kernel of its own ---- */
 
 bool select_attention(Select *s, Op *op) {
+  if (attention_streams(op)) return false;
   Builder b = builder_before(op);
-  Value *q = original_order(s, &b, op->operands[0]), *k = original_order(s, &b, op->operands[1]);
-  Value *v = original_order(s, &b, op->operands[2]);
-  int rank = q->type.rank;
-  Value *scores = batched_dot(s, &b, q, k, rank - 1);
-  if (!scores) return false; /* batch axes that are broadcast */
-  scores = build_binary(&b, OP_mul, scores, attention_scale(&b, op, q));
-  if (op_flag(op, ATTRIBUTE_causal))
-    scores = masked(&b, causal_mask(s, &b, q->type.dims[rank - 2], k->type.dims[rank - 2]), scores);
-  if (op->operand_count == 4) scores = masked(&b, original_order(s, &b, op->operands[3]), scores);
-  Attribute axis = {ATTRIBUTE_axis, attribute_integer(s->module, rank - 1)};
-  Value *weights = build(&b, OP_softmax, &scores, 1, &axis, 1);
-  Value *result = batched_dot(s, &b, weights, v, rank - 2);
-  if (!result) bug("attention cannot be expanded: %s", b.failure.message);
-  s->choices++;
-  op_replace(op, result, true);
+  Op *before = op->previous;
+  Value **operands = ARENA_ARRAY(s->module->arena, (size_t)op->operand_count, Value *);
+  for (int i = 0; i < op->operand_count; i++) operands[i] = original_order(s, &b, op->operands[i]);
+  AttentionOperands a = attention_operands(&b, op, operands);
+  Value *scores = attention_scores(&b, &a);
+  op->results[0]->forward = attention_weighted(&b, &a, attention_softmax(&b, scores));
+  op->results[1]->forward = attention_logarithm(&b, scores);
+  for (Op *made = before ? before->next : op->block->first, *next; made != op; made = next) {
+    next = made->next;
+    op_follow(made);
+    if (made->kind == OP_dot) select_dot(s, made);
+  }
+  op_remove(op);
   return true;
 }

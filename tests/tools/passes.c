@@ -230,7 +230,8 @@ static int test_file(const char *file) {
         options.vector_lanes = lanes;
         options.panel_columns = lanes == 16 ? 48 : 16;
         Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
-        if (!pass_run(&passes[PASS_gradient], r.original, &options, diagnostics, NULL)) r.failures++;
+        if (!pass_run(&passes[PASS_gradient], r.original, &options, diagnostics, NULL))
+          r.failures++;
         if (!pipeline_run(module, &options, diagnostics, check, &r)) r.failures++;
         diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
         if (r.failures)

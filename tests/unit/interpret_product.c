@@ -224,6 +224,15 @@ static void convolves_bytes(void **state) {
                 -128 * element_of(c, &x, i) + 127 * element_of(c, &x, i + 1));
 }
 
+static RunTensor attend(Case *c, const char *type, const char *rows, int attribute_count,
+                        const Attribute *attributes, int count, const RunTensor *operands) {
+  RunTensor y[2];
+  if (!apply_all(c, OP_attention, 2, (const char *[]){type, rows}, y, attribute_count, attributes,
+                 count, operands))
+    fail_msg("%s", c->message);
+  return y[0];
+}
+
 static void attends(void **state) {
   Case *c = *state;
   /* Scores are 0 or ln 3 after the scale, so that weights are 1/2 or 1/4 and 3/4. */
@@ -232,17 +241,17 @@ static void attends(void **state) {
   RunTensor v = tensor(c, "f64[1,2,2]", VALUES(4, 8, 0, 40));
   Attribute scale = real(ATTRIBUTE_scale, log(3) / 2);
   double bound = 1e-13; /* roundings of numbers below 40 */
-  RunTensor y = apply(c, OP_attention, "f64[1,2,2]", WITH(scale), TENSORS(q, k, v));
+  RunTensor y = attend(c, "f64[1,2,2]", "f64[1,2]", WITH(scale), TENSORS(q, k, v));
   expect_near(c, &y, VALUES(2, 24, 1, 32), bound);
-  y = apply(c, OP_attention, "f64[1,2,2]", WITH(flag(ATTRIBUTE_causal, true), scale),
-            TENSORS(q, k, v));
+  y = attend(c, "f64[1,2,2]", "f64[1,2]", WITH(flag(ATTRIBUTE_causal, true), scale),
+             TENSORS(q, k, v));
   expect_near(c, &y, VALUES(4, 8, 1, 32), bound);
   RunTensor mask = tensor(c, "bool[2,2]", VALUES(0, 1, 0, 0));
-  y = apply(c, OP_attention, "f64[1,2,2]", WITH(scale), TENSORS(q, k, v, mask));
+  y = attend(c, "f64[1,2,2]", "f64[1,2]", WITH(scale), TENSORS(q, k, v, mask));
   expect(c, &y, VALUES(0, 40, 0, 0));
   /* One query more recent than the keys before it: it sees all. */
-  y = apply(c, OP_attention, "f64[1,1,2]", WITH(flag(ATTRIBUTE_causal, true), scale),
-            TENSORS(tensor(c, "f64[1,1,1]", VALUES(0)), k, v));
+  y = attend(c, "f64[1,1,2]", "f64[1,1]", WITH(flag(ATTRIBUTE_causal, true), scale),
+             TENSORS(tensor(c, "f64[1,1,1]", VALUES(0)), k, v));
   expect_near(c, &y, VALUES(2, 24), bound);
 }
 
@@ -253,7 +262,7 @@ static void attends_in_heads(void **state) {
   double bits[2 * 5];
   for (int i = 0; i < 10; i++) bits[i] = i % 3 != 0;
   RunTensor mask = tensor(c, "bool[2,1,1,5]", bits);
-  RunTensor y = apply(c, OP_attention, "f64[2,3,4,3]", WITHOUT, TENSORS(q, k, v, mask));
+  RunTensor y = attend(c, "f64[2,3,4,3]", "f64[2,3,4]", WITHOUT, TENSORS(q, k, v, mask));
   for (int head = 0; head < 6; head++)
     for (int t = 0; t < 4; t++) {
       double sum = 0, out[3] = {0};

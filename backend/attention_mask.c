@@ -1,0 +1,59 @@
+/* attention_mask.c - masks and factors of a tile of scores whose lanes are queries. */
+#include "backend/attention.h"
+
+#include <math.h>
+
+static LoopExpr *score_lanes(const AttentionTile *t, LoopBuffer *scores, LoopExpr *row) {
+  return loop_lanes(t->a->l->kernel, scores, t->a->columns, row, t->column);
+}
+
+LoopExpr *attention_extra_lanes(const AttentionTile *t, const Value *x, LoopExpr *row) {
+  LoopKernel *k = t->a->l->kernel;
+  Index query = index_lanes(loop_add(k, t->first, t->column));
+  return attention_extra(t->a, x, t->a->columns, query, index_scalar(loop_add(k, t->key, row)));
+}
+
+size_t attention_open_extras(const AttentionTile *t) {
+  LoopKernel *k = t->a->l->kernel;
+  LoopExpr *place = loop_iota(k, t->column, t->a->columns);
+  t->a->r->mask = loop_let(k, "inside", loop_lt(k, place, t->count));
+  return region_push(t->a->r);
+}
+
+void attention_close_extras(const AttentionTile *t, size_t scope) {
+  region_pop(t->a->r, scope);
+  t->a->r->mask = NULL;
+}
+
+static void hide_masked(const AttentionTile *t, LoopBuffer *scores) {
+  LoopKernel *k = t->a->l->kernel;
+  if (!t->a->mask) return;
+  size_t scope = attention_open_extras(t);
+  LoopExpr *row = loop_for(k, "j", loop_int(k, 0), t->keys);
+  LoopExpr *mask = attention_extra_lanes(t, t->a->mask, row);
+  LoopExpr *score = score_lanes(t, scores, row);
+  loop_store(k, score, attention_masked(t->a, score, mask));
+  loop_end(k);
+  attention_close_extras(t, scope);
+}
+
+/* Keys behind their query, in blocks that hold some. */
+static void hide_later(const AttentionTile *t, LoopBuffer *scores) {
+  LoopKernel *k = t->a->l->kernel;
+  if (!t->a->causal) return;
+  LoopExpr *last = loop_add(k, t->first, t->a->ahead); /* that the first query sees */
+  loop_if(k, loop_gt(k, loop_add(k, t->key, t->keys), loop_add(k, last, loop_int(k, 1))));
+  LoopExpr *lane = loop_iota(k, loop_literal(k, LOOP_I32, 0), t->a->columns);
+  LoopExpr *row = loop_for(k, "j", loop_int(k, 0), t->keys);
+  LoopExpr *least = loop_sub(k, loop_sub(k, loop_add(k, t->key, row), last), t->column);
+  LoopExpr *sees = loop_ge(k, lane, loop_cast(k, least, LOOP_I32));
+  LoopExpr *score = score_lanes(t, scores, row);
+  loop_store(k, score, loop_select(k, sees, score, loop_number(k, -INFINITY)));
+  loop_end(k);
+  loop_end(k);
+}
+
+void attention_hide(const AttentionTile *t, LoopBuffer *scores) {
+  hide_masked(t, scores);
+  hide_later(t, scores);
+}

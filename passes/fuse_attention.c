@@ -1,0 +1,125 @@
+#include "passes/fuse_attention.h"
+
+#include "ir/attention.h"
+#include "passes/cost.h"
+#include "passes/rewrite.h"
+#include "passes/uses.h"
+
+enum { MOST_MEMBERS = 32 };
+
+typedef struct {
+  Function *function;
+  Arena *scratch;
+  Uses uses;
+  Op **root;  /* of each operation: the attention in whose kernel it is; NULL: in none */
+  int *count; /* of an attention's kernel: operations */
+} Fuse;
+
+/* Is the value used in the kernel alone? */
+static bool is_only_in(const Fuse *f, const Value *value, const Op *root) {
+  for (int i = 0; i < use_count(&f->uses, value); i++) {
+    const Op *user = use_at(&f->uses, value, i);
+    if (!user || f->root[user->mark] != root) return false;
+  }
+  return true;
+}
+
+static bool can_join(const Fuse *f, const Op *op, Op *root) {
+  return op && op->block == f->function->body && op->result_count == 1 && !f->root[op->mark] &&
+         f->count[root->mark] < MOST_MEMBERS && is_only_in(f, op_result(op), root);
+}
+
+static void join(Fuse *f, const Op *op, Op *root) {
+  f->root[op->mark] = root;
+  f->count[root->mark]++;
+}
+
+/* A view of rows: their numbers stay side by side. */
+static bool keeps_rows(const Op *op) {
+  int last = op_result(op)->type.rank - 1;
+  if (op->kind == OP_transpose) return op_list_integer(op, ATTRIBUTE_perm, last) == last;
+  return op->kind == OP_slice && op_list_integer(op, ATTRIBUTE_step, last) == 1;
+}
+
+static void join_rows(Fuse *f, Op *root, int operand) {
+  for (Op *op = root->operands[operand]->op; op && can_join(f, op, root) && keeps_rows(op);
+       op = op->operands[0]->op)
+    join(f, op, root);
+}
+
+/* Whether the kernel may make an element of the operation for each score: there are as many, or it
+ * is next to nothing. */
+static bool is_made_for_scores(const Op *op, double scores) {
+  switch (op->kind) {
+  case OP_broadcast:
+  case OP_transpose:
+    return true;
+  case OP_reshape: /* axes of size 1 alone come and go: else indices take divisions */
+    return reshape_is_of_units(op);
+  case OP_random:
+    return type_elements(&op_result(op)->type) >= scores;
+  default:
+    return operator_has(op->kind, TRAIT_ELEMENTWISE) &&
+           (operator_cost(op->kind) <= 1 || type_elements(&op_result(op)->type) >= scores);
+  }
+}
+
+static void join_extra(Fuse *f, Op *root, Value *value, double scores) {
+  Op *op = value->op;
+  if (!op || op_is_generator(op) || !can_join(f, op, root) || !is_made_for_scores(op, scores))
+    return;
+  join(f, op, root);
+  for (int i = 0; i < op->operand_count; i++) join_extra(f, root, op->operands[i], scores);
+}
+
+/* The transpose that is all that uses the result, if rows stay rows, and what uses the logarithms
+ * comes after it. */
+static void join_transpose(Fuse *f, Op *root) {
+  Value *result = op_result(root);
+  Op *user = use_count(&f->uses, result) == 1 ? use_at(&f->uses, result, 0) : NULL;
+  if (!user || user->kind != OP_transpose || !keeps_rows(user) || f->root[user->mark]) return;
+  for (int i = 0; i < use_count(&f->uses, root->results[1]); i++) {
+    const Op *other = use_at(&f->uses, root->results[1], i);
+    if (other && other->mark < user->mark) return;
+  }
+  join(f, user, root);
+}
+
+static void collect(Fuse *f, Op *root) {
+  const Type *q = &root->operands[0]->type, *k = &root->operands[1]->type;
+  double scores = type_elements(q) / (double)dim_max(q->dims[q->rank - 1]) *
+                  (double)dim_max(k->dims[k->rank - 2]);
+  int mask = attention_mask(root), factor = attention_factor(root);
+  join(f, root, root);
+  join_transpose(f, root);
+  for (int i = 0; i < 3; i++) join_rows(f, root, i);
+  if (mask >= 0) join_extra(f, root, root->operands[mask], scores);
+  if (factor >= 0) join_extra(f, root, root->operands[factor], scores);
+}
+
+int fuse_attention(PassContext *context, Function *function, int number) {
+  Fuse f = {.function = function, .scratch = context->scratch};
+  Block *body = function->body;
+  f.uses = uses_of(f.scratch, function);
+  f.root = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, Op *);
+  f.count = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, int);
+  for (int i = 0; i < f.uses.op_count; i++)
+    if (f.uses.ops[i]->kind == OP_attention) collect(&f, f.uses.ops[i]);
+  OpList *lists = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, OpList);
+  for (int i = 0; i < f.uses.op_count; i++) {
+    Op *root = f.root[i];
+    if (!root) continue;
+    OpList *list = &lists[root->mark];
+    vec_push(f.scratch, list, f.uses.ops[i]);
+    if ((int)list->count < f.count[root->mark]) continue;
+    ValueList yields = {0};
+    Value *logs = root->results[1];
+    vec_push(f.scratch, &yields, op_result(vec_last(list)));
+    if (use_count(&f.uses, logs) > 0) vec_push(f.scratch, &yields, logs);
+    fuse_region(function, list, &yields, NULL, number++);
+  }
+  for (Op *op = body->first; op; op = op->next)
+    for (int i = 0; i < op->operand_count; i++) op->operands[i] = fused_value(op->operands[i]);
+  for (int i = 0; i < body->yield_count; i++) body->yields[i] = fused_value(body->yields[i]);
+  return number;
+}
