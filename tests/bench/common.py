@@ -16,10 +16,11 @@ import run as runner  # noqa: E402
 WORK = ROOT / "build" / "bench"
 
 
-def example(name, build):
-    """The case's sources, weights and inputs under build/bench/NAME, made once."""
+def example(name, build, batch=1):
+    """The case's sources, weights and inputs under build/bench/NAME, or NAME-BATCH."""
     case = next(c for c in cases.read() if c.name == name)
-    folder = WORK / name
+    case.dims["N"] = batch
+    folder = WORK / (name if batch == 1 else "%s-%d" % (name, batch))
     folder.mkdir(parents=True, exist_ok=True)
     return runner.Example(case, build, folder)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Write a case of tests/examples.txt as an ONNX file, weights by formula. Needs Debian's python3-torch.
 
-    /usr/bin/python3 tests/bench/peer_export.py CASE OUT.onnx
+    /usr/bin/python3 tests/bench/peer_export.py CASE BATCH OUT.onnx
 """
 import pathlib
 import sys
@@ -15,8 +15,9 @@ import models  # noqa: E402
 
 
 def main():
-    name, path = sys.argv[1:]
+    name, batch, path = sys.argv[1:]
     case = next(c for c in cases.read() if c.name == name)
+    case.dims["N"] = int(batch)
     module = models.make(case.example, case.defines)
     with torch.no_grad():
         make.fill(module, case)

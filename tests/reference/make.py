@@ -15,15 +15,12 @@ import time
 
 import numpy
 import torch
-import torchvision
 
 import cases
 import formula
 import models
 
 FOLDER = cases.TABLE.parent / "reference" / "values"
-VERSIONS = "torch %s, torchvision %s, numpy %s, python %s" % (
-    torch.__version__, torchvision.__version__, numpy.__version__, platform.python_version())
 TYPES = {torch.float64: "f32", torch.int64: "i64"}
 
 
@@ -82,7 +79,14 @@ def run(module, case, values):
     return out if isinstance(out, dict) else {"out": out}
 
 
+def versions():
+    import torchvision  # here, so that others may use this file without it
+    return "torch %s, torchvision %s, numpy %s, python %s" % (
+        torch.__version__, torchvision.__version__, numpy.__version__, platform.python_version())
+
+
 def compare_with_torchvision(module, case, values, outs):
+    import torchvision
     make = {"alexnet": torchvision.models.alexnet, "googlenet": torchvision.models.googlenet,
             "inception_v3": torchvision.models.inception_v3, "mobilenet_v2": torchvision.models.mobilenet_v2}.get(case.name)
     if case.example in ("resnet", "vgg"):
@@ -111,7 +115,7 @@ def record(case):
         outs = run(module, case, values)
         same = compare_with_torchvision(module, case, values, outs)
     with open(FOLDER / (case.name + ".txt"), "w") as f:
-        f.write("# %s: made by tests/reference/make.py with %s\nparameters %d\n" % (case.name, VERSIONS, count))
+        f.write("# %s: made by tests/reference/make.py with %s\nparameters %d\n" % (case.name, versions(), count))
         for name, out in outs.items():
             flat = out.flatten()
             every = max(len(flat) // 64, 1)

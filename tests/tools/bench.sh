@@ -1,8 +1,8 @@
 #!/bin/bash
 # Measures against the project's figures.
 #   bench.sh [build|infer|train|kernels] [arguments of that script]
-# build: times, memory and sizes of `dlc build`; infer: binaries beside ONNX Runtime, alternating in
-# one run (installs it into build/bench/venv); train: training steps beside PyTorch, likewise;
+# build: times, memory and sizes of `dlc build`; infer: binaries beside ONNX Runtime, OpenVINO, IREE, TVM
+# and PyTorch, alternating in one run (installs them under build/bench); train: training steps beside PyTorch, likewise;
 # kernels: each kernel's share of the machine's limits.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -11,7 +11,7 @@ what=${1:-all}
 case $what in
   all)
     python3 tests/bench/build.py
-    python3 tests/bench/infer.py
+    python3 tests/bench/infer.py --json build/bench/infer.json --plot build/bench/infer.svg
     python3 tests/bench/train.py
     ;;
   build) exec python3 tests/bench/build.py "$@" ;;
