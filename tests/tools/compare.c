@@ -7,15 +7,14 @@
  * for each CPU level that runs here, each step in one part and in three, and at -O2 by each level's
  * kernels of a graph that all share. A file's `dim` is run at three values. With --pipeline, for
  * files of many kernels, it is -O2 alone, one value, the highest CPU level; with --steps, for whole
- * steps of training, -O2 for each CPU level and -O0 for the highest, one value. The tolerance is
- * that of f32 sums: 4 ulp of the output's scale for each doubling of the longest sum, and twice as
- * much for chains; 1e-5 covers the files here, whose sums are short. Parameters and states are
- * compared after the call, those too that are not written. Every split of the trips must give the
- * same bits.
+ * steps of training, -O2 for each CPU level and -O0 for the highest, one value. What is allowed
+ * follows from the sums that lead to each number, see bounds.h. Parameters and states are compared
+ * after the call, those too that are not written. Every split of the trips must give the same bits.
  */
 #include "ir/module_text.h"
 #include "passes/pass.h"
 #include "passes/plan_writes.h"
+#include "tests/tools/bounds.h"
 #include "tests/tools/native.h"
 
 #include <math.h>
@@ -23,9 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double tolerance = 1e-5;
 static bool verbose;
-static bool faults; /* inputs out of range, instead of a comparison */
+static double closest; /* the largest part of what was allowed that a result was off by */
+static bool faults;    /* inputs out of range, instead of a comparison */
 
 /* Whether a state is a variance, a sum of squares or a count, by its name's end. */
 static bool is_positive(const char *name) {
@@ -142,31 +141,25 @@ static bool has_scan(const Module *module) {
   return false;
 }
 
-static double difference(const RunTensor *a, const RunTensor *b, int64_t *where) {
-  double scale = 0, most = 0;
+/* By how much of what is allowed a result is off, at its worst; `where` that is. */
+static double excess(const Bounded *want, const RunTensor *got, int64_t *where) {
+  const RunTensor *w = &want->value;
+  double most = 0,
+         half = got->element == ELEMENT_bf16 ? 0x1p-9 : 0x1p-12; /* of the last rounding */
+  if (got->element == ELEMENT_f32 || got->element == ELEMENT_f64) half = 0x1p-24;
   *where = 0;
-  for (int64_t i = 0; i < a->count; i++) {
-    double x = element_load(a->element, a->bytes, i);
-    if (isfinite(x) && fabs(x) > scale) scale = fabs(x);
-  }
-  for (int64_t i = 0; i < a->count; i++) {
-    double x = element_load(a->element, a->bytes, i), y = element_load(b->element, b->bytes, i);
+  for (int64_t i = 0; i < got->count; i++) {
+    double x = want->error ? ((const double *)w->bytes)[i] : element_load(w->element, w->bytes, i);
+    double y = element_load(got->element, got->bytes, i);
     if (x == y || (isnan(x) && isnan(y))) continue;
-    double d = fabs(x - y) / (scale > 0 ? scale : 1);
-    if (isnan(d)) d = INFINITY;
-    if (d > most) {
-      most = d;
+    double allowed = want->error ? want->error[i] + half * fabs(x) + 1e-37 : 0;
+    double off = allowed > 0 && isfinite(x - y) ? fabs(x - y) / allowed : INFINITY;
+    if (off > most) {
+      most = off;
       *where = i;
     }
   }
   return most;
-}
-
-/* f16 and bf16 results are rounded; elsewhere inside they may stay wider. */
-static double allowed(Element element) {
-  if (element == ELEMENT_f16) return 2e-3;
-  if (element == ELEMENT_bf16) return 1.6e-2;
-  return tolerance;
 }
 
 /* The bytes of results and tensors, for a comparison of bits. */
@@ -178,19 +171,37 @@ static bool same_bits(const RunTensor *a, const RunTensor *b, int count) {
   return true;
 }
 
-static int compare_all(const char *what, const char *kind, const RunTensor *want,
-                       const RunTensor *got, int count) {
-  int failures = 0;
-  for (int i = 0; i < count; i++) {
-    int64_t where;
-    double d = difference(&want[i], &got[i], &where);
-    if (d <= allowed(want[i].element)) continue;
-    printf("%s %s %d: differs by %.2g of its scale at %lld: %g, not %g\n", what, kind, i, d,
-           (long long)where, element_load(got[i].element, got[i].bytes, where),
-           element_load(want[i].element, want[i].bytes, where));
-    failures++;
+static int compare_value(const char *what, const char *kind, int number, const Bounded *want,
+                         const RunTensor *got) {
+  int64_t where;
+  double off = excess(want, got, &where);
+  if (off > closest) closest = off;
+  if (off <= 1) return 0;
+  const RunTensor *w = &want->value;
+  double x =
+      want->error ? ((const double *)w->bytes)[where] : element_load(w->element, w->bytes, where);
+  printf("%s %s %d: off by %.3g of what is allowed at %lld: %.9g, not %.9g +- %.3g\n", what, kind,
+         number, off, (long long)where, element_load(got->element, got->bytes, where), x,
+         want->error ? want->error[where] : 0);
+  return 1;
+}
+
+/* A tensor that is not written keeps its value; one that is written may be larger than what is. */
+static Bounded after_call(Arena *arena, const Bounded *written, const RunTensor *plain) {
+  Bounded after = {.value = *plain};
+  if (!element_is_float(plain->element)) return after;
+  double most = 0, *value = arena_array(arena, (size_t)plain->count + 1, sizeof *value);
+  after.error = arena_array(arena, (size_t)plain->count + 1, sizeof *after.error);
+  bool same = written->error && written->value.count == plain->count;
+  for (int64_t i = 0; written->error && i < written->value.count; i++)
+    if (written->error[i] > most) most = written->error[i];
+  for (int64_t i = 0; i < plain->count; i++) {
+    value[i] = same ? ((const double *)written->value.bytes)[i]
+                    : element_load(plain->element, plain->bytes, i);
+    after.error[i] = same ? written->error[i] : 2 * most;
   }
-  return failures;
+  after.value.bytes = value;
+  return after;
 }
 
 static int compare_entry(Arena *arena, const char *what, const Module *original, const Function *f,
@@ -200,7 +211,9 @@ static int compare_entry(Arena *arena, const char *what, const Module *original,
   int inputs = f->body->argument_count, outputs = (int)f->results.count, failures = 0;
   int tensors = (int)original->tensors.count;
   RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
-  RunTensor *want = ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor);
+  RunTensor *plain = ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor);
+  Bounded *want = ARENA_ARRAY(arena, (size_t)outputs + 1, Bounded);
+  Bounded *kept = ARENA_ARRAY(arena, (size_t)tensors + 1, Bounded);
   RunTensor *got[2] = {ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor),
                        ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor)};
   for (int i = 0; i < inputs; i++) in[i] = make_input(arena, f->body->arguments[i], dims);
@@ -211,10 +224,12 @@ static int compare_entry(Arena *arena, const char *what, const Module *original,
   options.seed = (uint64_t)dims[dim_symbol_count(original->dims)];
   options.call = (uint64_t)dims[dim_symbol_count(original->dims) + 1];
   what = arena_format(arena, "%s: @%s", what, f->name);
-  if (!interpret(f, &options, in, want, &message)) {
+  if (!bounds_find(f, &options, in, want, kept, &message) ||
+      !interpret(f, &options, in, plain, &message)) {
     printf("%s: the interpreter: %s\n", what, message);
     return 1;
   }
+  for (int i = 0; i < tensors; i++) kept[i] = after_call(arena, &kept[i], &given.tensors[i]);
   NativeRun compiling = {.arena = arena};
   NativeCode *code = native_open(compiled, g, target, level, &compiling);
   if (!code) {
@@ -236,8 +251,10 @@ static int compare_entry(Arena *arena, const char *what, const Module *original,
       native_close(code);
       return failures + 1;
     }
-    failures += compare_all(what, "result", want, got[run_number], outputs);
-    failures += compare_all(what, "tensor", given.tensors, after[run_number].tensors, tensors);
+    for (int i = 0; i < outputs; i++)
+      failures += compare_value(what, "result", i, &want[i], &got[run_number][i]);
+    for (int i = 0; i < tensors; i++)
+      failures += compare_value(what, "tensor", i, &kept[i], &after[run_number].tensors[i]);
   }
   native_close(code);
   if (!same_bits(got[0], got[1], outputs) ||
@@ -402,6 +419,6 @@ int main(int argc, char **argv) {
       if (first_level == 0) failures += compare_as(argv[i], c, true, 2, values[1]);
     }
   }
-  printf("%d files, %d failed\n", files, failures);
+  printf("%d files, %d failed; off by at most %.2f of what is allowed\n", files, failures, closest);
   return files == 0 || failures > 0;
 }

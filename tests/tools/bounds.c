@@ -1,0 +1,318 @@
+#include "tests/tools/bounds.h"
+
+#include "ir/cost.h"
+#include "support/bug.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ROUNDINGS = 4, FOLDED = 8, DEAR = 16 }; /* DEAR: exp, the division and what is beside it */
+static const double tiny = 1e-37;              /* below f32's normal numbers */
+
+typedef struct {
+  const Function *function;
+  InterpretOptions wide;
+  const InterpretOptions *given;
+  Arena *arena;
+  Bounded *values; /* by Value.mark */
+  const char **message;
+} Bounds;
+
+static double unit(Element element) {
+  switch (element) {
+  case ELEMENT_f64:
+    return 0x1p-53;
+  case ELEMENT_f16:
+    return 0x1p-11;
+  case ELEMENT_bf16:
+    return 0x1p-8;
+  default:
+    return 0x1p-24;
+  }
+}
+
+static double gamma_of(double n) {
+  return n * 0x1p-24 / (1 - n * 0x1p-24);
+}
+
+static Bounded *bounded(const Bounds *b, const Value *value) {
+  return &b->values[value->mark];
+}
+
+static bool is_float(const RunTensor *x) {
+  return element_is_float(x->element);
+}
+
+/* A float tensor of f32 and its like in double. */
+static RunTensor widened(const Bounds *b, const RunTensor *x) {
+  RunTensor wide = *x;
+  if (!is_float(x)) return wide;
+  double *to = arena_array(b->arena, (size_t)x->count + 1, sizeof *to);
+  for (int64_t i = 0; i < x->count; i++) to[i] = element_load(x->element, x->bytes, i);
+  wide.bytes = to;
+  return wide;
+}
+
+/* What interpret_op asks for is asked of the caller's function, and widened. */
+static bool give_wide(void *user, const Tensor *tensor, RunTensor *value) {
+  const Bounds *b = user;
+  if (!b->given->tensor(b->given->user, tensor, value)) return false;
+  *value = widened(b, value);
+  return true;
+}
+
+static bool run(const Bounds *b, const Op *op, const RunTensor *operands, RunTensor *results) {
+  return interpret_op(op, &b->wide, operands, results, b->message);
+}
+
+/* ---- operands with their errors ---- */
+
+typedef enum { AS_IT_IS, MAGNITUDE, MAGNITUDE_AND_ERROR, UP, DOWN } Form;
+
+static RunTensor formed(const Bounds *b, const Bounded *x, Form form) {
+  RunTensor made = x->value;
+  if (form == AS_IT_IS || !is_float(&made)) return made;
+  double *to = arena_array(b->arena, (size_t)made.count + 1, sizeof *to);
+  const double *from = made.bytes, *error = x->error;
+  for (int64_t i = 0; i < made.count; i++) {
+    double magnitude = isfinite(from[i]) ? fabs(from[i]) : 0;
+    to[i] = form == MAGNITUDE             ? magnitude
+            : form == MAGNITUDE_AND_ERROR ? magnitude + error[i]
+            : form == UP                  ? from[i] + error[i]
+                                          : from[i] - error[i];
+  }
+  made.bytes = to;
+  return made;
+}
+
+static double largest(const double *x, int64_t count) {
+  double most = 0;
+  for (int64_t i = 0; i < count; i++)
+    if (isfinite(x[i]) && fabs(x[i]) > most) most = fabs(x[i]);
+  return most;
+}
+
+/* Adds |y - x|, where both are numbers. */
+static void add_change(double *error, const double *x, const double *y, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    double change = fabs(y[i] - x[i]);
+    if (isfinite(change)) error[i] += change;
+  }
+}
+
+/* ---- products and sums: linear in each operand, so that magnitudes tell all ---- */
+
+static double length_of(const Bounds *b, const Op *op, const RunTensor *y) {
+  int64_t count = 0;
+  if (operator_has(op->kind, TRAIT_PRODUCT)) {
+    const Dim *flops = op_product_flops(b->function->module->dims, op);
+    if (!flops || !dim_evaluate(flops, b->wide.dims, &count)) return 0;
+    return y->count ? (double)count / 2 / (double)y->count : 0;
+  }
+  if (op->kind == OP_sum) { /* of operand 0's elements, as many go into one */
+    int64_t all = bounded(b, op->operands[0])->value.count;
+    return y->count ? (double)all / (double)y->count : 0;
+  }
+  double all = 1; /* scatter_add, overlap_add: at worst all meet */
+  for (int i = 0; i < op->operand_count; i++) {
+    double size = (double)bounded(b, op->operands[i])->value.count;
+    if (size > all) all = size;
+  }
+  return all / (y->count ? (double)y->count : 1) + 64;
+}
+
+static bool bound_sum(const Bounds *b, const Op *op, Bounded *y) {
+  RunTensor plain[8], more[8], low, high;
+  for (int i = 0; i < op->operand_count; i++) {
+    const Bounded *x = bounded(b, op->operands[i]);
+    plain[i] = formed(b, x, MAGNITUDE), more[i] = formed(b, x, MAGNITUDE_AND_ERROR);
+  }
+  if (!run(b, op, plain, &low) || !run(b, op, more, &high)) return false;
+  const double *from = low.bytes, *to = high.bytes;
+  double gamma = gamma_of(length_of(b, op, &y->value) + FOLDED);
+  for (int64_t i = 0; i < y->value.count; i++) y->error[i] = to[i] - from[i] + gamma * to[i];
+  return true;
+}
+
+/* ---- softmax and attention: each weight changes by at most twice the scores' error, relatively
+ * ----
+ */
+
+static void bound_softmax(const Bounds *b, const Op *op, Bounded *y) {
+  const Bounded *x = bounded(b, op->operands[0]);
+  double moved = 2 * largest(x->error, x->value.count);
+  double length = (double)x->value.shape[op_integer(op, ATTRIBUTE_axis)];
+  const double *p = y->value.bytes;
+  for (int64_t i = 0; i < y->value.count; i++)
+    y->error[i] = fabs(p[i]) * (expm1(moved) + gamma_of(length + 2 * DEAR));
+}
+
+static void bound_attention(const Bounds *b, const Op *op, Bounded *y) {
+  const Bounded *q = bounded(b, op->operands[0]), *k = bounded(b, op->operands[1]);
+  const Bounded *v = bounded(b, op->operands[2]);
+  double width = (double)q->value.shape[q->value.rank - 1];
+  double keys = (double)k->value.shape[k->value.rank - 2];
+  Number number = op_attribute(op, ATTRIBUTE_scale)->number;
+  double scale = number.is_integer ? (double)number.integer : number.real;
+  if (scale == 0) scale = 1 / sqrt(width > 0 ? width : 1);
+  double q_most = largest(q->value.bytes, q->value.count),
+         q_error = largest(q->error, q->value.count);
+  double k_most = largest(k->value.bytes, k->value.count),
+         k_error = largest(k->error, k->value.count);
+  double scores = q_most * k_error + q_error * k_most + q_error * k_error;
+  scores = scale * width * (scores + gamma_of(width + DEAR) * q_most * k_most);
+  double moved = expm1(2 * scores) + gamma_of(2 * keys + 2 * DEAR);
+  double most = largest(v->value.bytes, v->value.count);
+  double error = largest(v->error, v->value.count) + moved * most;
+  for (int64_t i = 0; i < y->value.count; i++) y->error[i] = error;
+}
+
+/* ---- loops: as many roundings, one after the other, as the longest chain has ---- */
+
+static double chain_length(const Bounds *b, const Block *block) {
+  double length = 0;
+  for (const Op *op = block->first; op; op = op->next) {
+    int64_t count = 0, made = 1;
+    const Dim *flops = op_product_flops(b->function->module->dims, op);
+    if (op->result_count) {
+      const Dim *size = type_count(b->function->module->dims, &op->results[0]->type);
+      if (!size || !dim_evaluate(size, b->wide.dims, &made) || made < 1) made = 1;
+    }
+    if (flops && dim_evaluate(flops, b->wide.dims, &count))
+      length += (double)count / 2 / (double)made;
+    if (op->kind == OP_sum) length += 64;
+    length += operator_has(op->kind, TRAIT_VIEW) ? 0 : ROUNDINGS;
+  }
+  return length;
+}
+
+static void bound_scan(const Bounds *b, const Op *op, Bounded *y) {
+  int64_t trips = 1;
+  for (int i = 0; i < op->operand_count; i++) {
+    const RunTensor *x = &bounded(b, op->operands[i])->value;
+    for (int axis = 0; axis < x->rank; axis++)
+      if (x->shape[axis] > trips) trips = x->shape[axis];
+  }
+  double length = gamma_of((double)trips * chain_length(b, op->region) + FOLDED);
+  double scale = largest(y->value.bytes, y->value.count);
+  for (int64_t i = 0; i < y->value.count; i++) y->error[i] += length * (scale > 1 ? scale : 1);
+}
+
+/* ---- all else ---- */
+
+static bool has_error(const Bounded *x) {
+  if (!x->error) return false;
+  for (int64_t i = 0; i < x->value.count; i++)
+    if (x->error[i] > 0) return true;
+  return false;
+}
+
+/* Moves each operand by its error, up and down. */
+static bool bound_by_moving(const Bounds *b, const Op *op, Bounded *const *results) {
+  RunTensor *operands = ARENA_ARRAY(b->arena, (size_t)op->operand_count + 1, RunTensor);
+  RunTensor *moved = ARENA_ARRAY(b->arena, (size_t)op->result_count + 1, RunTensor);
+  for (int i = 0; i < op->operand_count; i++) operands[i] = bounded(b, op->operands[i])->value;
+  for (int i = 0; i < op->operand_count; i++) {
+    const Bounded *x = bounded(b, op->operands[i]);
+    if (!has_error(x)) continue;
+    for (Form form = UP; form <= DOWN; form++) {
+      operands[i] = formed(b, x, form);
+      if (!run(b, op, operands, moved)) return false;
+      for (int r = 0; r < op->result_count; r++)
+        if (results[r]->error)
+          add_change(results[r]->error, results[r]->value.bytes, moved[r].bytes,
+                     results[r]->value.count);
+    }
+    operands[i] = x->value;
+  }
+  return true;
+}
+
+static void add_roundings(const Op *op, Bounded *y) {
+  if (!operator_has(op->kind, TRAIT_ELEMENTWISE) && op->kind != OP_random) return;
+  double u = ROUNDINGS * 0x1p-24;
+  if (y->value.element != ELEMENT_f32) u += unit(y->value.element);
+  const double *value = y->value.bytes;
+  for (int64_t i = 0; i < y->value.count; i++)
+    if (isfinite(value[i])) y->error[i] += u * fabs(value[i]) + tiny;
+}
+
+static bool is_sum(const Op *op) {
+  return (operator_has(op->kind, TRAIT_PRODUCT) && op->kind != OP_attention) ||
+         op->kind == OP_sum || op->kind == OP_scatter_add || op->kind == OP_overlap_add;
+}
+
+static bool bound_op(const Bounds *b, const Op *op, Bounded *const *results) {
+  Bounded *y = results[0];
+  if (!y->error && op->result_count == 1) return true;
+  if (is_sum(op)) return bound_sum(b, op, y);
+  if (op->kind == OP_softmax) {
+    bound_softmax(b, op, y);
+    return true;
+  }
+  if (op->kind == OP_attention) {
+    bound_attention(b, op, y);
+    return true;
+  }
+  if (!bound_by_moving(b, op, results)) return false;
+  for (int i = 0; i < op->result_count; i++) {
+    if (!results[i]->error) continue;
+    if (op->kind == OP_scan) bound_scan(b, op, results[i]);
+    add_roundings(op, results[i]);
+  }
+  return true;
+}
+
+static Bounded exact(const Bounds *b, RunTensor value) {
+  Bounded x = {.value = value};
+  if (is_float(&value)) {
+    x.error = arena_array(b->arena, (size_t)value.count + 1, sizeof *x.error);
+    memset(x.error, 0, ((size_t)value.count + 1) * sizeof *x.error);
+  }
+  return x;
+}
+
+static bool evaluate(const Bounds *b, const Op *op) {
+  RunTensor *operands = ARENA_ARRAY(b->arena, (size_t)op->operand_count + 1, RunTensor);
+  RunTensor *made = ARENA_ARRAY(b->arena, (size_t)op->result_count + 1, RunTensor);
+  Bounded **results = ARENA_ARRAY(b->arena, (size_t)op->result_count + 1, Bounded *);
+  for (int i = 0; i < op->operand_count; i++) operands[i] = bounded(b, op->operands[i])->value;
+  if (!run(b, op, operands, made)) return false;
+  for (int i = 0; i < op->result_count; i++) {
+    results[i] = bounded(b, op->results[i]);
+    *results[i] = exact(b, made[i]);
+  }
+  return bound_op(b, op, results);
+}
+
+bool bounds_find(const Function *function, const InterpretOptions *options, const RunTensor *inputs,
+                 Bounded *results, Bounded *tensors, const char **message) {
+  Bounds b = {.function = function, .given = options, .arena = options->arena, .message = message};
+  b.wide = *options;
+  b.wide.wide = true;
+  b.wide.tensor = give_wide, b.wide.user = &b;
+  b.wide.written = NULL, b.wide.watch = NULL;
+  const Block *body = function->body;
+  size_t count = (size_t)body->argument_count;
+  for (const Op *op = body->first; op; op = op->next) count += (size_t)op->result_count;
+  b.values = ARENA_ARRAY(b.arena, count + 1, Bounded);
+  int64_t next = 0;
+  for (int i = 0; i < body->argument_count; i++) {
+    body->arguments[i]->mark = next++;
+    *bounded(&b, body->arguments[i]) = exact(&b, widened(&b, &inputs[i]));
+  }
+  const Module *module = function->module;
+  for (size_t i = 0; i < module->tensors.count; i++) tensors[i] = (Bounded){0};
+  for (const Op *op = body->first; op; op = op->next) {
+    for (int i = 0; i < op->result_count; i++) op->results[i]->mark = next++;
+    if (op->kind != OP_write) {
+      if (!evaluate(&b, op)) return false;
+      continue;
+    }
+    for (size_t i = 0; i < module->tensors.count; i++)
+      if (strcmp(module->tensors.items[i]->name, op->symbol) == 0)
+        tensors[i] = *bounded(&b, op->operands[0]);
+  }
+  for (int i = 0; i < body->yield_count; i++) results[i] = *bounded(&b, body->yields[i]);
+  return true;
+}
