@@ -64,9 +64,10 @@ typedef struct {
 } Dot;
 
 static const Dot dots[] = {
-    {"dot", "512 512 512", 512, 512, 512},       {"dot", "1024 1024 1024", 1024, 1024, 1024},
-    {"dot", "2048 2048 2048", 2048, 2048, 2048}, {"bert", "128 768 768", 128, 768, 768},
-    {"bert", "128 768 3072", 128, 768, 3072},    {"bert", "128 3072 768", 128, 3072, 768},
+    {"dot", "256 256 256", 256, 256, 256},       {"dot", "512 512 512", 512, 512, 512},
+    {"dot", "1024 1024 1024", 1024, 1024, 1024}, {"dot", "2048 2048 2048", 2048, 2048, 2048},
+    {"bert", "128 768 768", 128, 768, 768},      {"bert", "128 768 3072", 128, 768, 3072},
+    {"bert", "128 3072 768", 128, 3072, 768},    {"dot", "3136 64 256", 3136, 64, 256},
     {"vector", "1 784 512", 1, 784, 512},        {"vector", "1 2048 1000", 1, 2048, 1000},
     {"vector", "1 768 3072", 1, 768, 3072},      {"vector", "1 4096 4096", 1, 4096, 4096},
     {"vector", "1 9216 4096", 1, 9216, 4096},    {"vector", "1 25088 4096", 1, 25088, 4096},
@@ -198,17 +199,18 @@ static void dot_text(const Dot *d, Text *text) {
 
 bool kernel_case(size_t number, KernelCase *found, Text *text) {
   if (number < CONVS) {
-    *found = (KernelCase){convs[number].group, convs[number].name};
+    *found = (KernelCase){.group = convs[number].group, .name = convs[number].name};
     conv_text(&convs[number], text);
     return true;
   }
   if ((number -= CONVS) < DOTS) {
-    *found = (KernelCase){dots[number].group, dots[number].name};
+    const Dot *d = &dots[number];
+    *found = (KernelCase){d->group, d->name, d->m, d->k, d->n};
     dot_text(&dots[number], text);
     return true;
   }
   if ((number -= DOTS) >= PLAINS) return false;
-  *found = (KernelCase){plains[number].group, plains[number].name};
+  *found = (KernelCase){.group = plains[number].group, .name = plains[number].name};
   text_format(text, "module plain\nfunc model @f%s", plains[number].text);
   return true;
 }

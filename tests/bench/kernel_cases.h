@@ -9,6 +9,7 @@
 
 typedef struct {
   const char *group, *name;
+  int m, k, n; /* of a product of x [m, k] by w [n, k]; 0: another case */
 } KernelCase;
 
 /* The cases in order: false after the last. `text` gets a module with one entry. */

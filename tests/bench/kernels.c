@@ -1,7 +1,7 @@
 /* kernels: the speed of each kernel on one thread, beside the machine's limits.
  *
- *   kernels [--cpu NAME] [--level N] [--dim VALUE] [--rounds N] [--loops] [--asm] [FILE.ir |
- * WORD]...
+ *   kernels [--cpu NAME] [--level N] [--dim VALUE] [--rounds N] [--blas LIBRARY] [--loops] [--asm]
+ *           [FILE.ir | WORD]...
  *
  * Without a file the built-in cases run, those alone whose group or name has one of the words. A
  * step's time is the least of many rounds over the whole entry, so that other processes on the
@@ -9,7 +9,8 @@
  * it. Percentages are of the fused multiply-adds and the reading from L2 or memory measured at the
  * start. --vectors sets
  * the most columns of a panel, in vector registers; --loops prints the kernels, --asm their machine
- * code.
+ * code. --blas has a library's sgemm (or sgemv) do the built-in products in turns with the kernels,
+ * on one thread and without the bias that the kernels add.
  */
 #include "backend/emit.h"
 #include "backend/lower.h"
@@ -18,17 +19,33 @@
 #include "tests/bench/kernel_cases.h"
 #include "tests/tools/native.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 }; /* of cblas */
+typedef void Sgemm(int order, int x_form, int w_form, int m, int n, int k, float alpha,
+                   const float *x, int x_row, const float *w, int w_row, float beta, float *y,
+                   int y_row);
+typedef void Sgemv(int order, int form, int rows, int columns, float alpha, const float *w,
+                   int w_row, const float *x, int x_step, float beta, float *y, int y_step);
+
+/* A library to compare with; gemm NULL: none. */
+typedef struct {
+  Sgemm *gemm;
+  Sgemv *gemv;
+} Blas;
 
 typedef struct {
   Target target;
   int level, rounds, vectors;
   int64_t dim;
   bool loops, assembly;
-  double peak, bandwidth; /* FLOP/s, bytes/s */
+  Blas blas;
+  const KernelCase *current; /* of the built-in cases; NULL */
+  double peak, bandwidth;    /* FLOP/s, bytes/s */
 } Bench;
 
 /* Of this thread alone: other processes on the machine take time, but are not counted. */
@@ -160,6 +177,69 @@ static double run_pieces(const NativeStep *s, const int64_t *dims, dlrt_worker *
   return all;
 }
 
+/* ---- a library's product, in turns with ours ---- */
+
+static void *blas_function(void *library, const char *name) {
+  void *function = library ? dlsym(library, name) : NULL;
+  if (!function) printf("%s\n", dlerror());
+  return function;
+}
+
+static bool blas_open(Blas *blas, const char *path) {
+  setenv("OPENBLAS_NUM_THREADS", "1", 1);
+  void *library = dlopen(path, RTLD_NOW);
+  union {
+    void *object;
+    Sgemm *gemm;
+  } gemm = {blas_function(library, "cblas_sgemm")};
+  union {
+    void *object;
+    Sgemv *gemv;
+  } gemv = {gemm.object ? blas_function(library, "cblas_sgemv") : NULL};
+  *blas = (Blas){gemm.gemm, gemv.gemv};
+  return gemv.object != NULL;
+}
+
+static void blas_product(const Blas *blas, const KernelCase *c, const float *x, const float *w,
+                         float *y) {
+  if (c->m == 1)
+    blas->gemv(ROW_MAJOR, PLAIN, c->n, c->k, 1, w, c->k, x, 1, 0, y, 1);
+  else
+    blas->gemm(ROW_MAJOR, PLAIN, TRANSPOSED, c->m, c->n, c->k, 1, x, c->k, w, c->k, 0, y, c->n);
+}
+
+static double step_time(const NativeStep *s, const int64_t *dims, dlrt_worker *worker) {
+  double from = seconds();
+  s->kernel((void *const *)s->operands, dims, 0, s->trips, worker);
+  return seconds() - from;
+}
+
+static void compare_blas(const Timing *t, const NativeStep *step, dlrt_worker *worker) {
+  const Bench *b = t->bench;
+  const KernelCase *c = b->current;
+  size_t m = (size_t)c->m, k = (size_t)c->k, n = (size_t)c->n;
+  float *x = malloc(4 * m * k), *w = malloc(4 * n * k), *y = malloc(4 * m * n);
+  if (!x || !w || !y) return;
+  invent("x", ELEMENT_f32, x, (int64_t)(m * k));
+  invent("w", ELEMENT_f32, w, (int64_t)(n * k));
+  double ours = 1e9, theirs = 1e9, start = seconds();
+  for (int round = 0; round < 3 * b->rounds || (round < 3000 && seconds() - start < 0.6); round++) {
+    double time = step_time(step, t->run->dims, worker), from = seconds();
+    if (time < ours) ours = time;
+    blas_product(&b->blas, c, x, w, y);
+    time = seconds() - from;
+    if (time < theirs) theirs = time;
+  }
+  double flop = 2.0 * (double)m * (double)k * (double)n;
+  printf(
+      "%-28.28s ours %.1f us %.1f GFLOP/s %.1f%%, blas %.1f us %.1f GFLOP/s %.1f%%, %.2f times\n",
+      t->name, ours * 1e6, flop / ours * 1e-9, 100 * flop / ours / b->peak, theirs * 1e6,
+      flop / theirs * 1e-9, 100 * flop / theirs / b->peak, theirs / ours);
+  free(x);
+  free(w);
+  free(y);
+}
+
 static void time_steps(void *user, const NativeStep *steps, size_t count, dlrt_worker *worker) {
   Timing *t = user;
   double *best = calloc(count + 1, sizeof *best), total = 0, start = seconds();
@@ -190,6 +270,8 @@ static void time_steps(void *user, const NativeStep *steps, size_t count, dlrt_w
            100 * speed / t->bench->peak, rate * 1e-9, 100 * rate / t->bench->bandwidth);
     total += best[i];
   }
+  if (count == 1 && t->bench->blas.gemm && t->bench->current && t->bench->current->m)
+    compare_blas(t, &steps[0], worker);
   if (count > 1) printf("%-28.28s all steps %.1f us\n", t->name, total * 1e6);
   free(best);
   free(pieces);
@@ -307,6 +389,7 @@ static bool time_cases(Bench *b, char **words, int count) {
     Arena *arena = arena_new();
     Text text = text_new(arena);
     bool more = kernel_case(i, &found, &text);
+    b->current = &found;
     if (more && wanted(&found, words, count))
       ok = time_text(b, found.name, text_get(&text), strlen(text_get(&text))) && ok;
     arena_free(arena);
@@ -333,14 +416,16 @@ int main(int argc, char **argv) {
       b.vectors = atoi(argv[++i]);
     else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
       b.rounds = atoi(argv[++i]);
+    else if (strcmp(argv[i], "--blas") == 0 && i + 1 < argc)
+      ok = blas_open(&b.blas, argv[++i]) && ok;
     else if (strcmp(argv[i], "--loops") == 0)
       b.loops = true;
     else if (strcmp(argv[i], "--asm") == 0)
       b.assembly = true;
     else
       argv[1 + words++] = argv[i];
-  if (!target_find(&b.target, arena, NULL, cpu, diagnostics) || !target_runs_here(&b.target) ||
-      !measure_machine(&b, arena)) {
+  if (!ok || !target_find(&b.target, arena, NULL, cpu, diagnostics) ||
+      !target_runs_here(&b.target) || !measure_machine(&b, arena)) {
     diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
     return 1;
   }
