@@ -402,7 +402,7 @@ static void make_scopes(Emission *e, const LoopKernel *k) {
   for (size_t i = 0; i < count; i++) {
     const LoopBuffer *buffer = k->buffers.items[i];
     if (!buffer->noalias || buffer->kind == LOOP_VIEW) continue;
-    const char *name = arena_format(e->arena, "%s: %s", k->name, buffer->name);
+    const char *name = arena_format(e->arena, "%s: %s %zu", k->name, buffer->name, i);
     scopes[i] = md_node(e, (LLVMMetadataRef[]){md_string(e, name), domain}, 2);
   }
   LLVMMetadataRef *others = ARENA_ARRAY(e->arena, count + 1, LLVMMetadataRef);

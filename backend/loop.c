@@ -121,7 +121,7 @@ LoopBuffer *loop_scratch(LoopKernel *k, const char *name, LoopElement element, i
   COLLECT(sizes, rank, rank);
   LoopBuffer *buffer = add_buffer(k, LOOP_SCRATCH, name, element, rank, sizes);
   buffer->offset = k->scratch_bytes;
-  k->scratch_bytes += (fixed_bytes(buffer) + 63) / 64 * 64;
+  k->scratch_bytes += fixed_bytes(buffer) / 64 * 64 + 64; /* some, for one of size 0 too */
   return buffer;
 }
 
