@@ -14,7 +14,8 @@ void product_finish(Region *region, const Op *product, const Index *index, LoopE
 
 /* Each gives false if the shape is not one of its; nothing is built then.
  *
- * product_panel      dot_panel and conv_panel: register tiles over packed panels
+ * product_panel      dot_panel: register tiles over packed panels (product_tile.h)
+ * product_conv       conv_panel, by the same tiles
  * product_dot        dot whose right side is no weight
  * product_attention  attention, block by block of its keys
  * product_weight     conv_weight in nhwc: register tiles of the weight's gradient
@@ -24,5 +25,6 @@ bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);
 bool product_panel(Lowering *lowering, Region *region, const Op *product);
+bool product_conv(Lowering *lowering, Region *region, const Op *product);
 
 #endif

@@ -1,391 +1,353 @@
-/* product_panel.c - dot_panel and conv_panel: the register-tiled micro-kernel.
+/* product_panel.c - dot_panel, and the loops of all products with packed weights.
  *
- * In nhwc a convolution is a product whose left operand overlaps: for each kernel row the KW * C
- * numbers that an output pixel reads are side by side, so rows of x stand at pixel distance and
- * are not copied. A tile is MR rows by one panel of B columns:
+ * A trip is a strip of rows by a group of blocks of columns. The sum goes on piece by piece, so
+ * that a piece of a panel stays near while all rows of the strip go by, and those rows of x too:
  *
- *   acc[MR][B] += x[row, k] * w[panel, k, 0:B]        for all k, in order
+ *   for each piece of k:  for each panel of the group:  for each tile of rows in the strip:
+ *     acc[MR][B] = the sums so far;  acc += x[row, k] * w[panel, k, 0:B];  put them away
  *
- * MR * B accumulators, B of w and one of x must fit the registers. The sum's order is k's, whatever
- * the tile, so results do not depend on it. A trip is a strip of rows of one panel; panels are the
- * slow axis, so that a thread keeps its panel in L2 while it goes through the rows.
+ * Sums so far lie in scratch. x is not copied: a tile has so few rows that, whatever their
+ * distance, they do not push each other out of a set of L1. The order of the sum is k's.
  */
-#include "backend/product.h"
+#include "backend/product_panel.h"
 
 #include "support/bug.h"
 
-enum {
-  MOST_ROWS = 14,  /* of a tile: more would gain little and cost code */
-  STRIP_ROWS = 48, /* rows of a trip of dot_panel, about: enough work for a thread */
-  UNROLL = 4
-};
-
-typedef struct {
-  Lowering *l;
-  Region *r;
-  const Op *product;
-  int64_t columns;  /* B */
-  int64_t size;     /* columns that count */
-  int rows;         /* MR */
-  LoopBuffer *flat; /* w as one axis, if the next panel is fetched ahead; else NULL */
-  LoopExpr *ahead;  /* where this tile's part of it starts, */
-  int64_t step;     /* and how far a place in the sum goes on */
-} Tile;
-
-static int most_rows(const Target *target, int64_t columns) {
-  int vectors = (int)((columns + target->lanes - 1) / target->lanes);
-  int spare = target->registers / 8; /* of x, and for loads ahead: without, accumulators spill */
-  int rows = (target->registers - vectors - spare) / vectors;
-  return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : rows;
-}
-
-/* Rows a tile for `count` of them: as few tiles as there must be, as even as can be. */
-static int even_rows(int most, int64_t count) {
-  int64_t tiles = (count + most - 1) / most;
-  return (int)((count + tiles - 1) / tiles);
-}
-
-/* With few rows a panel is used only a few times, so that reading it from memory takes as long as
- * the arithmetic. Each tile then fetches its share of the panel after its own. `tiles`: of a
- * panel. */
-static void plan_ahead(Tile *t, int64_t tiles, int64_t depth) {
-  enum { MOST_TILES = 64, LEAST_DEPTH = 128 };
-  LoopKernel *k = t->l->kernel;
-  const Value *w = t->product->operands[1];
-  int64_t panels = dim_value(w->type.dims[0]);
-  if (2 * depth * t->columns * 4 > t->l->target->l2 * 3 / 4) return; /* two panels and x */
-  if (tiles < 2 || tiles > MOST_TILES || panels < 2 || depth < LEAST_DEPTH) return;
-  t->step = (t->columns + tiles - 1) / tiles;
-  t->flat = loop_view(k, region_buffer(t->r, w), "next", LOOP_F32, 1,
-                      loop_int(k, panels * depth * t->columns));
-}
-
-/* Tile number `tile` of panel p. */
-static void begin_ahead(Tile *t, LoopExpr *p, LoopExpr *tile, int64_t depth) {
-  if (!t->flat) return;
-  LoopKernel *k = t->l->kernel;
-  LoopExpr *next = loop_mul(k, loop_add(k, p, loop_int(k, 1)), loop_int(k, depth * t->columns));
-  t->ahead =
-      loop_let(k, "ahead", loop_add(k, next, loop_mul(k, tile, loop_int(k, depth * t->step))));
-}
-
-/* One multiply-add for each row of the tile, at place `at` of the sum. */
-static void accumulate(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *at, LoopExpr *w,
-                       LoopExpr *(*x)(void *user, LoopExpr *row), void *user) {
-  LoopKernel *k = t->l->kernel;
-  if (t->flat)
-    loop_prefetch(
-        k, loop_element(k, t->flat, loop_add(k, t->ahead, loop_mul(k, at, loop_int(k, t->step)))));
-  LoopExpr *v = loop_let(k, "v", w);
-  LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count);
-  LoopExpr *a = loop_row(k, acc, row);
-  loop_set(k, a, loop_fma(k, x(user, row), v, a));
-  loop_end(k);
-}
-
-/* Does the epilogue compute a function? Written out for each row it would be most of the code. */
-static bool is_costly(const Op *op) {
-  if (!op->region) return false;
-  for (const Op *o = op->region->first; o; o = o->next) switch (o->kind) {
-    case OP_exp:
-    case OP_expm1:
-    case OP_log:
-    case OP_log1p:
-    case OP_tanh:
-    case OP_erf:
-    case OP_sin:
-    case OP_cos:
-    case OP_pow:
-      return true;
-    default:
-      break;
-    }
-  return false;
-}
-
-/* The tile's rows one after the other, in the registers or (`*sum` is set) by way of memory. */
-static LoopExpr *each_row(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr **sum) {
-  LoopKernel *k = t->l->kernel;
-  LoopExpr *zero = loop_int(k, 0);
-  if (t->rows == 1 || !is_costly(t->l->op)) {
-    LoopExpr *row = loop_each(k, "r", zero, count);
-    *sum = loop_row(k, acc, row);
-    return row;
-  }
-  int columns = (int)t->columns;
-  k->calls = true;
-  LoopBuffer *tile = loop_stack(k, "tile", LOOP_F32, 2, loop_int(k, t->rows), loop_int(k, columns));
-  LoopExpr *row = loop_each(k, "r", zero, count);
-  loop_store(k, loop_lanes(k, tile, columns, row, zero), loop_row(k, acc, row));
-  loop_end(k);
-  row = loop_for(k, "r", zero, count);
-  *sum = loop_let(k, "sum", loop_lanes(k, tile, columns, row, zero));
-  return row;
-}
-
-/* The tile's sums at rows index_of(row), columns from `column` on. */
-static void finish(Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column,
-                   void (*index_of)(void *user, LoopExpr *row, Index *index), void *user) {
-  LoopKernel *k = t->l->kernel;
-  Region *r = t->r;
-  int rank = t->product->results[0]->type.rank;
-  LoopExpr *outer = r->mask;
-  if (t->size % t->columns) {
-    LoopExpr *places = loop_iota(k, column, (int)t->columns);
-    r->mask = loop_let(k, "inside", loop_lt(k, places, loop_int(k, t->size)));
-  }
-  LoopExpr *sum, *row = each_row(t, acc, count, &sum);
-  Index index[MOST_AXES];
-  index_of(user, row, index);
-  index[rank - 1] = index_lanes(column);
-  product_finish(r, t->product, index, sum);
-  loop_end(k);
-  r->mask = outer;
-}
-
-/* ---- dot_panel: x [M, K], M all leading axes as one ---- */
-
 typedef struct {
   Tile tile;
-  LoopBuffer *x;       /* as [M, K] */
-  LoopExpr *first, *k; /* the tile's first row; the place in the sum */
+  PanelRows rows;
+  int64_t width;                    /* B of a panel, */
+  int64_t parts;                    /* which has so many blocks of tile.columns, */
+  int64_t blocks;                   /* and all blocks of a group of columns */
+  int64_t group;                    /* blocks of a trip */
+  int64_t strip;                    /* rows of a trip */
+  int64_t segments, depth;          /* of a piece of the sum */
+  bool pieces;                      /* there is more than one, */
+  LoopBuffer *sums;                 /* so far: [group, strip, columns] */
+  LoopBuffer *weights;              /* as [groups * P, segments, run, B] */
+  LoopExpr *line, *begin;           /* of the trip: its line, first row, */
+  LoopExpr *first_block, *past;     /* first block, and past the last, */
+  LoopExpr *block;                  /* and the block at hand; its */
+  LoopExpr *of_group;               /* group of columns, */
+  LoopExpr *panel, *offset;         /* panel and place in it, */
+  LoopExpr *column, *within;        /* and column in the result and in the group */
+  LoopExpr *segment[2], *from, *to; /* the piece of the sum */
+  LoopExpr *start, *k;              /* the segment's place in x; the place in the run */
+} Panel;
+
+enum {
+  STRIP_ROWS = 96,  /* about: so many times a piece of a panel is used while it is near */
+  GROUP_BLOCKS = 4, /* about: so many times rows of x are */
+  LEAST_TRIPS = 8,  /* for threads; a smaller group then */
+  L2_PART = 8,   /* of which a piece of a panel takes one, or two if there is one strip alone: sums
+                    so far cost more than reading L2 does */
+  FEW_TILES = 64 /* of a panel: what comes next is fetched ahead */
+};
+
+static int64_t ceil_of(int64_t a, int64_t by) {
+  return (a + by - 1) / by;
+}
+
+/* `size` in equal parts, as few as there must be for each to be at most `most`; each a multiple of
+ * `by`. */
+static int64_t even_part(int64_t size, int64_t most, int64_t by) {
+  if (size < 1) return by;
+  most = most < by ? by : most;
+  return ceil_of(ceil_of(size, ceil_of(size, most)), by) * by;
+}
+
+int64_t panel_tile_columns(const Target *target, int64_t width, int64_t rows) {
+  int64_t most = target->registers / (rows == 1 ? 2 : 8), vectors = width / target->lanes;
+  for (int64_t v = most < vectors ? most : vectors; v > 1; v--)
+    if (vectors % v == 0) return v * target->lanes;
+  return target->lanes;
+}
+
+/* ---- a tile ---- */
+
+static LoopExpr *element(void *user, LoopExpr *row) {
+  Panel *p = user;
+  LoopKernel *k = p->tile.l->kernel;
+  LoopExpr *at = loop_add(k, p->rows.row_at(p->rows.user, row), p->start);
+  return loop_element(k, p->rows.x, loop_add(k, at, p->k));
+}
+
+/* Reads or writes the sums so far. */
+static void each_sum(const Panel *p, LoopExpr *acc, LoopExpr *first, LoopExpr *count, bool store) {
+  LoopKernel *k = p->tile.l->kernel;
+  LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count);
+  LoopExpr *at = loop_add(k, loop_sub(k, first, p->begin), row);
+  LoopExpr *sum = loop_lanes(k, p->sums, (int)p->tile.columns,
+                             loop_sub(k, p->block, p->first_block), at, loop_int(k, 0));
+  if (store)
+    loop_store(k, sum, loop_row(k, acc, row));
+  else
+    loop_set(k, loop_row(k, acc, row), sum);
+  loop_end(k);
+}
+
+/* What comes after this piece of a panel is fetched while its tiles go by: that piece of the next
+ * panel, or the first one's next piece. */
+static void begin_ahead(Panel *p, LoopExpr *first) {
+  Tile *t = &p->tile;
+  if (!t->flat) return;
+  LoopKernel *k = t->l->kernel;
+  int64_t run = dim_value(p->rows.run), all = run * p->rows.segments;
+  int64_t piece = p->segments * p->depth;
+  LoopExpr *place = loop_add(k, loop_mul(k, p->segment[0], loop_int(k, run)), p->from);
+  LoopExpr *next = loop_add(k, loop_mul(k, p->panel, loop_int(k, all)), place);
+  if (p->pieces && p->group > 1) {
+    LoopExpr *more = loop_lt(k, loop_add(k, p->block, loop_int(k, 1)), p->past);
+    LoopExpr *start = loop_mul(k, p->first_block, loop_int(k, all));
+    start = loop_add(k, loop_add(k, start, place), loop_int(k, piece));
+    next = loop_select(k, more, loop_add(k, next, loop_int(k, all)), start);
+  } else {
+    next = loop_add(k, next, loop_int(k, p->pieces ? piece : all));
+  }
+  LoopExpr *tile = loop_div(k, loop_sub(k, first, p->begin), loop_int(k, t->rows));
+  tile_begin_ahead(t, next, tile, piece);
+}
+
+static void one_tile(void *user, LoopExpr *first, LoopExpr *count) {
+  Panel *p = user;
+  Tile *t = &p->tile;
+  LoopKernel *k = t->l->kernel;
+  LoopExpr *zero = loop_int(k, 0), *run = dim_expr(k, p->rows.run);
+  p->rows.begin(p->rows.user, p->line, first, count);
+  begin_ahead(p, first);
+  LoopExpr *acc = tile_sums(t);
+  if (p->pieces) {
+    loop_if(k, loop_gt(k, loop_add(k, p->segment[0], p->from), zero));
+    each_sum(p, acc, first, count, false);
+    loop_end(k);
+  }
+  LoopExpr *segment = p->segment[0];
+  if (p->segments > 1) segment = loop_for(k, "s", p->segment[0], p->segment[1]);
+  p->start = loop_let(k, "start", p->rows.segment_at(p->rows.user, segment, p->of_group));
+  p->k = loop_for_unroll(k, "k", p->from, p->to, TILE_UNROLL);
+  LoopExpr *at = loop_mul(k, loop_sub(k, segment, p->segment[0]), run);
+  tile_fetch(t, loop_add(k, at, loop_sub(k, p->k, p->from)));
+  LoopExpr *w = loop_lanes(k, p->weights, (int)t->columns, p->panel, segment, p->k, p->offset);
+  tile_accumulate(t, acc, count, w, element, p);
+  loop_end(k);
+  if (p->segments > 1) loop_end(k);
+  if (p->pieces) {
+    LoopExpr *ends = loop_ge(k, p->segment[1], loop_int(k, p->rows.segments));
+    loop_if(k, loop_and(k, ends, loop_ge(k, p->to, run)));
+  }
+  tile_finish(t, acc, count, p->column, p->within, p->rows.index_of, p->rows.user);
+  if (p->pieces) {
+    loop_otherwise(k);
+    each_sum(p, acc, first, count, true);
+    loop_end(k);
+  }
+}
+
+/* ---- loops ---- */
+
+static void plan_blocking(Panel *p) {
+  const Tile *t = &p->tile;
+  const Target *target = t->l->target;
+  int64_t rows = dim_max(p->rows.rows), bytes = loop_element_bytes(p->weights->element);
+  p->strip = even_part(rows, STRIP_ROWS, t->rows);
+  int64_t trips = p->rows.groups * ceil_of(rows, p->strip), group = GROUP_BLOCKS;
+  while (group > 1 && trips * ceil_of(p->blocks, group) < LEAST_TRIPS) group /= 2;
+  p->group = rows > t->rows ? even_part(p->blocks, group, 1) : 1;
+  p->segments = p->rows.segments;
+  p->depth = 0;
+  if (!dim_is_constant(p->rows.run) || rows <= 2 * t->rows) return;
+  int64_t run = dim_value(p->rows.run);
+  int64_t near = target->l2 / (rows > p->strip ? L2_PART : L2_PART / 2);
+  int64_t piece = (near > target->l1 ? near : target->l1) / (t->columns * bytes);
+  p->depth = run;
+  if (run * p->segments <= piece * 3 / 2) return;
+  p->pieces = true;
+  if (run > piece) {
+    p->segments = 1;
+    p->depth = even_part(run, piece, TILE_UNROLL);
+  } else
+    p->segments = even_part(p->segments, piece / run, 1);
+}
+
+/* Strips of a known number of rows leave its tail to the last one. */
+static const Dim *strips_of(const Panel *p) {
+  DimTable *dims = p->tile.l->dims;
+  const Dim *rows = p->rows.rows;
+  if (!dim_is_constant(rows)) {
+    const Dim *more = dim_add(dims, rows, dim_constant(dims, p->strip - 1));
+    return dim_floor(dims, more, p->strip);
+  }
+  int64_t full = dim_value(rows) - tile_tail(&p->tile, dim_value(rows));
+  return dim_constant(dims, full ? ceil_of(full, p->strip) : dim_value(rows) > 0);
+}
+
+/* The block number `block`, of all groups of columns. */
+static void begin_block(Panel *p, LoopExpr *block) {
+  LoopKernel *k = p->tile.l->kernel;
+  LoopExpr *within = block, *zero = loop_int(k, 0);
+  int64_t panels = ceil_of(p->blocks, p->parts);
+  p->block = block, p->of_group = zero, p->offset = zero;
+  if (p->rows.groups > 1) {
+    p->of_group = loop_let(k, "group", loop_div(k, block, loop_int(k, p->blocks)));
+    within = loop_let(k, "of", loop_mod(k, block, loop_int(k, p->blocks)));
+  }
+  p->panel = within;
+  if (p->parts > 1) {
+    LoopExpr *parts = loop_int(k, p->parts), *columns = loop_int(k, p->tile.columns);
+    p->panel = loop_div(k, within, parts);
+    p->offset = loop_let(k, "offset", loop_mul(k, loop_mod(k, within, parts), columns));
+  }
+  if (p->rows.groups > 1)
+    p->panel = loop_add(k, p->panel, loop_mul(k, p->of_group, loop_int(k, panels)));
+  p->panel = loop_let(k, "panel", p->panel);
+  p->within = loop_let(k, "within", loop_mul(k, within, loop_int(k, p->tile.columns)));
+  p->column = p->within;
+  if (p->rows.groups > 1)
+    p->column = loop_let(
+        k, "column", loop_add(k, p->within, loop_mul(k, p->of_group, loop_int(k, p->tile.size))));
+}
+
+/* Blocks of the trip, each with all rows of the strip. */
+static void each_block(Panel *p, LoopExpr *end) {
+  LoopKernel *k = p->tile.l->kernel;
+  begin_block(p, p->group > 1 ? loop_for(k, "block", p->first_block, p->past) : p->first_block);
+  tile_each(&p->tile, p->rows.rows, p->begin, end, one_tile, p);
+  if (p->group > 1) loop_end(k);
+}
+
+static void each_piece(Panel *p, LoopExpr *end) {
+  LoopKernel *k = p->tile.l->kernel;
+  LoopExpr *zero = loop_int(k, 0), *run = dim_expr(k, p->rows.run);
+  LoopExpr *segments = loop_int(k, p->rows.segments);
+  p->segment[0] = zero, p->segment[1] = segments;
+  p->from = zero, p->to = run;
+  bool some = p->segments < p->rows.segments, cut = p->pieces && p->depth < dim_value(p->rows.run);
+  if (some) {
+    LoopExpr *whole = loop_int(k, ceil_of(p->rows.segments, p->segments) * p->segments);
+    p->segment[0] = loop_for_step(k, "segment", zero, whole, (int)p->segments);
+    LoopExpr *next = loop_add(k, p->segment[0], loop_int(k, p->segments));
+    p->segment[1] = loop_let(k, "next", loop_min(k, segments, next));
+  }
+  if (cut) {
+    LoopExpr *whole = loop_int(k, ceil_of(dim_value(p->rows.run), p->depth) * p->depth);
+    p->from = loop_for_step(k, "from", zero, whole, (int)p->depth);
+    p->to = loop_let(k, "to", loop_min(k, run, loop_add(k, p->from, loop_int(k, p->depth))));
+  }
+  each_block(p, end);
+  if (cut) loop_end(k);
+  if (some) loop_end(k);
+}
+
+void panel_loops(Tile t, PanelRows rows) {
+  Lowering *l = t.l;
+  LoopKernel *k = l->kernel;
+  DimTable *dims = l->dims;
+  const Value *w = t.product->operands[1];
+  int64_t panels = dim_value(w->type.dims[0]);
+  Panel p = {.rows = rows, .width = dim_value(w->type.dims[w->type.rank - 1])};
+  LoopBuffer *given = region_buffer(t.r, w);
+  p.weights = loop_view(k, given, "panels", given->element, 4, loop_int(k, panels),
+                        loop_int(k, rows.segments), dim_expr(k, rows.run), loop_int(k, p.width));
+  p.parts = p.width / t.columns;
+  p.blocks = ceil_of(t.size, t.columns);
+  if (dim_max(rows.rows) < t.rows)
+    t.rows = dim_max(rows.rows) < 1 ? 1 : (int)dim_max(rows.rows);
+  else if (dim_is_constant(rows.rows))
+    t.rows = tile_even_rows(t.rows, dim_value(rows.rows));
+  p.tile = t;
+  plan_blocking(&p);
+  const Dim *strips = strips_of(&p);
+  int64_t all = p.blocks * rows.groups;
+  const Dim *split[] = {dim_constant(dims, ceil_of(all, p.group)), rows.lines, strips};
+  l->trips = dim_mul(dims, dim_mul(dims, split[0], split[1]), strips);
+  l->grain = 1;
+  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[3];
+  index_split(k, trip, split, 3, at);
+  LoopExpr *end = dim_expr(k, rows.rows);
+  p.line = at[1], p.begin = loop_int(k, 0), p.first_block = at[0];
+  if (p.group > 1) {
+    LoopExpr *group = loop_int(k, p.group);
+    p.first_block = loop_let(k, "first", loop_mul(k, at[0], group));
+    p.past = loop_add(k, p.first_block, group);
+    if (all % p.group) p.past = loop_min(k, p.past, loop_int(k, all));
+    p.past = loop_let(k, "past", p.past);
+  }
+  if (!dim_is(strips, 1)) {
+    LoopExpr *strip = loop_int(k, p.strip), *next = loop_add(k, at[2], loop_int(k, 1));
+    p.begin = loop_let(k, "begin", loop_mul(k, at[2], strip));
+    LoopExpr *last = loop_ge(k, next, dim_expr(k, strips));
+    end = loop_let(k, "end", loop_select(k, last, end, loop_add(k, p.begin, strip)));
+  }
+  if (p.pieces)
+    p.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, p.group),
+                          loop_int(k, p.strip + 2 * t.rows), loop_int(k, t.columns));
+  if (p.depth && p.parts == 1 && rows.groups == 1 && dim_max(rows.rows) <= FEW_TILES * t.rows)
+    tile_plan_ahead(&p.tile, p.strip / t.rows, p.segments * p.depth);
+  each_piece(&p, end);
+  loop_end(k);
+}
+
+/* ---- dot_panel ---- */
+
+typedef struct {
+  LoopKernel *k;
+  const Type *result;
+  LoopExpr *first, *depth;
 } Dot;
 
-static LoopExpr *dot_x(void *user, LoopExpr *row) {
+static void dot_begin(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *count) {
   Dot *d = user;
-  LoopKernel *k = d->tile.l->kernel;
-  return loop_element(k, d->x, loop_add(k, d->first, row), d->k);
+  (void)line, (void)count;
+  d->first = first;
+}
+
+static LoopExpr *dot_row(void *user, LoopExpr *row) {
+  Dot *d = user;
+  return loop_mul(d->k, loop_add(d->k, d->first, row), d->depth);
+}
+
+static LoopExpr *dot_segment(void *user, LoopExpr *segment, LoopExpr *group) {
+  Dot *d = user;
+  (void)segment, (void)group;
+  return loop_int(d->k, 0);
 }
 
 static void dot_index(void *user, LoopExpr *row, Index *index) {
   Dot *d = user;
-  LoopKernel *k = d->tile.l->kernel;
-  const Type *type = &d->tile.product->results[0]->type;
   LoopExpr *at[MOST_AXES];
-  index_split(k, loop_add(k, d->first, row), type->dims, type->rank - 1, at);
-  for (int i = 0; i < type->rank - 1; i++) index[i] = index_scalar(at[i]);
-}
-
-static void dot_panel(Tile t) {
-  Lowering *l = t.l;
-  LoopKernel *k = l->kernel;
-  DimTable *dims = l->dims;
-  const Value *x = t.product->operands[0], *w = t.product->operands[1];
-  int rank = x->type.rank;
-  const Dim *m = dim_constant(dims, 1);
-  for (int i = 0; i < rank - 1; i++) m = dim_mul(dims, m, x->type.dims[i]);
-  if (!m) bug("a size above 64 bits in '%s'", k->name);
-  LoopExpr *depth = dim_expr(k, x->type.dims[rank - 1]), *rows = dim_expr(k, m);
-  if (dim_max(m) < t.rows)
-    t.rows = (int)dim_max(m);
-  else if (dim_is_constant(m))
-    t.rows = even_rows(t.rows, dim_value(m));
-  int64_t strip = (STRIP_ROWS + t.rows - 1) / t.rows * t.rows;
-  const Dim *strips = dim_floor(dims, dim_add(dims, m, dim_constant(dims, strip - 1)), strip);
-  int64_t panels = dim_value(w->type.dims[0]);
-  l->trips = dim_mul(dims, dim_constant(dims, panels), strips);
-  l->grain = 1;
-  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips));
-  LoopExpr *strip_count = dim_expr(k, strips);
-  bool single = dim_is(strips, 1);
-  LoopExpr *p = single ? trip : loop_let(k, "p", loop_div(k, trip, strip_count));
-  LoopExpr *s = single ? loop_int(k, 0) : loop_let(k, "s", loop_mod(k, trip, strip_count));
-  LoopExpr *column = loop_let(k, "column", loop_mul(k, p, loop_int(k, t.columns)));
-  LoopExpr *begin = loop_mul(k, s, loop_int(k, strip));
-  LoopExpr *end = single ? rows : loop_min(k, rows, loop_add(k, begin, loop_int(k, strip)));
-  LoopBuffer *given = region_buffer(t.r, x);
-  Dot d = {.tile = t};
-  d.x = rank == 2 ? given : loop_view(k, given, "rows", given->element, 2, rows, depth);
-  int64_t sum = dim_is_constant(x->type.dims[rank - 1]) ? dim_value(x->type.dims[rank - 1]) : 0;
-  int64_t tiles = (dim_min(m) + t.rows - 1) / t.rows; /* of which each fetches a share */
-  plan_ahead(&t, tiles, sum);
-  LoopExpr *count;
-  d.first = loop_for_tail(k, "i", begin, end, t.rows, &count);
-  LoopExpr *tile = loop_div(k, d.first, loop_int(k, t.rows));
-  begin_ahead(&t, p, dim_is_constant(m) ? tile : loop_min(k, tile, loop_int(k, tiles)), sum);
-  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, t.rows, (int)t.columns, loop_number(k, 0));
-  d.k = loop_for_unroll(k, "k", loop_int(k, 0), depth, UNROLL);
-  LoopExpr *zero = loop_int(k, 0);
-  LoopExpr *v = loop_lanes(k, region_buffer(t.r, w), (int)t.columns, p, d.k, zero);
-  accumulate(&t, acc, count, d.k, v, dot_x, &d);
-  loop_end(k);
-  finish(&t, acc, count, column, dot_index, &d);
-  loop_end(k);
-  loop_end(k);
-}
-
-/* ---- conv_panel: x [N, H, W, C] without padding, w [groups * P, KH, KW, C/groups, B] ---- */
-
-typedef struct {
-  Tile tile;
-  LoopBuffer *x;       /* as [N, H, W * C] */
-  LoopExpr *n, *line;  /* the picture, the line of x that is read */
-  LoopExpr *start;     /* in the line, of the tile's first row and this place in the sum */
-  int64_t pixel;       /* distance of rows in the line */
-  LoopExpr *oh, *ow;   /* of the tile's first row */
-  int64_t lines;       /* of the result in a tile, each of `width` rows; 1: a part of one */
-  int64_t width, down; /* down: from line to line of x */
-} Conv;
-
-static LoopExpr *conv_x(void *user, LoopExpr *row) {
-  Conv *c = user;
-  LoopKernel *k = c->tile.l->kernel;
-  LoopExpr *line = c->line;
-  if (c->lines > 1) { /* the row is a known number here */
-    LoopExpr *down = loop_div(k, row, loop_int(k, c->width));
-    line = loop_add(k, line, loop_mul(k, down, loop_int(k, c->down)));
-    row = loop_mod(k, row, loop_int(k, c->width));
-  }
-  LoopExpr *place = loop_add(k, c->start, loop_mul(k, row, loop_int(k, c->pixel)));
-  return loop_element(k, c->x, c->n, line, place);
-}
-
-static void conv_index(void *user, LoopExpr *row, Index *index) {
-  Conv *c = user;
-  LoopKernel *k = c->tile.l->kernel;
-  LoopExpr *oh = c->oh;
-  if (c->lines > 1) {
-    oh = loop_add(k, oh, loop_div(k, row, loop_int(k, c->width)));
-    row = loop_mod(k, row, loop_int(k, c->width));
-  }
-  index[0] = index_scalar(c->n);
-  index[1] = index_scalar(oh);
-  index[2] = index_scalar(loop_add(k, c->ow, row));
-}
-
-/* Whole lines of a small result that fit a tile of `most` rows; 1: none do. */
-static int64_t lines_of(const Type *out, int most) {
-  if (!dim_is_constant(out->dims[1]) || !dim_is_constant(out->dims[2])) return 1;
-  int64_t height = dim_value(out->dims[1]), width = dim_value(out->dims[2]);
-  int64_t lines = most / width;
-  while (lines > 1 && height % lines) lines--;
-  return lines < 1 ? 1 : lines;
-}
-
-static void conv_panel(Tile t) {
-  Lowering *l = t.l;
-  LoopKernel *k = l->kernel;
-  DimTable *dims = l->dims;
-  const Op *op = t.product;
-  const Value *x = op->operands[0], *w = op->operands[1];
-  const Type *out = &op->results[0]->type;
-  int64_t groups = op_integer(op, ATTRIBUTE_groups), all = dim_value(x->type.dims[3]);
-  int64_t kh = dim_value(w->type.dims[1]), kw = dim_value(w->type.dims[2]);
-  int64_t in = dim_value(w->type.dims[3]), panels = dim_value(w->type.dims[0]) / groups;
-  int64_t stride_h = op_list_integer(op, ATTRIBUTE_stride, 0);
-  int64_t stride_w = op_list_integer(op, ATTRIBUTE_stride, 1);
-  int64_t apart_h = op_list_integer(op, ATTRIBUTE_dilation, 0);
-  int64_t apart_w = op_list_integer(op, ATTRIBUTE_dilation, 1);
-  int64_t lines = is_costly(l->op) ? 1 : lines_of(out, t.rows);
-  if (lines > 1)
-    t.rows = (int)(lines * dim_value(out->dims[2]));
-  else if (dim_is_constant(out->dims[2]))
-    t.rows = even_rows(t.rows, dim_value(out->dims[2]));
-
-  const Dim *split[] = {dim_constant(dims, panels * groups), out->dims[0],
-                        dim_floor(dims, out->dims[1], lines)};
-  l->trips = dim_mul(dims, dim_mul(dims, split[0], split[1]), split[2]);
-  l->grain = 1;
-  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[3];
-  index_split(k, trip, split, 3, at);
-  LoopExpr *p = at[0];
-  Conv c = {.tile = t, .n = at[1], .oh = at[2], .pixel = stride_w * all, .lines = lines};
-  LoopExpr *group_of_lines = at[2];
-  if (lines > 1) {
-    c.oh = loop_let(k, "oh", loop_mul(k, at[2], loop_int(k, lines)));
-    c.width = dim_value(out->dims[2]), c.down = stride_h;
-  }
-  LoopExpr *width = dim_expr(k, x->type.dims[2]);
-  c.x = loop_view(k, region_buffer(t.r, x), "lines", LOOP_F32, 3, dim_expr(k, x->type.dims[0]),
-                  dim_expr(k, x->type.dims[1]), loop_mul(k, width, loop_int(k, all)));
-  LoopExpr *group = groups == 1 ? loop_int(k, 0) : loop_div(k, p, loop_int(k, panels));
-  LoopExpr *within = groups == 1 ? p : loop_mod(k, p, loop_int(k, panels));
-  LoopExpr *column = loop_mul(k, within, loop_int(k, t.columns));
-  column = loop_let(k, "column", loop_add(k, column, loop_mul(k, group, loop_int(k, t.size))));
-  LoopExpr *first_channel = loop_let(k, "channel", loop_mul(k, group, loop_int(k, in)));
-
-  int64_t depth = kh * kw * in, wide = 0;
-  if (dim_is_constant(out->dims[1]) && dim_is_constant(out->dims[2])) {
-    wide = (dim_value(out->dims[2]) + t.rows - 1) / t.rows;
-    plan_ahead(&t, dim_value(out->dims[1]) / lines * wide, depth);
-  }
-  LoopExpr *count, *zero = loop_int(k, 0);
-  if (lines > 1)
-    c.ow = zero, count = loop_int(k, t.rows);
-  else
-    c.ow = loop_for_tail(k, "ow", zero, dim_expr(k, out->dims[2]), t.rows, &count);
-  LoopExpr *tile = loop_mul(k, group_of_lines, loop_int(k, wide)); /* the same for each picture */
-  tile = loop_add(k, tile, loop_div(k, c.ow, loop_int(k, t.rows)));
-  begin_ahead(&t, p, tile, depth);
-  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, t.rows, (int)t.columns, loop_number(k, 0));
-  LoopExpr *y = loop_for(k, "kh", zero, loop_int(k, kh));
-  c.line =
-      loop_add(k, loop_mul(k, c.oh, loop_int(k, stride_h)), loop_mul(k, y, loop_int(k, apart_h)));
-  c.line = loop_let(k, "line",
-                    loop_add(k, c.line, loop_int(k, -op_pair_integer(op, ATTRIBUTE_pad, 0, 0))));
-  LoopExpr *start = loop_add(k, loop_mul(k, c.ow, loop_int(k, c.pixel)), first_channel);
-  start = loop_add(k, start, loop_int(k, -op_pair_integer(op, ATTRIBUTE_pad, 1, 0) * all));
-  start = loop_let(k, "start", start);
-  LoopBuffer *weights = region_buffer(t.r, w);
-  int blocks = 0;
-  bool run = apart_w == 1 && in == all; /* a kernel row's numbers are side by side */
-  LoopExpr *v, *place;                  /* of the sum */
-  if (run) {
-    LoopBuffer *flat = loop_view(k, weights, "wk", LOOP_F32, 4, loop_int(k, panels * groups),
-                                 loop_int(k, kh), loop_int(k, kw * in), loop_int(k, t.columns));
-    LoopExpr *i = loop_for_unroll(k, "k", zero, loop_int(k, kw * in), UNROLL);
-    c.start = loop_add(k, start, i);
-    place = loop_add(k, loop_mul(k, y, loop_int(k, kw * in)), i);
-    v = loop_lanes(k, flat, (int)t.columns, p, y, i, zero);
-    blocks = 1;
-  } else {
-    LoopExpr *z = loop_for(k, "kw", zero, loop_int(k, kw));
-    LoopExpr *i = loop_for_unroll(k, "k", zero, loop_int(k, in), UNROLL);
-    LoopExpr *pixel = loop_mul(k, z, loop_int(k, apart_w * all));
-    c.start = loop_add(k, loop_add(k, start, pixel), i);
-    place = loop_add(k, loop_mul(k, y, loop_int(k, kw)), z);
-    place = loop_add(k, loop_mul(k, place, loop_int(k, in)), i);
-    v = loop_lanes(k, weights, (int)t.columns, p, y, z, i, zero);
-    blocks = 2;
-  }
-  accumulate(&t, acc, count, place, v, conv_x, &c);
-  while (blocks--) loop_end(k);
-  loop_end(k);
-  finish(&t, acc, count, column, conv_index, &c);
-  if (lines == 1) loop_end(k);
-  loop_end(k);
-}
-
-/* Nothing is padded, but some may be cut off. */
-static bool is_unpadded(const Op *op) {
-  for (int i = 0; i < op_list_count(op, ATTRIBUTE_pad); i++)
-    if (op_pair_integer(op, ATTRIBUTE_pad, i, 0) > 0 ||
-        op_pair_integer(op, ATTRIBUTE_pad, i, 1) > 0)
-      return false;
-  return true;
+  int axes = d->result->rank - 1;
+  index_split(d->k, loop_add(d->k, d->first, row), d->result->dims, axes, at);
+  for (int i = 0; i < axes; i++) index[i] = index_scalar(at[i]);
 }
 
 bool product_panel(Lowering *l, Region *r, const Op *product) {
-  if (product->kind != OP_dot_panel && product->kind != OP_conv_panel) return false;
-  const Type *w = &product->operands[1]->type;
-  if (w->element != ELEMENT_f32 || product->operands[0]->type.element != ELEMENT_f32) return false;
-  int64_t columns = dim_value(w->dims[w->rank - 1]);
-  if (columns % l->target->lanes) return false;
-  Tile t = {.l = l, .r = r, .product = product, .columns = columns};
-  t.rows = most_rows(l->target, columns);
-  t.size = op_integer(product, ATTRIBUTE_size);
-  if (product->kind == OP_dot_panel) {
-    r->lanes = (int)columns;
-    l->algorithm = "dot";
-    dot_panel(t);
-    return true;
-  }
-  if (product->operands[0]->type.rank != 4 || !is_unpadded(product)) return false;
-  int64_t groups = op_integer(product, ATTRIBUTE_groups);
-  t.size /= groups;
-  if (groups > 1 && t.size % columns) return false; /* a panel would reach into the next group */
-  r->lanes = (int)columns;
-  l->algorithm = "direct";
-  conv_panel(t);
+  if (product->kind != OP_dot_panel) return false;
+  const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
+  int64_t width = dim_value(w->dims[2]);
+  if (x->element != ELEMENT_f32 || !tile_takes(w->element) || width % l->target->lanes)
+    return false;
+  LoopKernel *k = l->kernel;
+  const Dim *m = dim_constant(l->dims, 1);
+  for (int i = 0; i < x->rank - 1 && m; i++) m = dim_mul(l->dims, m, x->dims[i]);
+  if (!m) bug("a size above 64 bits in '%s'", k->name);
+  const Dim *depth = x->dims[x->rank - 1];
+  Dot d = {.k = k, .result = &product->results[0]->type, .depth = dim_expr(k, depth)};
+  LoopBuffer *given = region_buffer(r, product->operands[0]);
+  LoopBuffer *flat =
+      loop_view(k, given, "rows", given->element, 1, loop_mul(k, dim_expr(k, m), d.depth));
+  int64_t columns = panel_tile_columns(l->target, width, dim_max(m));
+  l->algorithm = "dot";
+  panel_loops(tile_open(l, r, product, columns, op_integer(product, ATTRIBUTE_size)),
+              (PanelRows){.lines = dim_constant(l->dims, 1),
+                          .rows = m,
+                          .groups = 1,
+                          .segments = 1,
+                          .run = depth,
+                          .x = flat,
+                          .begin = dot_begin,
+                          .row_at = dot_row,
+                          .segment_at = dot_segment,
+                          .index_of = dot_index,
+                          .user = &d});
   return true;
 }

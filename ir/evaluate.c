@@ -83,6 +83,13 @@ Scalar *all_scalars(Evaluation *e, const RunTensor *x) {
   return values;
 }
 
+Scalar *all_weights(Evaluation *e, const RunTensor *w, bool real) {
+  Scalar *values = all_scalars(e, w);
+  if (!values || !real || is_real(w)) return values;
+  for (int64_t i = 0; i < w->count; i++) values[i].real = (double)values[i].integer;
+  return values;
+}
+
 double *all_reals(Evaluation *e, const RunTensor *x) {
   double *values = scratch_doubles(e, x->count);
   if (values) load_reals(e, x, 0, 1, x->count, values);

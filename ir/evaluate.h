@@ -78,6 +78,8 @@ void store_scalars(const Evaluation *e, RunTensor *y, int64_t offset, int64_t co
                    const Scalar *values);
 /* All elements in scratch; NULL and a message. */
 Scalar *all_scalars(Evaluation *e, const RunTensor *x);
+/* The same, as reals if the sums are: integer weights of a product in floats. */
+Scalar *all_weights(Evaluation *e, const RunTensor *w, bool real);
 double *all_reals(Evaluation *e, const RunTensor *x);
 int64_t *all_integers(Evaluation *e, const RunTensor *x);
 void fill_number(const Evaluation *e, RunTensor *y, Number number);

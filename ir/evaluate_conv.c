@@ -167,7 +167,7 @@ bool evaluate_conv_panel(Evaluation *e) {
   int64_t channels = conv.large.channels, group_out = conv.small.channels;
   if (panels * width < group_out || w->shape[w->rank - 2] != channels)
     return evaluation_fail(e, "the panels do not fit conv_panel's channels");
-  Scalar *weights = all_scalars(e, w);
+  Scalar *weights = all_weights(e, w, is_real(x));
   Scalar *turned = scratch_scalars(e, conv.groups * group_out * channels * conv.kernel);
   if (!weights || !turned || !(conv.large.values = all_scalars(e, x))) return false;
   for (int64_t o = 0; o < conv.groups * group_out; o++)

@@ -87,7 +87,7 @@ bool evaluate_dot_panel(Evaluation *e) {
   int64_t k = w->shape[1], width = w->shape[2], m = sizes_product(x->shape, 0, x->rank - 1);
   if (w->shape[0] * width < n || x->shape[x->rank - 1] != k)
     return evaluation_fail(e, "the panels do not fit the operand of dot_panel");
-  Scalar *p = all_scalars(e, x), *panels = all_scalars(e, w);
+  Scalar *p = all_scalars(e, x), *panels = all_weights(e, w, is_real(x));
   Scalar *q = scratch_scalars(e, k * n), *sums = scratch_scalars(e, y->count);
   if (!p || !panels || !q || !sums) return false;
   for (int64_t j = 0; j < k; j++)

@@ -13,6 +13,15 @@ static bool product_element(Inference *i, Element *element) {
   return infer_same_element(i, 0, 1) && infer_arithmetic(i, 0);
 }
 
+/* Weights in panels may be stored smaller than the f32 that they are multiplied in. */
+static bool panel_element(Inference *i, Element *element) {
+  Element w = i->in[1].element;
+  if (i->in[0].element != ELEMENT_f32 || (w != ELEMENT_bf16 && w != ELEMENT_f16 && w != ELEMENT_i8))
+    return product_element(i, element);
+  *element = ELEMENT_f32;
+  return true;
+}
+
 /* ---- dot ---- */
 
 static bool dot_lists(Inference *i, AttributeName name, bool used[2][MOST_AXES]) {
@@ -73,7 +82,7 @@ bool infer_dot(Inference *i) {
 bool infer_dot_panel(Inference *i) {
   const Type *x = &i->in[0], *w = &i->in[1];
   Type type = *x;
-  if (!product_element(i, &type.element) || !infer_constants(i, ATTRIBUTE_size, 1)) return false;
+  if (!panel_element(i, &type.element) || !infer_constants(i, ATTRIBUTE_size, 1)) return false;
   const Dim *size = infer_attribute(i, ATTRIBUTE_size)->dim;
   bool fine = x->rank >= 1 && w->rank == 3 && dim_is_constant(w->dims[2]) &&
               dim_value(w->dims[2]) >= 1 &&
@@ -153,7 +162,7 @@ bool infer_conv(Inference *i) {
 bool infer_conv_panel(Inference *i) {
   const Type *x = &i->in[0], *w = &i->in[1];
   Type type = *x;
-  if (!product_element(i, &type.element) || !conv_ranks(i, x->rank + 1) || !conv_attributes(i) ||
+  if (!panel_element(i, &type.element) || !conv_ranks(i, x->rank + 1) || !conv_attributes(i) ||
       !infer_constants(i, ATTRIBUTE_size, 1))
     return false;
   int last = x->rank - 1;

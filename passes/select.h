@@ -78,15 +78,17 @@ const Dim *select_number(Select *s, int64_t value);
 /* x itself if there is nothing to add. `between` may be NULL. */
 Value *select_pad(Select *s, Builder *b, Value *x, const int64_t *before, const int64_t *after,
                   const int64_t *between);
-/* Columns of a panel of `depth` rows: those that leave the least of the last panel empty, of these
- * the most, as long as it is a modest part of L2. */
-int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth);
+enum { MANY_ROWS = 1000 };
+/* Columns of a panel of `depth` rows for a product of so many rows of x: those that leave the least
+ * of the last panel empty, of these the most, as long as it is a modest part of L2; one vector is
+ * slower than more. */
+int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth, double rows);
 /* w [groups * size, rest...] to panels [groups * P, rest permuted..., B]; `perm` tells the order of
  * the rest's axes (from 1), `columns` is B; 0: as it fits best. */
 Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm,
                         int64_t columns);
 /* How many times its own arithmetic a product does in panels, whose last one may be half empty. */
-double select_panel_waste(const Select *s, int64_t size, int64_t depth);
+double select_panel_waste(const Select *s, int64_t size, int64_t depth, double rows);
 bool select_is_constant(const Select *s, const Value *weight);
 /* The value, with the reasons of the last choice. */
 Value *select_because(const Select *s, Value *value);

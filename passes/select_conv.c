@@ -36,7 +36,7 @@ static ConvForm choose_conv(Select *s, const Op *op, const Window *window, int64
       4 * (type_elements(&op->operands[0]->type) + weights + type_elements(&op_result(op)->type));
   if (!select_is_constant(s, w)) packing = select_packing(s, weights);
   int64_t groups = window->groups;
-  double panels = flops * select_panel_waste(s, out / groups, channels / groups * taps);
+  double panels = flops * select_panel_waste(s, out / groups, channels / groups * taps, MANY_ROWS);
   Candidate candidates[4] = {
       {"loop", select_time(s, loop_flops, 0.05, bytes)},
       {"direct", packing + select_time(s, panels, 0.85, bytes)},
@@ -94,11 +94,11 @@ static int64_t weight_taps(const Value *w, const Window *window, int i) {
 }
 
 /* The panels [P, kh, kw, C, B] of a turned weight at once, so that it is read once. */
-static Value *pack_turned(Select *s, Builder *b, Value *w, const Window *window, int64_t columns) {
+static Value *pack_turned(Select *s, Builder *b, Value *w, const Window *window) {
   int64_t size = weight_out(w, window), start[5], stop[5], step[5], depth = 1;
   for (int i = 0; i < 2; i++) depth *= weight_taps(w, window, i);
   depth *= dim_value(w->type.dims[0]);
-  if (columns == 0) columns = select_panel_columns(s, size, depth);
+  int64_t columns = select_panel_columns(s, size, depth, MANY_ROWS);
   int64_t panels = (size + columns - 1) / columns;
   const Dim *const *d = w->type.dims;
   const Dim *split[] = {d[0], select_number(s, panels), select_number(s, columns), d[2], d[3]};
@@ -117,40 +117,6 @@ static Value *pack_turned(Select *s, Builder *b, Value *w, const Window *window,
                       {ATTRIBUTE_stop, attribute_integers(s->module, stop, 5)},
                       {ATTRIBUTE_step, attribute_integers(s->module, step, 5)}};
   return build(b, OP_slice, &w, 1, flip, 3);
-}
-
-/* Columns of a panel for a result of few pixels a line: a tile has few rows there, or whole lines,
- * so that reading the panel from L2 may take longer than the arithmetic. 0: the map is not small.
- */
-static int64_t small_map_columns(const Select *s, const Value *x, const Value *w,
-                                 const Window *window, int64_t cut[2][2]) {
-  enum { SMALL = 8, MOST_ROWS = 14 };
-  int64_t out[2], lanes = s->context->options->vector_lanes, best = 0;
-  int64_t most = s->context->options->panel_columns / lanes, registers = most >= 4 ? 32 : 16;
-  int64_t size = weight_out(w, window) / window->groups;
-  for (int i = 0; i < 2; i++) {
-    if (!dim_is_constant(x->type.dims[1 + i])) return 0;
-    int64_t reach = window->dilation[i] * (weight_taps(w, window, i) - 1) + 1;
-    int64_t whole = dim_value(x->type.dims[1 + i]) + cut[i][0] + cut[i][1];
-    out[i] = (whole - reach) / window->stride[i] + 1;
-  }
-  if (out[1] > SMALL || out[0] < 1 || out[1] < 1 || size < 2 * lanes) return 0;
-  double least = 0;
-  for (int64_t v = 1; v <= most; v++) {
-    int64_t room = (registers - v - registers / 8) / v;
-    room = room > MOST_ROWS ? MOST_ROWS : room < 1 ? 1 : room;
-    int64_t lines = room / out[1];
-    while (lines > 1 && out[0] % lines) lines--;
-    int64_t pieces = lines > 1 ? 1 : (out[1] + room - 1) / room;
-    double rows = (double)(lines > 1 ? lines * out[1] : (out[1] + pieces - 1) / pieces);
-    double tiles = (double)(lines > 1 ? out[0] / lines : out[0] * pieces);
-    double columns = (double)v, step = rows * columns / 2; /* two multiply-adds a cycle, */
-    if (step < 4) step = 4;                                /* each takes four, */
-    if (step < columns * 2.7) step = columns * 2.7;        /* and 24 bytes come from L2 */
-    double time = tiles * step * (double)((size + v * lanes - 1) / (v * lanes));
-    if (best == 0 || time <= least) best = v * lanes, least = time;
-  }
-  return best;
 }
 
 /* How many neighbouring pixels' few channels a vector takes together, as many channels of one wider
@@ -237,9 +203,8 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
     return select_because(
         s, select_dot_panel(s, b, x, select_pack_rows(s, b, w, 1, (int[]){1}, 0), out));
   }
-  int64_t columns = small_map_columns(s, x, w, window, cut);
-  w = window->turned ? pack_turned(s, b, w, window, columns)
-                     : select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, columns);
+  w = window->turned ? pack_turned(s, b, w, window)
+                     : select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, 0);
   return select_because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 5));
 }
 

@@ -25,13 +25,17 @@ Value *select_pad(Select *s, Builder *b, Value *x, const int64_t *before, const 
   return build(b, OP_pad, &x, 1, attributes, between ? 3 : 2);
 }
 
-int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth) {
-  enum { PANEL_BYTES = 1 << 20 };
+int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth, double rows) {
+  enum { PANEL_BYTES = 1 << 20, VECTOR_BY_MATRIX = 8 };
+  static const double narrow = 0.9; /* share of the peak with one vector of columns */
   const PassOptions *options = s->context->options;
-  int64_t best = options->vector_lanes, least = INT64_MAX, most = options->panel_columns;
-  while (most >= 4 * options->vector_lanes && depth > PANEL_BYTES / (4 * most)) most /= 2;
-  for (int64_t columns = options->vector_lanes; columns <= most; columns += options->vector_lanes) {
-    int64_t padded = (size + columns - 1) / columns * columns;
+  int64_t lanes = options->vector_lanes, best = lanes, most = options->panel_columns;
+  if (rows <= 1) most = VECTOR_BY_MATRIX * lanes; /* one long walk through memory; many sums */
+  while (rows > 1 && most >= 4 * lanes && depth > PANEL_BYTES / (4 * most)) most /= 2;
+  double least = INFINITY;
+  for (int64_t columns = lanes; columns <= most; columns += lanes) {
+    double padded = (double)((size + columns - 1) / columns * columns);
+    if (columns == lanes) padded /= narrow;
     if (padded <= least) least = padded, best = columns;
   }
   return best;
@@ -42,7 +46,7 @@ Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const i
   int rank = w->type.rank;
   int64_t size = dim_value(w->type.dims[0]) / groups, depth = 1;
   for (int i = 1; i < rank; i++) depth *= dim_value(w->type.dims[i]);
-  if (columns == 0) columns = select_panel_columns(s, size, depth);
+  if (columns == 0) columns = select_panel_columns(s, size, depth, MANY_ROWS);
   int64_t panels = (size + columns - 1) / columns;
   const Dim *dims[MOST_AXES];
   int64_t zero[MOST_AXES] = {0}, after[MOST_AXES] = {0};
@@ -65,9 +69,8 @@ Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const i
 }
 
 /* w [K, size] to [P, K, B]. */
-static Value *pack_columns(Select *s, Builder *b, Value *w) {
+static Value *pack_columns(Select *s, Builder *b, Value *w, int64_t columns) {
   int64_t size = dim_value(w->type.dims[1]);
-  int64_t columns = select_panel_columns(s, size, dim_value(w->type.dims[0]));
   int64_t panels = (size + columns - 1) / columns;
   w = select_pad(s, b, w, (int64_t[]){0, 0}, (int64_t[]){0, panels * columns - size}, NULL);
   const Dim *dims[] = {w->type.dims[0], select_number(s, panels), select_number(s, columns)};
@@ -80,8 +83,8 @@ bool select_is_constant(const Select *s, const Value *weight) {
   return constant_data(&s->constants, weight) != NULL;
 }
 
-double select_panel_waste(const Select *s, int64_t size, int64_t depth) {
-  int64_t columns = select_panel_columns(s, size, depth);
+double select_panel_waste(const Select *s, int64_t size, int64_t depth, double rows) {
+  int64_t columns = select_panel_columns(s, size, depth, rows);
   return (double)((size + columns - 1) / columns * columns) / (double)size;
 }
 
@@ -188,7 +191,8 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
              y->contract_count > 0 && weights > 0;
   if (can) {
     double packing = select_is_constant(s, y->value) ? 0 : select_packing(s, weights);
-    double waste = select_panel_waste(s, (int64_t)size, (int64_t)(weights / size));
+    double rows = given * size / weights; /* of x */
+    double waste = select_panel_waste(s, (int64_t)size, (int64_t)(weights / size), rows);
     double bytes = 4 * (given + weights + made);
     candidates[1] = (Candidate){"panel", packing + select_time(s, flops * waste, 0.95, bytes)};
   }
@@ -240,8 +244,11 @@ bool select_dot(Select *s, Op *op) {
     s->choices++;
     const Type *type = &right->type;
     int64_t size = dim_value(type->dims[contract_last ? 0 : 1]);
-    right = contract_last ? select_pack_rows(s, &b, right, 1, (int[]){1}, 0)
-                          : pack_columns(s, &b, right);
+    int64_t depth = dim_value(type->dims[contract_last ? 1 : 0]);
+    double rows = type_elements(&left->type) / (double)depth;
+    int64_t columns = select_panel_columns(s, size, depth, rows);
+    right = contract_last ? select_pack_rows(s, &b, right, 1, (int[]){1}, columns)
+                          : pack_columns(s, &b, right, columns);
     result = select_dot_panel(s, &b, left, right, size);
   } else {
     int64_t batch[MOST_AXES], last_x = x.batch_count + 1;

@@ -1,0 +1,33 @@
+/* product_panel.h - the loops of products with packed weights, around the micro-kernel of
+ * product_tile.h; what rows of x are is said by the caller: rows of a matrix (product_panel.c), or
+ * windows of an image (product_conv.c).
+ */
+#ifndef BACKEND_PRODUCT_PANEL_H
+#define BACKEND_PRODUCT_PANEL_H
+
+#include "backend/product_tile.h"
+
+/* The rows of a product. A result's sum goes over `segments` runs of `run` numbers, which are
+ * neighbours in x; w is [groups * P, segments, run, B]. */
+typedef struct {
+  const Dim *lines, *rows; /* sets of rows, which share no tile; rows of each */
+  int64_t groups;          /* of columns, each with its own part of x */
+  int64_t segments;
+  const Dim *run;
+  LoopBuffer *x; /* as one axis */
+  /* A tile of `count` rows of a line begins, from row `first` on. */
+  void (*begin)(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *count);
+  /* Where in x a row of the tile has the first number of segment 0, of group 0, */
+  LoopExpr *(*row_at)(void *user, LoopExpr *row);
+  /* and how far from there it has that of segment number `segment` of `group`. */
+  LoopExpr *(*segment_at)(void *user, LoopExpr *segment, LoopExpr *group);
+  TileIndex *index_of;
+  void *user;
+} PanelRows;
+
+/* Columns that tiles take of panels of `width`, for at most `rows` rows. */
+int64_t panel_tile_columns(const Target *target, int64_t width, int64_t rows);
+/* All loops of the kernel, and its trips. */
+void panel_loops(Tile tile, PanelRows rows);
+
+#endif

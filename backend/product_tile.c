@@ -1,0 +1,182 @@
+#include "backend/product_tile.h"
+
+enum { MOST_ROWS = 14 }; /* of a tile: more would gain little and cost code */
+
+int tile_rows(const Target *target, int64_t columns) {
+  int vectors = (int)((columns + target->lanes - 1) / target->lanes);
+  int spare = target->registers / 8; /* of x, and for loads ahead: without, accumulators spill */
+  int rows = (target->registers - vectors - spare) / vectors;
+  return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : rows;
+}
+
+int tile_even_rows(int most, int64_t count) {
+  int64_t tiles = (count + most - 1) / most;
+  return (int)((count + tiles - 1) / tiles);
+}
+
+bool tile_takes(Element weights) {
+  return weights == ELEMENT_f32 || weights == ELEMENT_bf16 || weights == ELEMENT_f16 ||
+         weights == ELEMENT_i8;
+}
+
+Tile tile_open(Lowering *l, Region *r, const Op *product, int64_t columns, int64_t size) {
+  r->lanes = (int)columns;
+  return (Tile){.l = l,
+                .r = r,
+                .product = product,
+                .columns = columns,
+                .size = size,
+                .rows = tile_rows(l->target, columns)};
+}
+
+LoopExpr *tile_sums(const Tile *t) {
+  LoopKernel *k = t->l->kernel;
+  return loop_array(k, "acc", LOOP_F32, t->rows, (int)t->columns, loop_number(k, 0));
+}
+
+/* ---- the next panel ---- */
+
+void tile_plan_ahead(Tile *t, int64_t tiles, int64_t depth) {
+  enum { MOST_TILES = 64, LEAST_DEPTH = 128 };
+  LoopKernel *k = t->l->kernel;
+  const Value *w = t->product->operands[1];
+  int64_t bytes = element_infos[w->type.element].bytes, all = type_static_count(&w->type);
+  if (depth > t->l->target->l2 * 3 / 4 / (2 * t->columns * bytes)) return; /* two panels and x */
+  if (tiles < 2 || tiles > MOST_TILES || depth < LEAST_DEPTH || all <= depth * t->columns) return;
+  t->step = (t->columns + tiles - 1) / tiles;
+  t->flat = loop_view(k, region_buffer(t->r, w), "next", loop_element_of_type(w->type.element), 1,
+                      loop_int(k, all));
+}
+
+void tile_begin_ahead(Tile *t, LoopExpr *next, LoopExpr *tile, int64_t depth) {
+  if (!t->flat) return;
+  LoopKernel *k = t->l->kernel;
+  next = loop_mul(k, next, loop_int(k, t->columns));
+  t->ahead =
+      loop_let(k, "ahead", loop_add(k, next, loop_mul(k, tile, loop_int(k, depth * t->step))));
+}
+
+void tile_fetch(const Tile *t, LoopExpr *at) {
+  if (!t->flat) return;
+  LoopKernel *k = t->l->kernel;
+  at = loop_add(k, t->ahead, loop_mul(k, at, loop_int(k, t->step)));
+  loop_prefetch(k, loop_element(k, t->flat, at));
+}
+
+/* ---- rows ---- */
+
+int64_t tile_tail(const Tile *t, int64_t all) {
+  int64_t left = all % t->rows;
+  return left > 0 && left <= t->rows / 2 && all > t->rows ? left + t->rows : left;
+}
+
+void tile_each(const Tile *t, const Dim *all, LoopExpr *begin, LoopExpr *end, TileBody *body,
+               void *user) {
+  LoopKernel *k = t->l->kernel;
+  LoopExpr *first, *count;
+  if (!dim_is_constant(all)) {
+    first = loop_for_tail(k, "i", begin, end, t->rows, &count);
+    body(user, first, count);
+    loop_end(k);
+    return;
+  }
+  int64_t size = dim_value(all), left = tile_tail(t, size), tails = left > t->rows ? 2 : 1;
+  LoopExpr *full = loop_int(k, size - left);
+  if (size > left) {
+    first = loop_for_step(k, "i", begin, loop_min(k, end, full), t->rows);
+    body(user, first, loop_int(k, t->rows));
+    loop_end(k);
+  }
+  if (left == 0) return;
+  int64_t more = (left + tails - 1) / tails, less = left / tails;
+  if (size > left) loop_if(k, loop_gt(k, end, full));
+  first = loop_for_step(k, "i", full, loop_int(k, less < more ? size - less : size), (int)more);
+  body(user, first, loop_int(k, more));
+  loop_end(k);
+  if (less < more) body(user, loop_int(k, size - less), loop_int(k, less));
+  if (size > left) loop_end(k);
+}
+
+/* ---- sums ---- */
+
+void tile_accumulate(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *weights,
+                     TileElement *x, void *user) {
+  LoopKernel *k = t->l->kernel;
+  LoopExpr *v = loop_let(k, "v", loop_cast(k, weights, LOOP_F32));
+  LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count);
+  LoopExpr *a = loop_row(k, acc, row);
+  loop_set(k, a, loop_fma(k, x(user, row), v, a));
+  loop_end(k);
+}
+
+/* ---- the epilogue ---- */
+
+bool tile_is_costly(const Op *op) {
+  if (!op->region) return false;
+  for (const Op *o = op->region->first; o; o = o->next) switch (o->kind) {
+    case OP_exp:
+    case OP_expm1:
+    case OP_log:
+    case OP_log1p:
+    case OP_tanh:
+    case OP_erf:
+    case OP_sin:
+    case OP_cos:
+    case OP_pow:
+      return true;
+    default:
+      break;
+    }
+  return false;
+}
+
+/* The tile's rows one after the other, in the registers or (`*sum` is set) by way of memory. */
+static LoopExpr *each_row(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr **sum) {
+  LoopKernel *k = t->l->kernel;
+  LoopExpr *zero = loop_int(k, 0);
+  if (t->rows == 1 || !tile_is_costly(t->l->op)) {
+    LoopExpr *row = loop_each(k, "r", zero, count);
+    *sum = loop_row(k, acc, row);
+    return row;
+  }
+  int columns = (int)t->columns;
+  k->calls = true;
+  LoopBuffer *tile = loop_stack(k, "tile", LOOP_F32, 2, loop_int(k, t->rows), loop_int(k, columns));
+  LoopExpr *row = loop_each(k, "r", zero, count);
+  loop_store(k, loop_lanes(k, tile, columns, row, zero), loop_row(k, acc, row));
+  loop_end(k);
+  row = loop_for(k, "r", zero, count);
+  *sum = loop_let(k, "sum", loop_lanes(k, tile, columns, row, zero));
+  return row;
+}
+
+static void finish_rows(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column,
+                        TileIndex *index_of, void *user) {
+  LoopKernel *k = t->l->kernel;
+  LoopExpr *sum, *row = each_row(t, acc, count, &sum);
+  Index index[MOST_AXES];
+  index_of(user, row, index);
+  index[t->product->results[0]->type.rank - 1] = index_lanes(column);
+  product_finish(t->r, t->product, index, sum);
+  loop_end(k);
+}
+
+void tile_finish(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column, LoopExpr *within,
+                 TileIndex *index_of, void *user) {
+  LoopKernel *k = t->l->kernel;
+  bool part = t->size % t->columns != 0; /* the last panel is not full: its lanes are masked, */
+  bool split = part && t->size > t->columns && !tile_is_costly(t->l->op); /* the others' are not */
+  if (split) {
+    loop_if(k, loop_le(k, within, loop_int(k, t->size - t->columns)));
+    finish_rows(t, acc, count, column, index_of, user);
+    loop_otherwise(k);
+  }
+  LoopExpr *outer = t->r->mask;
+  if (part) {
+    LoopExpr *places = loop_iota(k, within, (int)t->columns);
+    t->r->mask = loop_let(k, "inside", loop_lt(k, places, loop_int(k, t->size)));
+  }
+  finish_rows(t, acc, count, column, index_of, user);
+  t->r->mask = outer;
+  if (split) loop_end(k);
+}

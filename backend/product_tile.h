@@ -1,0 +1,82 @@
+/* product_tile.h - the register-tiled micro-kernel of all products with packed weights.
+ *
+ * A tile is `rows` rows of x by one panel of `columns` columns of w:
+ *
+ *   acc[rows][columns] += x[row, k] * w[panel, k, 0:columns]        for all k, in order
+ *
+ * rows * columns accumulators, a row of w and an element of x fit the registers. The order of the
+ * sum is k's whatever the tile, so that results do not depend on it. Weights may be stored smaller
+ * than f32 (bf16, f16, i8) and are widened in registers.
+ *
+ *   Tile t = tile_open(lowering, region, product, columns);
+ *   LoopExpr *acc = tile_sums(&t);
+ *   ... loops over k: tile_accumulate(&t, acc, count, weights, x, user);
+ *   tile_finish(&t, acc, count, &place, index_of, user);
+ *
+ * Loops, what a row of x is and where results go are the caller's.
+ */
+#ifndef BACKEND_PRODUCT_TILE_H
+#define BACKEND_PRODUCT_TILE_H
+
+#include "backend/product.h"
+
+enum { TILE_UNROLL = 4 }; /* of the loop over k: more hoists loads until sums spill */
+
+typedef struct {
+  Lowering *l;
+  Region *r;
+  const Op *product;
+  int64_t columns;  /* of a panel */
+  int64_t size;     /* columns of the result, of a group */
+  int rows;         /* of the tile */
+  LoopBuffer *flat; /* w as one axis, if the next panel is fetched ahead; else NULL */
+  LoopExpr *ahead;  /* where this tile's part of it starts, */
+  int64_t step;     /* and how far a place in the sum goes on */
+} Tile;
+
+/* Rows that fit the registers beside `columns` columns. */
+int tile_rows(const Target *target, int64_t columns);
+/* Rows of each tile for `count` of them: as few tiles as there must be, as even as can be. */
+int tile_even_rows(int most, int64_t count);
+/* Can weights be stored so? */
+bool tile_takes(Element weights);
+
+Tile tile_open(Lowering *lowering, Region *region, const Op *product, int64_t columns,
+               int64_t size);
+/* The sums of a tile, 0 at first. */
+LoopExpr *tile_sums(const Tile *t);
+
+/* An element of x, for a row of the tile. */
+typedef LoopExpr *TileElement(void *user, LoopExpr *row);
+/* One multiply-add for each of `count` rows, by `weights`, a row of a panel in memory. */
+void tile_accumulate(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *weights,
+                     TileElement *x, void *user);
+
+/* The result's index of a row of the tile, but for its last axis. */
+typedef void TileIndex(void *user, LoopExpr *row, Index *index);
+/* The epilogue on the tile's sums, which are stored: columns from `column` on, the group's
+ * `within` of them. What lies past the group's size is left out. */
+void tile_finish(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column, LoopExpr *within,
+                 TileIndex *index_of, void *user);
+/* Does the epilogue compute a function? Written out for each row it would be most of the code. */
+bool tile_is_costly(const Op *op);
+
+/* Rows begin..end of `all`, tile by tile: `body` is called inside of loops, with the tile's first
+ * row and their number, which is known when code is emitted. The last tiles of a known `all` share
+ * what would be a small one's: they are tile_tail(t, all) rows, all or none of which are in
+ * begin..end, and what is before them are multiples of t->rows. */
+typedef void TileBody(void *user, LoopExpr *first, LoopExpr *count);
+void tile_each(const Tile *t, const Dim *all, LoopExpr *begin, LoopExpr *end, TileBody *body,
+               void *user);
+int64_t tile_tail(const Tile *t, int64_t all);
+
+/* With few rows a panel is used only a few times, so that reading it from memory takes as long as
+ * the arithmetic. Each of its `tiles` then fetches its share of what comes next: tile_plan_ahead
+ * before the loops, for `depth` places of the sum at a time; tile_begin_ahead for each tile, where
+ * `next` is the row of all panels that comes next; tile_fetch at place `at` of these. All do
+ * nothing where it would not pay. */
+void tile_plan_ahead(Tile *t, int64_t tiles, int64_t depth);
+void tile_begin_ahead(Tile *t, LoopExpr *next, LoopExpr *tile, int64_t depth);
+void tile_fetch(const Tile *t, LoopExpr *at);
+
+#endif
