@@ -283,10 +283,19 @@ static void emit_transpose(Emission *e, const LoopStatement *s) {
   for (int i = 0; i < size; i++) LLVMBuildStore(e->builder, rows[i], slots[i]);
 }
 
-/* worker->fault, its first field, gets the number. */
+/* worker->fault, its first field, gets the number. Lanes beyond the end hold what no one asked for.
+ */
 static void emit_fault(Emission *e, const LoopStatement *s) {
-  LLVMValueRef wrong = emit_any(e, emit_expr(e, s->value));
-  Guard guard = guard_open(e, wrong);
+  EmitValue flags = emit_expr(e, s->value);
+  const LaneMask *m = e->masks;
+  while (m && m->lanes != flags.type.lanes) m = m->outer;
+  if (m && flags.type.lanes > 1) {
+    EmitValue inside = emit_value_new(e, flags.type);
+    for (int i = 0; i < flags.count; i++)
+      inside.parts[i] = LLVMBuildAnd(e->builder, flags.parts[i], m->mask.parts[i], "");
+    flags = inside;
+  }
+  Guard guard = guard_open(e, emit_any(e, flags));
   LLVMBuildStore(e->builder, constant(e, s->fault), e->worker);
   guard_close(e, guard);
 }

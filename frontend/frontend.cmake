@@ -15,7 +15,8 @@ target_sources(dlc_frontend PRIVATE ${BISON_parser_OUTPUTS} ${FLEX_lexer_OUTPUTS
 target_include_directories(dlc_frontend PRIVATE ${CMAKE_BINARY_DIR}/generated)
 
 # The standard library is inside the compiler; std.dl is read first, the others may use it.
-set(standard ${CMAKE_SOURCE_DIR}/frontend/std/std.dl ${CMAKE_SOURCE_DIR}/frontend/std/optimizers.dl)
+set(standard std recurrence attention vocabulary optimizers)
+list(TRANSFORM standard REPLACE "(.+)" "${CMAKE_SOURCE_DIR}/frontend/std/\\1.dl")
 add_custom_command(
   OUTPUT ${generated}/standard.c
   COMMAND ${CMAKE_COMMAND} -DOUTPUT=${generated}/standard.c "-DFILES=${standard}"

@@ -1,6 +1,7 @@
 /* layers.c - instances: made, named by what binds them, applied, and what they have. */
 #include "frontend/elaborator.h"
 
+#include <ctype.h>
 #include <string.h>
 
 Instance *instance_of(const Object *object) {
@@ -326,6 +327,34 @@ static void declare_without_input(Elaborator *e, Frame *frame, Instance *instanc
   }
 }
 
+static bool makes_layers(const Expr *expr) {
+  if (!expr) return false;
+  if (expr->kind == EXPR_CALL && expr->left->kind == EXPR_NAME && isupper(*expr->left->name))
+    return true;
+  if (makes_layers(expr->left) || makes_layers(expr->right) || makes_layers(expr->third))
+    return true;
+  for (size_t i = 0; i < expr->items.count; i++)
+    if (makes_layers(expr->items.items[i])) return true;
+  for (size_t i = 0; i < expr->arguments.count; i++)
+    if (makes_layers(expr->arguments.items[i].value)) return true;
+  return false;
+}
+
+/* Whether a body has, or may have, tensors that declare_without_input leaves out. */
+static bool has_more(const StmtList *body, const Instance *instance, bool inner) {
+  for (size_t i = 0; i < body->count; i++) {
+    const Stmt *stmt = body->items[i];
+    if ((stmt->kind == STMT_PARAM || stmt->kind == STMT_STATE) &&
+        (inner || !pointer_get(instance->members, stmt->path.items[0].name)))
+      return true;
+    for (size_t k = 0; k < stmt->values.count; k++)
+      if (makes_layers(stmt->values.items[k])) return true;
+    if (has_more(&stmt->body, instance, true) || has_more(&stmt->otherwise, instance, true))
+      return true;
+  }
+  return false;
+}
+
 static bool make_ready(Elaborator *e, Frame *frame, Instance *instance, Span span) {
   if (is_optimizer(instance)) return true;
   if (instance->is_applied) return true;
@@ -376,6 +405,15 @@ bool collect_tensors(Elaborator *e, Frame *frame, Object *object, TensorKind kin
   case OBJECT_INSTANCE: {
     Instance *instance = instance_of(object);
     if (!make_ready(e, frame, instance, span)) return false;
+    if (!is_optimizer(instance) && !instance->is_applied &&
+        has_more(&instance->layer->definition->body, instance, false)) {
+      if (instance->has_failed) return false;
+      Diagnostic *d =
+          report(e, frame, E0113, span, "the %s of '%s' are not known before it is applied",
+                 kind == TENSOR_PARAM ? "parameters" : "states", instance->path);
+      diag_help(d, "sizes come from the input: apply the layer first");
+      return false;
+    }
     for (size_t i = 0; i < instance->order.count; i++)
       if (!collect_tensors(e, frame, instance->order.items[i], kind, list, span)) return false;
     return true;

@@ -2,7 +2,7 @@
 # comes out. ctest runs them as 'lit'; alone:  lit build/release/tests/lit --filter NAME
 # %errors   checks the file at hand, which must fail, and compares stderr with NAME.dl.err
 # %warnings the same for a file that must pass
-# Line numbers of std.dl are masked (mask.awk).
+# Line numbers of the standard library's files are masked (mask.awk).
 # %opt_errors   as %errors, for graph text read by dlc opt
 # %comes_back   graph text that dlc opt prints as it is, but for comments
 # After an intended change:  lit -D update=1 ...  writes the .err files anew; review the diff.

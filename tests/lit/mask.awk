@@ -1,6 +1,6 @@
 # Places in the standard library move when it is edited: its line numbers become N.
-/^std\.dl:[0-9]+:[0-9]+:/ {
-  sub(/^std\.dl:[0-9]+:[0-9]+:/, "std.dl:N:M:")
+/^(std|recurrence|attention|vocabulary|optimizers)\.dl:[0-9]+:[0-9]+:/ {
+  sub(/:[0-9]+:[0-9]+:/, ":N:M:")
   print
   getline
   sub(/^ *[0-9]+ \|/, "    N |")

@@ -1,7 +1,14 @@
 """tests/examples.txt as Python values."""
 import pathlib
 
-TABLE = pathlib.Path(__file__).parent.parent / "examples.txt"
+HERE = pathlib.Path(__file__).resolve().parent
+TABLE = HERE.parent / "examples.txt"
+
+
+def page_of(example):
+    """Its .dl file: an example's, or a page of layers."""
+    page = HERE.parent.parent / "examples" / example / (example + ".dl")
+    return page if page.exists() else HERE / "pages" / (example + ".dl")
 
 
 class Case:
@@ -13,7 +20,7 @@ class Case:
         for word in words:
             if word in ("-D", "--dim"):
                 key, value = next(words).split("=")
-                (self.defines if word == "-D" else self.dims)[key] = int(value)
+                (self.defines if word == "-D" else self.dims)[key] = self.number(value)
                 continue
             key, value = word.split("=")
             if key in ("gain", "unit"):
@@ -22,6 +29,16 @@ class Case:
                 self.given[key] = tuple(int(x) for x in value.split(".."))
             else:
                 self.given[key] = float(value) if "." in value else int(value)
+
+    @staticmethod
+    def number(text):
+        """A whole number, a float, or the text itself."""
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                pass
+        return text
 
 
 def read():

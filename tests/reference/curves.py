@@ -24,11 +24,12 @@ OPTIMIZERS = {
 
 
 class Net:
-    """`offsets`: of biases, by the name of what owns them, on top of the formula's values."""
+    """`page`: where the network is, if not in the example of its name; `is_loss`: it gives the loss
+    itself. `offsets`: of biases, by the name of what owns them, on top of the formula's values."""
 
-    def __init__(self, example, batch, shape, defines, rates, **offsets):
-        self.name, self.batch, self.shape, self.defines, self.rates = example, batch, shape, defines, rates
-        self.offsets = offsets
+    def __init__(self, name, batch, shape, defines, rates, page=None, is_loss=False, **offsets):
+        self.name, self.batch, self.shape, self.defines, self.rates = name, batch, shape, defines, rates
+        self.page, self.is_loss, self.offsets = page or name, is_loss, offsets
 
     def offset(self, name):
         return self.offsets.get(name.split(".")[-2], 0.0) if name.endswith(".bias") else 0.0
@@ -36,13 +37,22 @@ class Net:
     def step(self, optimizer):
         """The training entry that a page of examples/ gets for this optimizer."""
         dims = ", ".join(str(d) for d in self.shape)
-        return ("train by_%s(image: f32[N, %s], label: i64[N]) -> f32 {\n  loss = cross_entropy(%s(image), label)\n"
-                "  minimize loss with %s\n  return loss\n}\n" % (
-                    optimizer, dims, self.name, OPTIMIZERS[optimizer] % self.rates[optimizer]))
+        loss = self.name + "(image)" if self.is_loss else "cross_entropy(%s(image), label)" % self.name
+        return ("train by_%s(image: f32[N, %s], label: i64[N]) -> f32 {\n  loss = %s\n"
+                "  minimize loss with %s\n  return loss\n}\n" % (optimizer, dims, loss, OPTIMIZERS[optimizer] % self.rates[optimizer]))
 
 
 def rates(**own):
     return {**dict(sgd=0.1, momentum=0.02, nesterov=0.02, adagrad=0.01, rmsprop=1e-3, adam=1e-3, adamw=1e-3), **own}
+
+
+def layer(page, name, shape, sgd=0.1, adam=1e-2, **more):
+    """A network of the standard library's layers."""
+    return Net(name, 16, shape, {}, {"sgd": sgd, "adam": adam}, page=page, **more)
+
+
+def sequence_loss(name, **more):
+    return layer("vocabulary", name, (10, 16), is_loss=True, **more)
 
 
 NETS = {net.name: net for net in (
@@ -50,4 +60,9 @@ NETS = {net.name: net for net in (
     Net("mlp", 32, (784,), {}, rates(sgd=0.03, momentum=5e-3, nesterov=5e-3, adagrad=3e-3, rmsprop=1e-4)),
     Net("highway", 32, (784,), {"depth": 10}, rates(adagrad=3e-3, rmsprop=3e-4), gate=-2.0),
     Net("resnet20", 8, (1, 28, 28), {}, rates(sgd=3e-3, momentum=5e-4, nesterov=5e-4, adagrad=5e-4, rmsprop=3e-5, adam=1e-4, adamw=1e-4)),
+    layer("recurrence", "elman", (12, 6)), layer("recurrence", "long_short", (12, 6)), layer("recurrence", "gated", (12, 6)),
+    layer("attention", "after", (10, 12)), layer("attention", "before", (10, 12)), layer("attention", "both", (10, 12)),
+    layer("attention", "looking", (10, 12)),
+    sequence_loss("tied_loss"), sequence_loss("adaptive_loss"), sequence_loss("tree_loss"), sequence_loss("negative_loss"),
+    sequence_loss("sampled_loss"), sequence_loss("ctc_loss"),
 )}

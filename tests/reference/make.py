@@ -18,6 +18,8 @@ import torch
 
 import cases
 import formula
+import language_models  # their models
+import layers
 import models
 
 FOLDER = cases.TABLE.parent / "reference" / "values"
@@ -46,6 +48,15 @@ def inputs(case):
         "generate": lambda: {"z": ("f32", (n, define("noise", 100)))},
         "sample": lambda: {"z1": ("f32", latent), "z2": ("f32", latent)},
         "bert_base": lambda: {"token": ("i64", text), "segment": ("i64", text), "mask": ("bool", text)},
+        "gpt2": lambda: {"token": ("i64", text)}, "char_rnn": lambda: {"token": ("i64", text)},
+        "transformer": lambda: {"source": ("i64", (n, case.dims["S"])), "before": ("i64", text)},
+        "recurrence": lambda: {"x": ("f32", (*text, 6)), "length": ("i64", (n,)), "h": ("f32", (4, n, 7)), "c": ("f32", (4, n, 7))},
+        "attentions": lambda: {"x": ("f32", (*text, 12)), "memory": ("f32", (n, case.dims["S"], 12)),
+                               "other": ("f32", (n, case.dims["S"], 9)), "length": ("i64", (n,)), "keep": ("bool", (n, case.dims["S"]))},
+        "vocabulary": lambda: {"x": ("f32", (case.dims["M"], 16)), "label": ("i64", (case.dims["M"],)),
+                               "sample": ("i64", (case.dims["K"],)), "noise": ("i64", (case.dims["M"], case.dims["K"]))},
+        "alignments": lambda: {"x": ("f32", (case.dims["M"], case.dims["F"], 6)), "label": ("i64", (case.dims["M"], case.dims["L"])),
+                               "frames": ("i64", (case.dims["M"],)), "length": ("i64", (case.dims["M"],))},
     }.get(case.entry, lambda: image(define("size", 224)))()
 
 

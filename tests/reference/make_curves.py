@@ -19,6 +19,8 @@ from torch.nn import functional as F
 import cases
 import curves
 import formula
+import language_models  # their models
+import layers
 import models
 
 FOLDER = cases.TABLE.parent / "reference" / "curves"
@@ -47,7 +49,8 @@ def data(net, seed):
 
 
 def run(net, optimizer, seed, image, label, element):
-    module = models.make(net.name, net.defines).train()
+    module = models.make(net.page, net.defines).train()
+    learner = models.LEARNERS.get(net.name, module.__class__.__call__)
     with torch.no_grad():
         for name, t in module.state_dict().items():
             if not name.endswith("num_batches_tracked"):
@@ -59,14 +62,19 @@ def run(net, optimizer, seed, image, label, element):
     image = image.to(element)
     step = MAKE[optimizer](module.parameters(), net.rates[optimizer])
     losses = []
+
+    def loss_of(i):
+        out = learner(module, image[i])
+        return out if net.is_loss else F.cross_entropy(out, label[i])
     for i in range(curves.STEPS):
-        loss = F.cross_entropy(module(image[i]), label[i])
+        loss = loss_of(i)
         step.zero_grad()
         loss.backward()
         step.step()
         losses.append(loss.item())
     with torch.no_grad():
-        losses.append(F.cross_entropy(module.eval()(image[-1]), label[-1]).item())
+        module.eval()
+        losses.append(loss_of(-1).item())
     return numpy.array(losses, numpy.float64)
 
 
@@ -80,7 +88,7 @@ def record(net):
     path = FOLDER / (net.name + ".txt")
     with open(path.with_suffix(".new"), "w") as f:
         f.write("# %s: made by tests/reference/make_curves.py with %s\n" % (net.name, VERSIONS))
-        for optimizer in curves.OPTIMIZERS:
+        for optimizer in net.rates:
             most = []
             for seed in range(1, curves.SEEDS + 1):
                 image, label = data(net, seed)

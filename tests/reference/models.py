@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 MODELS = {}
+LEARNERS = {}  # by name, a function of the module and an image: layers.py
 
 
 def model(build):

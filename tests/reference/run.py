@@ -47,7 +47,7 @@ class Example:
 
     def __init__(self, case, build, folder):
         self.case, self.build, self.folder = case, build, folder
-        self.source = ROOT / "examples" / case.example / (case.example + ".dl")
+        self.source = cases.page_of(case.example)
         words = [build / "dlc", "check", self.source, "--entry", case.entry, "--json"] + options(case, True)
         report = json.loads(call(words))
         entry = next(e for e in report["entries"] if e["name"] == case.entry)

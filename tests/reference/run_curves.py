@@ -11,7 +11,8 @@ but for four units in the last place of the loss, before chaos can hide anything
 the seeds counts: what is wrong in a gradient or an optimizer is wrong for each of them, while two or
 three of five may cross a corner as early as that (in resnet20 with rmsprop PyTorch's own float32
 does: its first three losses differ by 2e-5 with one seed, by 4e-8 with another).
---quick: LeNet and the MLP, with sgd and adam; further seeds only if the first is beyond the bound.
+--quick: LeNet and the MLP, with sgd and adam, and some of the layers; further seeds only if the
+first is beyond the bound.
 --threads 1,2: the losses must be the same bits.
 Needs a build (default build/release), and cc.
 """
@@ -24,11 +25,13 @@ import sys
 import tempfile
 import time
 
+import cases
 import curves
 from run import ROOT, Failed, call
 
 FACTOR, FIRST, ULPS = 3.0, 3, 4
-QUICK = {"lenet": ("sgd", "adam"), "mlp": ("sgd", "adam")}
+QUICK = {"lenet": ("sgd", "adam"), "mlp": ("sgd", "adam"), **{name: ("adam",) for name in (
+    "long_short", "gated", "before", "both", "looking", "tree_loss", "ctc_loss")}}
 
 
 def recorded(net):
@@ -53,7 +56,7 @@ class Learner:
     def __init__(self, net, optimizers, build, folder):
         self.net = net
         page = folder / "page.dl"
-        page.write_text((ROOT / "examples" / net.name / (net.name + ".dl")).read_text()
+        page.write_text(cases.page_of(net.page).read_text()
                         + "".join("\n" + net.step(o) for o in optimizers))
         define = [w for key, value in net.defines.items() for w in ("-D", "%s=%s" % (key, value))]
         call([build / "dlc", "build", page, "--entry", ",".join("by_" + o for o in optimizers), "--emit", "lib,header",
@@ -127,7 +130,7 @@ def main():
     given = parser.parse_args()
     failed = 0
     for name in given.names:
-        optimizers = QUICK.get(name, ()) if given.quick else given.optimizer or list(curves.OPTIMIZERS)
+        optimizers = QUICK.get(name, ()) if given.quick else given.optimizer or list(curves.NETS[name].rates)
         with tempfile.TemporaryDirectory() as folder:
             if given.keep:
                 folder = given.keep / name

@@ -21,8 +21,14 @@ static const Network networks[] = {
     {"examples/alexnet_2012/alexnet_2012.dl", NULL, NULL, 60965224},
     {"examples/alphago_zero/alphago_zero.dl", NULL, NULL, 22827877},
     {"examples/bert/bert.dl", NULL, NULL, 110106428 + 1538}, /* and which sentence is next */
+    {"examples/char_rnn/char_rnn.dl", NULL, NULL, 1118336},
+    {"examples/char_rnn/char_rnn.dl", "cell", "gru", 855168},
     {"examples/dqn/dqn.dl", NULL, NULL, 2 * 1687206},        /* online and target */
     {"examples/googlenet/googlenet.dl", NULL, NULL, 13004888},
+    {"examples/gpt2/gpt2.dl", NULL, NULL, 124439808},
+    {"examples/gpt2/gpt2.dl", "size", "medium", 354823168},
+    {"examples/gpt2/gpt2.dl", "size", "large", 774030080},
+    {"examples/gpt2/gpt2.dl", "size", "xl", 1557611200},
     {"examples/highway/highway.dl", NULL, NULL, 294760},
     {"examples/inception_v3/inception_v3.dl", NULL, NULL, 27161264},
     {"examples/lenet/lenet.dl", NULL, NULL, 61706},
@@ -33,6 +39,7 @@ static const Network networks[] = {
     {"examples/resnet/resnet.dl", "depth", "50", 25557032},
     {"examples/resnet/resnet.dl", "depth", "101", 44549160},
     {"examples/resnet/resnet.dl", "depth", "152", 60192808},
+    {"examples/transformer/transformer.dl", NULL, NULL, 63082496},
     {"examples/vgg/vgg.dl", "depth", "16", 138357544},
     {"examples/vgg/vgg.dl", "depth", "19", 143667240},
     {"tests/programs/double_descent.dl", NULL, NULL, 11171146},
