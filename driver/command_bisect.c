@@ -5,6 +5,7 @@
 #include "driver/ir_file.h"
 #include "driver/parting.h"
 #include "driver/verify.h"
+#include "ir/difference.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 #include "driver/parting.h"
 
+#include "ir/difference.h"
 #include "ir/module_text.h"
 #include "support/map.h"
 
@@ -14,22 +15,6 @@ typedef struct {
   double tolerance;
   InterpretOptions options; /* as given */
 } Watch;
-
-double tensor_difference(const RunTensor *a, const RunTensor *b) {
-  if (a->count != b->count) return INFINITY;
-  double scale = 0, most = 0;
-  for (int64_t i = 0; i < a->count; i++) {
-    double x = element_load(a->element, a->bytes, i);
-    if (isfinite(x) && fabs(x) > scale) scale = fabs(x);
-  }
-  for (int64_t i = 0; i < a->count; i++) {
-    double x = element_load(a->element, a->bytes, i), y = element_load(b->element, b->bytes, i);
-    if (x == y || (isnan(x) && isnan(y))) continue;
-    double d = fabs(x - y) / (scale > 0 ? scale : 1);
-    if (!(d <= most)) most = isnan(d) ? INFINITY : d;
-  }
-  return most;
-}
 
 static bool give_tensor(void *user, const Tensor *tensor, RunTensor *value) {
   const Watch *w = user;
@@ -52,26 +37,14 @@ static void keep(void *user, const Value *value, const RunTensor *result) {
 
 /* The first element that differs by more than the tolerance. */
 static void locate(const RunTensor *a, const RunTensor *b, double tolerance, Parting *parting) {
-  RunTensor x = *a, y = *b;
-  x.count = y.count = 1;
-  double scale = 0;
-  for (int64_t i = 0; i < a->count; i++) {
-    double value = fabs(element_load(a->element, a->bytes, i));
-    if (isfinite(value) && value > scale) scale = value;
-  }
-  int size = element_infos[a->element].bytes;
-  for (int64_t i = 0; i < a->count; i++) {
-    x.bytes = (char *)a->bytes + i * size, y.bytes = (char *)b->bytes + i * size;
-    parting->wanted = element_load(a->element, x.bytes, 0);
-    parting->got = element_load(b->element, y.bytes, 0);
-    double d = fabs(parting->wanted - parting->got) / (scale > 0 ? scale : 1);
-    if (tensor_difference(&x, &y) == 0 || d <= tolerance) continue;
-    for (int axis = a->rank - 1; axis >= 0; axis--) {
-      parting->index[axis] = i % a->shape[axis];
-      i /= a->shape[axis];
-    }
-    parting->rank = a->rank;
-    return;
+  int64_t i = tensor_first_difference(a, b, tolerance);
+  if (i < 0) return;
+  parting->wanted = element_load(a->element, a->bytes, i);
+  parting->got = element_load(b->element, b->bytes, i);
+  parting->rank = a->rank;
+  for (int axis = a->rank - 1; axis >= 0; axis--) {
+    parting->index[axis] = i % a->shape[axis];
+    i /= a->shape[axis];
   }
 }
 

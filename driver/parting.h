@@ -14,9 +14,6 @@ typedef struct {
   double wanted, got; /* there */
 } Parting;
 
-/* Largest difference of two tensors by the first one's scale; a NaN in one alone is infinite. */
-double tensor_difference(const RunTensor *a, const RunTensor *b);
-
 /* Runs both with the same inputs and compares what has the same name and type. False if one cannot
  * be run. `options`: of the run after; `dims` of the other. */
 bool parting_find(const Function *before, const int64_t *dims, const Function *after,

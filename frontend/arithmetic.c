@@ -43,6 +43,26 @@ static Object *integer_power(Elaborator *e, Frame *frame, int64_t x, int64_t y, 
   return object_integer(e, result);
 }
 
+/* All three false: one is not a number. */
+static Object *compared(Elaborator *e, AstOperator op, bool less, bool equal, bool greater) {
+  switch (op) {
+  case AST_EQUAL:
+    return object_bool(e, equal);
+  case AST_NOT_EQUAL:
+    return object_bool(e, !equal);
+  case AST_LESS:
+    return object_bool(e, less);
+  case AST_GREATER:
+    return object_bool(e, greater);
+  case AST_LESS_EQUAL:
+    return object_bool(e, less || equal);
+  case AST_GREATER_EQUAL:
+    return object_bool(e, greater || equal);
+  default:
+    return NULL;
+  }
+}
+
 static Object *integers(Elaborator *e, Frame *frame, AstOperator op, int64_t x, int64_t y,
                         Span span) {
   int64_t result;
@@ -64,20 +84,8 @@ static Object *integers(Elaborator *e, Frame *frame, AstOperator op, int64_t x, 
     return object_integer(e, op == AST_DIVIDE ? result : x - result * y);
   case AST_POWER:
     return integer_power(e, frame, x, y, span);
-  case AST_EQUAL:
-    return object_bool(e, x == y);
-  case AST_NOT_EQUAL:
-    return object_bool(e, x != y);
-  case AST_LESS:
-    return object_bool(e, x < y);
-  case AST_GREATER:
-    return object_bool(e, x > y);
-  case AST_LESS_EQUAL:
-    return object_bool(e, x <= y);
-  case AST_GREATER_EQUAL:
-    return object_bool(e, x >= y);
   default:
-    return NULL;
+    return compared(e, op, x<y, x == y, x> y);
   }
 }
 
@@ -95,20 +103,8 @@ static Object *reals(Elaborator *e, Frame *frame, AstOperator op, double x, doub
     return y == 0 ? by_zero(e, frame, span) : object_real(e, x - y * floor(x / y));
   case AST_POWER:
     return object_real(e, pow(x, y));
-  case AST_EQUAL:
-    return object_bool(e, x == y);
-  case AST_NOT_EQUAL:
-    return object_bool(e, x != y);
-  case AST_LESS:
-    return object_bool(e, x < y);
-  case AST_GREATER:
-    return object_bool(e, x > y);
-  case AST_LESS_EQUAL:
-    return object_bool(e, x <= y);
-  case AST_GREATER_EQUAL:
-    return object_bool(e, x >= y);
   default:
-    return NULL;
+    return compared(e, op, x<y, x == y, x> y);
   }
 }
 

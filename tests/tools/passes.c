@@ -11,6 +11,7 @@
  * --print the graph after that pass, at -O2 with constants, goes to stdout; --print memory: the
  * memory reports.
  */
+#include "ir/difference.h"
 #include "ir/interpret.h"
 #include "ir/module_text.h"
 #include "passes/memory_report.h"
@@ -107,23 +108,6 @@ static bool run(Arena *arena, const Module *module, const Function *function, bo
   return interpret(function, &options, in, outputs, message);
 }
 
-static double difference(const RunTensor *a, const RunTensor *b) {
-  double scale = 0, most = 0;
-  if (a->count != b->count || a->rank != b->rank) return INFINITY;
-  for (int64_t i = 0; i < a->count; i++) {
-    double x = element_load(a->element, a->bytes, i);
-    if (isfinite(x) && fabs(x) > scale) scale = fabs(x);
-  }
-  for (int64_t i = 0; i < a->count; i++) {
-    double x = element_load(a->element, a->bytes, i), y = element_load(b->element, b->bytes, i);
-    if (x == y || (isnan(x) && isnan(y))) continue;
-    double d = fabs(x - y) / (scale > 0 ? scale : 1);
-    if (isnan(d)) d = INFINITY;
-    if (d > most) most = d;
-  }
-  return most;
-}
-
 static void fail(Run *r, const Module *module, const Pass *pass, const char *message) {
   printf("%s: after '%s': %s\n", r->file, pass->name, message);
   Text text = text_new(r->arena);
@@ -172,7 +156,7 @@ static bool check(void *user, const Pass *pass, const PassEffect *effect, Module
                 run(arena, module, after, at_bound, got, got_written, &message);
       if (!ok) fail(r, module, pass, message);
       for (size_t j = 0; ok && j < tensors; j++) {
-        double d = difference(&want_written[j], &got_written[j]);
+        double d = tensor_difference(&want_written[j], &got_written[j]);
         if (d <= tolerance) continue;
         fail(r, module, pass,
              arena_format(r->arena, "@%s @%s differs by %g", before->name,
@@ -180,7 +164,7 @@ static bool check(void *user, const Pass *pass, const PassEffect *effect, Module
         ok = false;
       }
       for (int j = 0; ok && j < outputs; j++) {
-        double d = difference(&want[j], &got[j]);
+        double d = tensor_difference(&want[j], &got[j]);
         if (d <= tolerance) continue;
         fail(r, module, pass,
              arena_format(r->arena, "@%s result %d differs by %g", before->name, j, d));
