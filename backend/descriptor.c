@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { ABI = 7 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 8 }; /* DLRT_ABI of the layout that is written here */
 
 /* Of an entry, what is the same for all CPU levels. */
 typedef struct {
@@ -295,9 +295,9 @@ static LLVMValueRef row_of_loop(Writer *w, const ProgramLoop *loop) {
   bool fixed = dim_is_constant(loop->trips);
   return STRUCTURE(w, number(w, (int64_t)loop->first), number(w, (int64_t)loop->count),
                    number(w, fixed ? dim_value(loop->trips) : -1),
-                   fixed ? none(w) : trips_function(w, loop->trips), number(w, loop->test),
-                   operand(w, &loop->condition), number(w, loop->first_cursor),
-                   number(w, (int64_t)loop->cursors.count),
+                   fixed ? none(w) : trips_function(w, loop->trips), number(w, loop->backward),
+                   number(w, loop->test), operand(w, &loop->condition),
+                   number(w, loop->first_cursor), number(w, (int64_t)loop->cursors.count),
                    array(w, rows, loop->cursors.count, "cursors"));
 }
 

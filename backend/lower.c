@@ -494,7 +494,8 @@ static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op) {
       lower_copy(lw, entry, op->operands[i], op->results[carry++], op);
   for (int i = carry; block->while_ && i < op->result_count; i++)
     lower_zeros(lw, entry, op->results[i], op);
-  ProgramLoop loop = {.first = entry->steps.count, .test = -1};
+  ProgramLoop loop = {
+      .first = entry->steps.count, .test = -1, .backward = op_flag(op, ATTRIBUTE_backward)};
   OpenLoop open = {lw->loop, op, NULL, lw->loop ? lw->loop->first_cursor + lw->loop->cursors : 0,
                    0};
   for (int i = 0; i < op->operand_count; i++) {

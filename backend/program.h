@@ -48,7 +48,7 @@ typedef struct {
 
 /* What moves on with each trip of a loop: an element of a sequence, a place for what is emitted. */
 typedef struct {
-  ProgramOperand base; /* in the first trip */
+  ProgramOperand base; /* of the first element */
   const Dim *stride;   /* in bytes */
 } ProgramCursor;
 
@@ -56,7 +56,8 @@ typedef struct {
 typedef struct {
   size_t first, count; /* steps, with those of loops in it */
   const Dim *trips;
-  int64_t test; /* before this step `condition` is looked at, and false ends; -1: none */
+  bool backward; /* cursors begin at the last element */
+  int64_t test;  /* before this step `condition` is looked at, and false ends; -1: none */
   ProgramOperand condition;
   int first_cursor; /* its number */
   VEC(ProgramCursor) cursors;

@@ -203,6 +203,15 @@ bool inputs_read(Session *session, const Function *function, bool invent, int64_
                                  symbol->max, &dims[i]))
       return false;
   }
+  for (size_t i = 0; i < function->dims.count && !invent; i++) {
+    const Symbol *symbol = function->dims.items[i];
+    if (dims[symbol->number] != UNKNOWN) continue;
+    Diagnostic *d =
+        diag_usage(session->diagnostics, "'%s' wants to know '%s'", function->name, symbol->name);
+    diag_help(d, "%s=%lld, or up to %lld", symbol->name, (long long)symbol->min,
+              (long long)symbol->max);
+    return false;
+  }
   for (int i = 0; i < body->argument_count; i++) {
     const Value *input = body->arguments[i];
     const char *text = assigned(session, input->name);

@@ -333,9 +333,10 @@ static Op *make_operation(Scan *s) {
     type.dims[s->axis] = s->trips;
     types[s->yields.count + i] = type;
   }
-  Attribute axis = {ATTRIBUTE_axis, attribute_integer(e->module, s->axis)};
-  Op *op = op_new(e->builder->function, OP_scan, s->operands.items, (int)s->operands.count, &axis,
-                  types, (int)count);
+  Attribute attributes[] = {{ATTRIBUTE_axis, attribute_integer(e->module, s->axis)},
+                            {ATTRIBUTE_backward, attribute_flag(false)}};
+  Op *op = op_new(e->builder->function, OP_scan, s->operands.items, (int)s->operands.count,
+                  attributes, types, (int)count);
   op->region = block;
   block->op = op;
   op->at = location_at(e, s->frame, s->stmt->span);

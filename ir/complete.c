@@ -269,8 +269,9 @@ static bool normalise(Completion *c, AttributeValue *value) {
   }
   if (kind == ATTRIBUTE_NUMBER) return normalise_number(c, &value->number);
   if (i->kind == OP_reshape && !settle_reshape(c, value)) return false;
-  if (i->kind == OP_scan && !(dim_is_constant(value->dim) && dim_value(value->dim) >= 0 &&
-                              dim_value(value->dim) < MOST_AXES))
+  if (i->kind == OP_scan && c->row->name == ATTRIBUTE_axis &&
+      !(dim_is_constant(value->dim) && dim_value(value->dim) >= 0 &&
+        dim_value(value->dim) < MOST_AXES))
     return infer_fail(i, E0205, -1, "the axis of 'scan' must be 0 to %d", MOST_AXES - 1);
   return normalise_axes(c, value);
 }

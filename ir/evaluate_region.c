@@ -88,7 +88,7 @@ static bool get_trips(Evaluation *e, int axis, int carries, int64_t *trips) {
   return *trips >= 0 || evaluation_fail(e, "nothing says how many trips it makes");
 }
 
-static bool bind_trip(Evaluation *e, int axis, int64_t trip, const Cell *carries) {
+static bool bind_trip(Evaluation *e, int axis, int64_t place, const Cell *carries) {
   const Block *block = e->op->region;
   int carry = 0;
   for (int i = 0; i < block->argument_count; i++) {
@@ -103,7 +103,7 @@ static bool bind_trip(Evaluation *e, int axis, int64_t trip, const Cell *carries
       part.tensor.shape[k] = x->shape[k < axis ? k : k + 1];
     part.tensor.count = sizes_product(part.tensor.shape, 0, part.tensor.rank);
     if (!cell_new(e, &part)) return false;
-    copy_slice(e, x, &part.tensor, axis, trip, true);
+    copy_slice(e, x, &part.tensor, axis, place, true);
     machine_bind(e->machine, block->arguments[i], &part);
     cell_drop(e->machine, &part);
   }
@@ -139,9 +139,10 @@ bool evaluate_scan(Evaluation *e) {
     memset(y->bytes, 0, (size_t)(y->count * item_bytes(e->wide, y->element)));
   }
   for (int64_t trip = 0; trip < trips; trip++) {
+    int64_t place = op_flag(e->op, ATTRIBUTE_backward) ? trips - 1 - trip : trip;
     bool made;
-    machine_push_trip(e->machine, trip);
-    if (!bind_trip(e, axis, trip, e->results) || !make_trip(e, &made)) return false;
+    machine_push_trip(e->machine, place);
+    if (!bind_trip(e, axis, place, e->results) || !make_trip(e, &made)) return false;
     machine_pop_trip(e->machine);
     if (!made) break;
     for (int i = 0; i < count; i++) {
@@ -150,7 +151,7 @@ bool evaluate_scan(Evaluation *e) {
     }
     for (int i = 0; i < block->emit_count; i++)
       copy_slice(e, &e->results[count + i].tensor,
-                 &machine_value(e->machine, block->emits[i])->tensor, axis, trip, false);
+                 &machine_value(e->machine, block->emits[i])->tensor, axis, place, false);
     release_region(e);
   }
   release_region(e);

@@ -211,7 +211,8 @@ static bool parse_region(Parser *p, ParsedOp *op, const Scope *outer) {
     vec_push(p->arena, &op->operands, operand);
     Type type = operand->type;
     Attribute axis = {.value = {.dim = dim_constant(p->module->dims, 0)}};
-    if (op->given_count) axis = op->given[0]; /* scan has this one alone */
+    for (int i = 0; i < op->given_count; i++)
+      if (op->given[i].name == ATTRIBUTE_axis) axis = op->given[i];
     if (bind == BIND_EACH) {
       if (op->kind != OP_scan || !dim_is_constant(axis.value.dim) ||
           dim_value(axis.value.dim) < 0 || dim_value(axis.value.dim) >= type.rank)

@@ -12,6 +12,7 @@
 #include "passes/constants.h"
 #include "passes/dce.h"
 #include "passes/rewrite.h"
+#include "passes/scan_bodies.h"
 
 #include <string.h>
 
@@ -29,6 +30,7 @@ Constants constants_of(PassContext *context) {
 }
 
 const Data *constant_data(const Constants *constants, const Value *value) {
+  value = scan_outer_value(value);
   const Op *op = value->op;
   if (!op) return NULL;
   const Data *data = NULL;

@@ -1,56 +1,21 @@
 /* The gradient of scan: a scan over the same trips, the last one first.
  *
- *   forward   h, ys = scan (each a = %as, carry h = %h0, %w) { .. yield h' emit y }
- *   gradient  dh0, dw, das = scan (each a, h, dy = the sequences turned round, %w,
- *                                  carry dh = %dh, carry dw = 0) {
+ *   forward   h, ys = scan (each %a = %as, carry h = %h0, %w) {
+ *               .. yield h' emit y }
+ *   gradient  dh0, dw, das = scan {backward} (each a, h, dy = the sequences, %w,
+ *                                             carry dh = %dh, carry dw = 0) {
  *               the body again; dh, da, dw from dh and dy by the rules
  *               yield dh, dw + .. emit da }
  *
- * The forward scan emits, besides what it did, what was carried into each trip, and what would cost
- * most to make again or cannot be: products and random numbers. The rest of the body is made again.
- * With a `while` it also emits whether the trip was made; those not made change nothing. */
-#include "passes/gradient.h"
+ * The new scan goes over the same elements in the opposite order. What the rules need of the body
+ * is either emitted by the forward scan, which costs memory in each trip, or made again from what
+ * is (scan_kept_choose). With a `while` the forward scan also emits whether the trip was made;
+ * those not made change nothing. */
+#include "passes/gradient_scan.h"
 
 #include "support/bug.h"
 
-/* A value of the new region that is not made again, and the emitted one that it is. */
-typedef struct {
-  Value *copy, *kept;
-} Kept;
-
-typedef struct {
-  Gradient *g;
-  Gradient inner;          /* in the new region */
-  Op *op;                  /* of the forward part */
-  Block *body;             /* its region */
-  int axis, yields, emits; /* as the forward scan had them */
-  Value **map;             /* of the body's values, by mark, in the new region */
-  bool *is_wanted;         /* operands */
-  VEC(Value *) operands;   /* of the new scan */
-  VEC(Kept) kept;
-  Value *made;                   /* in the new region; NULL: every trip is */
-  Value **slopes, **emit_slopes; /* of operands and emits, in the new region; NULL: 0 */
-} Scan;
-
 /* ---- sequences ---- */
-
-static Value *reversed(Gradient *g, Value *x, int axis) {
-  Module *m = g->module;
-  const Dim *start[MOST_AXES], *stop[MOST_AXES], *step[MOST_AXES];
-  int rank = x->type.rank;
-  for (int i = 0; i < rank; i++) {
-    start[i] = dim_constant(m->dims, 0);
-    stop[i] = x->type.dims[i];
-    step[i] = dim_constant(m->dims, 1);
-  }
-  if (dim_is(x->type.dims[axis], 1)) return x;
-  start[axis] = dim_sub(m->dims, stop[axis], step[axis]);
-  stop[axis] = step[axis] = dim_constant(m->dims, -1);
-  Attribute attributes[] = {{ATTRIBUTE_start, attribute_dims(m, start, rank)},
-                            {ATTRIBUTE_stop, attribute_dims(m, stop, rank)},
-                            {ATTRIBUTE_step, attribute_dims(m, step, rank)}};
-  return slope_build(g, OP_slice, &x, 1, attributes, 3);
-}
 
 static const Dim *trips_of(const Op *op, int axis) {
   for (int i = 0; i < op->operand_count; i++)
@@ -65,9 +30,7 @@ static Type with_trips(const Op *op, const Type *type, int axis) {
   return result;
 }
 
-/* The forward scan's sequence of a value of its body. A value of fewer axes than the one along
- * which sequences lie gets leading ones. */
-static Value *emitted(Scan *s, Value *value) {
+Value *scan_emitted(ScanGradient *s, Value *value) {
   Op *op = s->op;
   Block *body = s->body;
   Arena *arena = s->g->module->arena;
@@ -95,19 +58,21 @@ static Value *emitted(Scan *s, Value *value) {
 
 /* ---- the new region ---- */
 
-static Value *bind(Scan *s, Value *operand, const Type *type, BindKind kind) {
+Value *scan_bind(ScanGradient *s, Value *operand, const Type *type, BindKind kind) {
   vec_push(s->g->scratch, &s->operands, operand);
   return block_add_argument(s->inner.b.block, NULL, *type, kind);
 }
 
-/* An element of the sequence that the forward scan emits of a value of its body. */
-static Value *bind_emitted(Scan *s, Value *value) {
-  Value *sequence = emitted(s, value);
+Value *scan_bind_emitted(ScanGradient *s, Value *value) {
+  Value *sequence = scan_emitted(s, value);
   Type type = sequence->type;
   type.rank--;
   for (int a = s->axis; a < type.rank; a++) type.dims[a] = type.dims[a + 1];
-  Value *part = bind(s, reversed(s->g, sequence, s->axis), &type, BIND_EACH);
-  return slope_reshape(&s->inner, part, &value->type);
+  Value *part = scan_bind(s, sequence, &type, BIND_EACH);
+  if (type_equal(&type, &value->type)) return part;
+  Builder b = {.function = s->body->function, .block = s->inner.b.block, .at = s->op->at};
+  b.before = b.block->first;
+  return build_reshape(&b, part, value->type.dims, value->type.rank);
 }
 
 static void number_block(const Block *block, int64_t *count) {
@@ -118,13 +83,13 @@ static void number_block(const Block *block, int64_t *count) {
   }
 }
 
-static Value **mapped(const Scan *s, Value *const *values, int count) {
+static Value **mapped(const ScanGradient *s, Value *const *values, int count) {
   Value **result = ARENA_ARRAY(s->g->module->arena, (size_t)count + 1, Value *);
   for (int i = 0; i < count; i++) result[i] = s->map[values[i]->mark];
   return result;
 }
 
-static void copy_op(Scan *s, Block *to, const Op *op) {
+static void copy_op(ScanGradient *s, Block *to, const Op *op) {
   Type *types = ARENA_ARRAY(s->g->scratch, (size_t)op->result_count + 1, Type);
   for (int i = 0; i < op->result_count; i++) types[i] = op->results[i]->type;
   Op *copy = op_new(to->function, op->kind, mapped(s, op->operands, op->operand_count),
@@ -149,34 +114,21 @@ static void copy_op(Scan *s, Block *to, const Op *op) {
   op_append(to, copy);
 }
 
-/* Random numbers depend on the trip, which is another one in the new scan. */
-static bool is_kept(const Op *op) {
-  return operator_has(op->kind, TRAIT_PRODUCT) || op->kind == OP_random;
-}
-
 /* Arguments for what the body reads, and the body again. */
-static void copy_body(Scan *s) {
+static void copy_body(ScanGradient *s) {
   int64_t count = 0;
-  const Op *last = s->body->last; /* before what `emitted` appends */
   number_block(s->body, &count);
   s->map = ARENA_ARRAY(s->g->scratch, (size_t)count, Value *);
   for (int i = 0; i < s->body->argument_count; i++) {
-    Value *argument = s->body->arguments[i], *operand = s->op->operands[i];
-    Value *part;
-    if (s->body->binds[i] == BIND_CARRY)
-      part = bind_emitted(s, argument);
-    else if (s->body->binds[i] == BIND_EACH)
-      part = bind(s, reversed(s->g, operand, s->axis), &argument->type, BIND_EACH);
-    else
-      part = bind(s, operand, &argument->type, BIND_PLAIN);
-    s->map[argument->mark] = part;
+    const Value *argument = s->body->arguments[i];
+    BindKind kind = s->body->binds[i];
+    Value *operand = kind == BIND_CARRY ? NULL : s->op->operands[i];
+    s->map[argument->mark] =
+        scan_bind(s, operand, &argument->type, kind == BIND_CARRY ? BIND_EACH : kind);
   }
-  for (const Op *op = s->body->first; last; op = op->next) {
+  for (const Op *op = s->body->first; s->last; op = op->next) {
     if (op->kind != OP_write) copy_op(s, s->inner.b.block, op);
-    if (is_kept(op))
-      vec_push(s->g->scratch, &s->kept,
-               ((Kept){s->map[op_result(op)->mark], bind_emitted(s, op_result(op))}));
-    if (op == last) break;
+    if (op == s->last) break;
   }
 }
 
@@ -189,19 +141,26 @@ static void follow_block(Block *block) {
   for (int i = 0; i < block->emit_count; i++) block->emits[i] = value_follow(block->emits[i]);
 }
 
-/* The copies of what is kept have served the rules: what was emitted takes their place. */
-static void use_kept(Scan *s) {
-  for (size_t i = 0; i < s->kept.count; i++) {
-    s->kept.items[i].copy->forward = s->kept.items[i].kept;
-    op_remove(s->kept.items[i].copy->op);
+/* Stand-ins have no operand. */
+static void drop_stand_ins(ScanGradient *s) {
+  Block *block = s->inner.b.block;
+  int count = 0;
+  for (int i = 0; i < block->argument_count; i++) {
+    if (!s->operands.items[i]) continue;
+    s->operands.items[count] = s->operands.items[i];
+    block->binds[count] = block->binds[i];
+    block->arguments[count] = block->arguments[i];
+    block->arguments[count]->index = count;
+    count++;
   }
-  follow_block(s->inner.b.block);
+  block->argument_count = count;
+  s->operands.count = (size_t)count;
 }
 
 /* ---- what is wanted ---- */
 
 /* What is carried is wanted if its first value is, or if what it becomes in some trip is. */
-static void find_wanted(Scan *s) {
+static void find_wanted(ScanGradient *s) {
   const Block *body = s->body;
   int count = s->op->operand_count;
   s->is_wanted = ARENA_ARRAY(s->g->scratch, (size_t)count + 1, bool);
@@ -225,16 +184,16 @@ static void find_wanted(Scan *s) {
 /* ---- the rule ---- */
 
 /* In a trip that was not made the old value stays. */
-static Value *if_made(Scan *s, Value *value, Value *otherwise) {
+static Value *if_made(ScanGradient *s, Value *value, Value *otherwise) {
   return s->made ? slope_where(&s->inner, s->made, value, otherwise) : value;
 }
 
-static Value *total(Scan *s, const Value *argument) {
+static Value *total(ScanGradient *s, const Value *argument) {
   Value *x = s->map[argument->mark], *sum = gradient_total(&s->inner, x);
   return sum ? slope_full(&s->inner, sum, &x->type) : slope_zeros(&s->inner, &x->type);
 }
 
-static Op *finish(Scan *s) {
+static Op *finish(ScanGradient *s) {
   Gradient *g = s->g;
   Block *block = s->inner.b.block;
   int count = block->yield_count + block->emit_count, next = 0;
@@ -244,6 +203,7 @@ static Op *finish(Scan *s) {
     types[next++] = with_trips(s->op, &block->emits[i]->type, s->axis);
   Op *op = op_new(block->function, OP_scan, s->operands.items, (int)s->operands.count,
                   s->op->attributes, types, count);
+  op_set_attribute(op, ATTRIBUTE_backward, attribute_flag(!op_flag(s->op, ATTRIBUTE_backward)));
   op->at = g->b.at;
   op->layer = g->b.layer;
   op->region = block;
@@ -257,7 +217,7 @@ static Op *finish(Scan *s) {
 
 /* The gradients that come in: of what is carried on, of what is summed over all trips, and of what
  * a trip emitted. */
-static void bind_slopes(Scan *s) {
+static void bind_slopes(ScanGradient *s) {
   Gradient *g = s->g;
   int count = s->op->operand_count, carry = 0;
   s->slopes = ARENA_ARRAY(g->scratch, (size_t)count + 1, Value *);
@@ -268,21 +228,21 @@ static void bind_slopes(Scan *s) {
     Value *from = g->of[carry++];
     if (!s->is_wanted[i]) continue;
     from = from ? slope_full(g, from, type) : slope_zeros(g, type);
-    s->slopes[i] = bind(s, from, type, BIND_CARRY);
+    s->slopes[i] = scan_bind(s, from, type, BIND_CARRY);
   }
   for (int i = 0; i < count; i++) {
     const Type *type = &s->op->operands[i]->type;
     if (s->body->binds[i] == BIND_PLAIN && s->is_wanted[i])
-      s->slopes[i] = bind(s, slope_zeros(g, type), type, BIND_CARRY);
+      s->slopes[i] = scan_bind(s, slope_zeros(g, type), type, BIND_CARRY);
   }
   for (int i = 0; i < s->emits; i++)
     if (g->of[s->yields + i])
-      s->emit_slopes[i] = bind(s, reversed(g, slope_full_of(g, s->yields + i), s->axis),
-                               &s->body->emits[i]->type, BIND_EACH);
+      s->emit_slopes[i] =
+          scan_bind(s, slope_full_of(g, s->yields + i), &s->body->emits[i]->type, BIND_EACH);
 }
 
 /* Differentiates the copied body, whose last operation is `last`. */
-static void differentiate_body(Scan *s, const Op *last) {
+static void differentiate_body(ScanGradient *s, const Op *last) {
   VEC(Value *) wanted = {0};
   int carry = 0;
   for (int i = 0; i < s->op->operand_count; i++)
@@ -304,7 +264,7 @@ static void differentiate_body(Scan *s, const Op *last) {
 }
 
 /* What goes on to the trip before, for operands of one kind; `place` is among the new results. */
-static void yield_slopes(Scan *s, BindKind kind, int *place) {
+static void yield_slopes(ScanGradient *s, BindKind kind, int *place) {
   Block *block = s->inner.b.block;
   for (int i = 0; i < s->op->operand_count; i++) {
     if (!s->slopes[i] || s->body->binds[i] != kind) continue;
@@ -315,7 +275,7 @@ static void yield_slopes(Scan *s, BindKind kind, int *place) {
   }
 }
 
-static void emit_slopes(Scan *s, int *place) {
+static void emit_slopes(ScanGradient *s, int *place) {
   Block *block = s->inner.b.block;
   for (int i = 0; i < s->op->operand_count; i++) {
     if (s->body->binds[i] != BIND_EACH || !s->is_wanted[i]) continue;
@@ -329,25 +289,26 @@ static void emit_slopes(Scan *s, int *place) {
 GRADIENT(scan) {
   Op *op = g->op->results[0]->op;
   Block *body = op->region;
-  Scan s = {.g = g,
-            .inner = *g,
-            .op = op,
-            .body = body,
-            .axis = (int)op_integer(op, ATTRIBUTE_axis),
-            .yields = body->yield_count,
-            .emits = body->emit_count};
+  ScanGradient s = {.g = g,
+                    .inner = *g,
+                    .op = op,
+                    .body = body,
+                    .last = body->last,
+                    .axis = (int)op_integer(op, ATTRIBUTE_axis),
+                    .yields = body->yield_count,
+                    .emits = body->emit_count};
   size_t count = (size_t)op->operand_count;
   Block *block = s.inner.b.block = block_new(body->function, NULL);
   s.inner.b.before = NULL;
   find_wanted(&s);
+  copy_body(&s);
+  Op *last = block->last;
   if (body->while_) {
     Builder b = {.function = body->function, .block = body, .at = op->at, .layer = op->layer};
     Attribute yes = {ATTRIBUTE_value, attribute_number(number_integer(1))};
-    s.made =
-        bind_emitted(&s, build_typed(&b, OP_constant, type_scalar(ELEMENT_bool), NULL, &yes, 1));
+    s.made = scan_bind_emitted(
+        &s, build_typed(&b, OP_constant, type_scalar(ELEMENT_bool), NULL, &yes, 1));
   }
-  copy_body(&s);
-  const Op *last = block->last;
   bind_slopes(&s);
   differentiate_body(&s, last);
   block->yields = ARENA_ARRAY(g->module->arena, count + 1, Value *);
@@ -356,12 +317,10 @@ GRADIENT(scan) {
   yield_slopes(&s, BIND_CARRY, place);
   yield_slopes(&s, BIND_PLAIN, place);
   emit_slopes(&s, place);
-  use_kept(&s);
+  scan_kept_choose(&s, last, trips_of(op, s.axis));
+  follow_block(block);
+  drop_stand_ins(&s);
   const Op *scan = finish(&s);
-  for (int i = 0; i < op->operand_count; i++) {
-    if (!s.is_wanted[i]) continue;
-    Value *result = scan->results[place[i]];
-    if (body->binds[i] == BIND_EACH) result = reversed(g, result, s.axis);
-    gradient_give(g, i, result);
-  }
+  for (int i = 0; i < op->operand_count; i++)
+    if (s.is_wanted[i]) gradient_give(g, i, scan->results[place[i]]);
 }

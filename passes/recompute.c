@@ -24,9 +24,6 @@
 
 #include <stdlib.h>
 
-/* Simple operations on elements that are worth a byte which need not be kept: written, read again
- * later, and in the way of others until then. One exp is worth a float. */
-static const double worth_of_byte = 6;
 /* Values up to this are kept: copies would be more trouble than they are worth. */
 static const double small_bytes = 4096;
 
@@ -145,12 +142,8 @@ static void find_needs(Recompute *r) {
 
 /* ---- the cut ---- */
 
-static int64_t to_cost(double cost) {
-  return cost < 1 ? 1 : cost < (double)CUT_NEVER ? (int64_t)cost : CUT_NEVER;
-}
-
 static int64_t keeping_cost(const Op *op) {
-  return to_cost(bytes_of(op) * worth_of_byte);
+  return cut_cost(bytes_of(op) * worth_of_byte);
 }
 
 static void add_node(Recompute *r, int op) {
@@ -173,7 +166,7 @@ static void build_cut(Recompute *r) {
     cut_edge(r->cut, CUT_SOURCE, f->in,
              !copied        ? CUT_NEVER
              : f->is_forced ? 1
-                            : to_cost(op_work(op)));
+                            : cut_cost(op_work(op)));
     cut_edge(r->cut, f->in, f->out, f->is_forced ? CUT_NEVER : keeping_cost(op));
     if (f->is_needed) cut_edge(r->cut, f->out, CUT_SINK, CUT_NEVER);
     if (!copied) continue;

@@ -15,11 +15,19 @@
 
 typedef struct Cut Cut;
 
+/* Simple operations on elements that are worth a byte which need not be kept: written, read again
+ * later, and in the way of others until then. One exp is worth a float. */
+static const double worth_of_byte = 6;
+
 enum { CUT_SOURCE = 0, CUT_SINK = 1 };
 #define CUT_NEVER ((int64_t)1 << 60)
 
 Cut *cut_new(Arena *arena);
 int cut_node(Cut *cut); /* from 2 on */
+/* A cost as an edge's: at least 1. */
+static inline int64_t cut_cost(double cost) {
+  return cost < 1 ? 1 : cost < (double)CUT_NEVER ? (int64_t)cost : CUT_NEVER;
+}
 void cut_edge(Cut *cut, int from, int to, int64_t cost);
 /* Finds the cheapest cut, of equal ones that nearest to the sink. Dinic's algorithm: n^2 m at
  * most, about linear on graphs as shallow as these. */

@@ -61,6 +61,36 @@ bool permutation_is_identity(const int *perm, int rank) {
   return true;
 }
 
+int slice_turned_axis(const Op *op) {
+  const Type *type = &op_result(op)->type;
+  int turned = -1;
+  if (op->kind != OP_slice || !type_equal(type, &op->operands[0]->type)) return -1;
+  for (int i = 0; i < type->rank; i++) {
+    if (op_list_integer(op, ATTRIBUTE_step, i) == 1) continue; /* of equal size, so all */
+    if (turned >= 0 || op_list_integer(op, ATTRIBUTE_step, i) != -1) return -1;
+    turned = i;
+  }
+  return turned;
+}
+
+Value *build_turned(Builder *b, Value *x, int axis) {
+  Module *module = b->function->module;
+  const Dim *start[MOST_AXES], *stop[MOST_AXES], *step[MOST_AXES];
+  const Dim *one = dim_constant(module->dims, 1), *before = dim_constant(module->dims, -1);
+  for (int i = 0; i < x->type.rank; i++) {
+    start[i] =
+        i == axis ? dim_sub(module->dims, x->type.dims[i], one) : dim_constant(module->dims, 0);
+    stop[i] = i == axis ? before : x->type.dims[i];
+    step[i] = i == axis ? before : one;
+  }
+  Attribute attributes[] = {{ATTRIBUTE_start, attribute_dims(module, start, x->type.rank)},
+                            {ATTRIBUTE_stop, attribute_dims(module, stop, x->type.rank)},
+                            {ATTRIBUTE_step, attribute_dims(module, step, x->type.rank)}};
+  Value *turned = build(b, OP_slice, &x, 1, attributes, 3);
+  if (!turned) bug("an axis cannot be turned round: %s", b->failure.message);
+  return turned;
+}
+
 bool transpose_is_reshape(const Type *type, const int *perm) {
   int last = -1;
   for (int i = 0; i < type->rank; i++) {

@@ -35,6 +35,10 @@ AttributeValue attribute_sizes(Module *module, const Dim *const *dims, int count
 unsigned op_axes(const Op *op);
 void op_permutation(const Op *op, int *perm);
 bool permutation_is_identity(const int *perm, int rank);
+/* The one axis that a slice turns round, taking all of it and of the others; -1: it does not. */
+int slice_turned_axis(const Op *op);
+/* x with an axis turned round. */
+Value *build_turned(Builder *builder, Value *x, int axis);
 /* Whether a transpose moves axes of size 1 alone, so that no element moves. */
 bool transpose_is_reshape(const Type *type, const int *perm);
 

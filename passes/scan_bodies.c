@@ -114,3 +114,32 @@ void scan_bodies_close(ScanBodies *b) {
   b->module->functions.room = b->room;
   for (size_t i = 0; i < b->count; i++) set_function(b->functions[i]->body, b->functions[i]);
 }
+
+/* The scan in whose body, opened or not, the argument is bound as it is; NULL. */
+static const Op *passing_scan(const Value *value) {
+  const Block *block = value->op ? NULL : value->block;
+  if (!block || !block->binds || block->binds[value->index] != BIND_PLAIN) return NULL;
+  return block->function->scan && block == block->function->body ? block->function->scan
+                                                                 : block->op;
+}
+
+const Value *scan_outer_value(const Value *value) {
+  for (const Op *scan; (scan = passing_scan(value)) && scan->kind == OP_scan;)
+    value = scan->operands[value->index];
+  return value;
+}
+
+double scan_repeats(const Value *value) {
+  double trips = 1;
+  for (const Op *scan; (scan = passing_scan(value)) && scan->kind == OP_scan;) {
+    const Block *block = value->block;
+    for (int i = 0; i < scan->operand_count; i++)
+      if (block->binds[i] == BIND_EACH) {
+        const Type *type = &scan->operands[i]->type;
+        trips *= (double)dim_max(type->dims[op_integer(scan, ATTRIBUTE_axis)]);
+        break;
+      }
+    value = scan->operands[value->index];
+  }
+  return trips;
+}

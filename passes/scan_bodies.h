@@ -22,4 +22,11 @@ void scan_bodies_close(ScanBodies *bodies);
 Function *scan_body(const Module *module, const Op *op);
 int scan_carries(const Op *scan); /* opened or not: of its results the first ones */
 
+/* The value outside of all loops around that an argument stands for, the same in each trip; else
+ * the value itself. */
+const Value *scan_outer_value(const Value *value);
+/* How often the value, if it is made outside of loops, is seen by the block that it is used in: the
+ * product of the trips, at their bounds, of the loops that it passes into. */
+double scan_repeats(const Value *value);
+
 #endif

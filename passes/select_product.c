@@ -1,5 +1,6 @@
 #include "passes/attention.h"
 #include "passes/cost.h"
+#include "passes/scan_bodies.h"
 #include "passes/select.h"
 
 #include "support/bug.h"
@@ -170,9 +171,14 @@ static Value *side_form(Select *s, Builder *b, const Side *side, bool contract_l
   return build_reshape(b, value, dims, count);
 }
 
-static bool is_weight(const Value *value) {
+static const Value *viewed(const Value *value) {
   while (value->op && (operator_has(value->op->kind, TRAIT_VIEW) || value->op->kind == OP_cast))
     value = value->op->operands[0];
+  return value;
+}
+
+static bool is_weight(const Value *value) {
+  value = scan_outer_value(viewed(value));
   return value->op && (value->op->kind == OP_read || value->op->kind == OP_constant);
 }
 
@@ -191,7 +197,8 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
              y->contract_count > 0 && weights > 0;
   if (can) {
     double packing = select_is_constant(s, y->value) ? 0 : select_packing(s, weights);
-    double rows = given * size / weights; /* of x */
+    packing /= scan_repeats(viewed(y->value)); /* `invariants` takes it out of the loop */
+    double rows = given * size / weights;      /* of x */
     double waste = select_panel_waste(s, (int64_t)size, (int64_t)(weights / size), rows);
     double bytes = 4 * (given + weights + made);
     candidates[1] = (Candidate){"panel", packing + select_time(s, flops * waste, 0.95, bytes)};

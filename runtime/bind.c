@@ -122,6 +122,27 @@ static dlrt_status begin(const dlrt_request *request, dlrt_binding *binding, dlr
   return DLRT_OK;
 }
 
+/* Dims that nobody gave are at their bounds; where the entry's checks forbid that (pos + T <= 24),
+ * the first ones give way. */
+static void lower_dims(const dlrt_request *request, dlrt_binding *binding) {
+  const dlrt_model *model = binding->model;
+  const dlrt_entry *entry = binding->entry;
+  int64_t *dims = malloc(((size_t)model->dim_count + (size_t)entry->dim_count + 1) * sizeof *dims);
+  for (int64_t i = 0; dims && entry->failing && i < entry->dim_count; i++) {
+    int64_t d = entry->dims[i];
+    bool given = d == binding->row_dim;
+    for (int k = 0; k < request->dim_count; k++)
+      given = given || dlrt_setting_is(&request->dims[k], model->dims[d].name);
+    while (!given && binding->dims[d] > model->dims[d].min) {
+      dlrt_bind_values(binding, binding->batch, dims + model->dim_count, dims);
+      if (entry->failing(dims) < 0) break;
+      binding->dims[d] /= 2;
+      if (binding->dims[d] < model->dims[d].min) binding->dims[d] = model->dims[d].min;
+    }
+  }
+  free(dims);
+}
+
 dlrt_status dlrt_bind_dims(const dlrt_request *request, dlrt_binding *binding, dlrt_error *error) {
   dlrt_status status = begin(request, binding, error);
   if (status) {
@@ -133,6 +154,7 @@ dlrt_status dlrt_bind_dims(const dlrt_request *request, dlrt_binding *binding, d
   if (binding->row_dim >= 0 && !binding->batch) binding->batch = binding->dims[binding->row_dim];
   if (!binding->has_rows) binding->batch = 1;
   binding->rows = binding->batch;
+  lower_dims(request, binding);
   return DLRT_OK;
 }
 

@@ -3,16 +3,18 @@
 
 #include <inttypes.h>
 
+/* First values are written to states as they lie, at their bounds: no dims are given. */
 static dlrt_status bind_dims(dlrt_context *context, const dlrt_entry *entry, const int64_t *dims) {
   const dlrt_model *model = context->model;
   for (int64_t i = 0; i < model->dim_count; i++) context->dims[i] = model->dims[i].min;
   for (int64_t i = 0; i < entry->dim_count; i++) {
     const dlrt_dim *dim = &model->dims[entry->dims[i]];
-    if (dims[i] < dim->min || dims[i] > dim->max)
+    int64_t value = dims ? dims[i] : dim->max;
+    if (value < dim->min || value > dim->max)
       return dlrt_fail(&context->error, DLRT_BAD_DIM, "%s is %" PRId64 ", at %s %" PRId64 " (%s)",
-                       dim->name, dims[i], dims[i] < dim->min ? "least" : "most",
-                       dims[i] < dim->min ? dim->min : dim->max, dim->place);
-    context->dims[entry->dims[i]] = dims[i];
+                       dim->name, value, value < dim->min ? "least" : "most",
+                       value < dim->min ? dim->min : dim->max, dim->place);
+    context->dims[entry->dims[i]] = value;
   }
   int64_t check = entry->failing ? entry->failing(context->dims) : -1;
   if (check >= 0 && check < entry->check_count)

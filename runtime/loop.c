@@ -10,10 +10,13 @@ static int64_t end_of(const dlrt_loop *loop) {
   return loop->first + loop->count;
 }
 
-static void set_trip(const dlrt_walk *walk, int64_t trip) {
+/* Random numbers are drawn for an element, whichever way the loop goes. */
+static void set_trip(const dlrt_walk *walk, const dlrt_running *running) {
   const dlrt_model *model = walk->context->model;
   int64_t slots = DLRT_SLOTS(model->dim_count, model->entry_count, model->draws);
-  walk->context->dims[slots + walk->depth - 1] = trip;
+  int backward = running->loop->backward != 0;
+  walk->context->dims[slots + walk->depth - 1] =
+      backward ? running->trips - 1 - running->trip : running->trip;
 }
 
 /* The next step is the one after the loop, and the next loop one that begins there or later. */
@@ -24,6 +27,10 @@ static void pass_by(dlrt_walk *walk, const dlrt_loop *loop) {
     walk->loop++;
 }
 
+static int64_t stride_of(const dlrt_walk *walk, const dlrt_cursor *cursor) {
+  return cursor->stride_of ? cursor->stride_of(walk->context->dims) : cursor->stride;
+}
+
 static void enter(dlrt_walk *walk, const dlrt_loop *loop) {
   dlrt_context *context = walk->context;
   int64_t trips = loop->trips_of ? loop->trips_of(context->dims) : loop->trips;
@@ -32,11 +39,13 @@ static void enter(dlrt_walk *walk, const dlrt_loop *loop) {
     pass_by(walk, loop);
     return;
   }
-  for (int64_t i = 0; i < loop->cursor_count; i++)
-    context->cursors[loop->first_cursor + i] =
-        dlrt_resolve(context, &loop->cursors[i].base, walk->inputs, walk->outputs);
+  for (int64_t i = 0; i < loop->cursor_count; i++) {
+    char *first = dlrt_resolve(context, &loop->cursors[i].base, walk->inputs, walk->outputs);
+    if (loop->backward) first += (trips - 1) * stride_of(walk, &loop->cursors[i]);
+    context->cursors[loop->first_cursor + i] = first;
+  }
   walk->running[walk->depth++] = (dlrt_running){.loop = loop, .trips = trips};
-  set_trip(walk, 0);
+  set_trip(walk, &walk->running[walk->depth - 1]);
 }
 
 /* After a trip's last step. */
@@ -48,14 +57,14 @@ static void next_trip(dlrt_walk *walk, dlrt_running *running) {
     return;
   }
   for (int64_t i = 0; i < loop->cursor_count; i++) {
-    const dlrt_cursor *cursor = &loop->cursors[i];
+    int64_t stride = stride_of(walk, &loop->cursors[i]);
     char **at = (char **)&context->cursors[loop->first_cursor + i];
-    *at += cursor->stride_of ? cursor->stride_of(context->dims) : cursor->stride;
+    *at += loop->backward ? -stride : stride;
   }
   running->tested = 0;
   walk->step = loop->first;
   walk->loop = loop - walk->entry->loops + 1;
-  set_trip(walk, running->trip);
+  set_trip(walk, running);
 }
 
 int64_t dlrt_walk_next(dlrt_walk *walk) {

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 7
+#define DLRT_ABI 8
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -123,7 +123,7 @@ typedef struct {
   const dlrt_written *written;
 } dlrt_step;
 
-/* Starts at `base`, goes on by `stride` bytes with each trip. */
+/* The first element is at `base`, the next one `stride` bytes further. */
 typedef struct {
   dlrt_operand base;
   int64_t stride;
@@ -136,6 +136,7 @@ typedef struct {
   int64_t first, count; /* steps, with those of loops in it, which stand after it in the table */
   int64_t trips;
   int64_t (*trips_of)(const int64_t *dims); /* or NULL: trips */
+  int64_t backward;                         /* 1: cursors go from the last element to the first */
   int64_t test; /* before this step the bool at `condition` is looked at; if it is false, the loop
                    ends; -1: all trips are made */
   dlrt_operand condition;

@@ -134,12 +134,13 @@ static bool run_loop(Steps *s, const ProgramLoop *loop) {
   bool ok = true, ends = false;
   s->depth++;
   for (int64_t trip = 0; trip < trips && ok && !ends; trip++) {
+    int64_t place = loop->backward ? trips - 1 - trip : trip;
     for (size_t c = 0; c < loop->cursors.count && ok; c++) {
       ok = dim_evaluate(loop->cursors.items[c].stride, m->dims, &stride);
       m->cursors[loop->first_cursor + (int)c] =
-          (char *)at(m, &loop->cursors.items[c].base) + trip * stride;
+          (char *)at(m, &loop->cursors.items[c].base) + place * stride;
     }
-    m->dims[slot + s->depth - 1] = trip;
+    m->dims[slot + s->depth - 1] = place;
     s->loop = next;
     ok = ok && run_range(s, loop->first, loop->first + loop->count, loop, &ends);
   }
