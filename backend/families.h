@@ -30,6 +30,8 @@ void lower_update_in_place(Lowering *lowering);
 void lower_row(Lowering *lowering);
 /* dot, conv and their like, with their epilogues. */
 void lower_product(Lowering *lowering);
+/* A weight transformed for conv_winograd. */
+void lower_winograd_weight(Lowering *lowering);
 /* argmax, top_k, update, scatter_add, overlap_add, random. */
 void lower_index(Lowering *lowering);
 

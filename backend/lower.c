@@ -219,6 +219,7 @@ typedef void Family(Lowering *);
 
 static Family *family_of(const Op *op) {
   if (holds(op, is_product)) return lower_product;
+  if (op->kind == OP_winograd_weight) return lower_winograd_weight;
   if (is_searching(op)) return lower_index; /* argmax of windows may be part of a map */
   if (holds(op, is_row_reduction)) return lower_row;
   return lower_map;

@@ -206,6 +206,8 @@ static LoopExpr *product_value(Region *r, const Op *op, const Index *index) {
   case OP_conv:
   case OP_conv_panel:
     return conv_value(r, op, index);
+  case OP_conv_winograd:
+    return winograd_value(r, op, index);
   case OP_conv_transpose:
     return conv_transpose_value(r, op, index);
   case OP_conv_weight:
@@ -255,8 +257,8 @@ void lower_product(Lowering *l) {
   for (int i = 0; i < product->operand_count; i++)
     stored = stored && region_buffer(&region, product->operands[i]);
   if (stored && (product_panel(l, &region, product) || product_conv(l, &region, product) ||
-                 product_dot(l, &region, product) || product_weight(l, &region, product) ||
-                 product_depthwise(l, &region, product)))
+                 product_winograd(l, &region, product) || product_dot(l, &region, product) ||
+                 product_weight(l, &region, product) || product_depthwise(l, &region, product)))
     return;
   plain_product(l, &region, product);
 }

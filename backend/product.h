@@ -19,12 +19,17 @@ void product_finish(Region *region, const Op *product, const Index *index, LoopE
  * product_dot        dot whose right side is no weight
  * product_attention  attention, block by block of its keys
  * product_weight     conv_weight in nhwc: register tiles of the weight's gradient
+ * product_winograd   conv_winograd
  * product_depthwise  a convolution of each channel alone, in nhwc */
 bool product_attention(Lowering *lowering, Region *region, const Op *product);
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);
+bool product_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_panel(Lowering *lowering, Region *region, const Op *product);
 bool product_conv(Lowering *lowering, Region *region, const Op *product);
+
+/* conv_winograd's value at an index, for the plain form. */
+LoopExpr *winograd_value(Region *region, const Op *op, const Index *index);
 
 #endif

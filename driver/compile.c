@@ -76,6 +76,12 @@ static bool read_pass_options(Session *session, PassOptions *changed, TargetShap
   changed->memory_rate = shape.memory_rate;
   changed->cache_bytes = shape.l2;
   changed->panel_columns = shape.columns;
+  const char *conv = option_text(session->options, OPTION_conv, "auto");
+  changed->exact_conv = strcmp(conv, "exact") == 0;
+  if (!changed->exact_conv && strcmp(conv, "auto") != 0) {
+    diag_usage(session->diagnostics, "--conv is '%s', not auto or exact", conv);
+    return false;
+  }
   if (option_given(session->options, OPTION_threads)) {
     const char *threads = option_text(session->options, OPTION_threads, "");
     if (!option_integer(session->diagnostics, "--threads", threads, 1, 1024, &number)) return false;

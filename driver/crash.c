@@ -77,6 +77,8 @@ static bool write_graph(void) {
   if (pass && !cpu && session->options->command != COMMAND_opt) cpu = "native";
   if (cpu) fprintf(stderr, " --cpu %s", cpu);
   if (level) fprintf(stderr, " -O%s", level);
+  const char *conv = option_text(session->options, OPTION_conv, NULL);
+  if (conv) fprintf(stderr, " --conv %s", conv);
   fputc('\n', stderr);
   return true;
 }

@@ -31,7 +31,10 @@ static int axes_wanted(const Completion *c) {
   case OP_conv_transpose:
   case OP_conv_weight:
   case OP_conv_panel:
+  case OP_conv_winograd:
     return rank > 2 ? rank - 2 : 0;
+  case OP_winograd_weight:
+    return rank > 3 ? rank - 3 : 0;
   default:
     return -1;
   }

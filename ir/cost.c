@@ -46,6 +46,11 @@ static const Dim *conv_flops(DimTable *table, const Op *op) {
   case OP_conv_panel:
     each = product_of(table, w, 1, w->rank - 1);
     break;
+  case OP_conv_winograd: /* of the convolution, not of the algorithm */
+    each = w->dims[w->rank - 2];
+    for (int i = 0; i < op_list_count(op, ATTRIBUTE_kernel); i++)
+      each = dim_mul(table, each, op_list_dim(op, ATTRIBUTE_kernel, i));
+    break;
   default:
     each = op_word(op, ATTRIBUTE_layout)[1] == 'h' ? product_of(table, w, 0, w->rank - 1)
                                                    : product_of(table, w, 1, w->rank);

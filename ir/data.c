@@ -1,5 +1,6 @@
 #include "ir/data.h"
 
+#include "ir/made.h"
 #include "ir/move.h"
 #include "support/bug.h"
 #include "support/sha256.h"
@@ -20,15 +21,15 @@ int64_t data_bytes(const Data *data) {
 }
 
 bool data_is_known(const Data *data) {
-  return data->bytes || data->move;
+  return data->bytes || data->move || data->made;
 }
 
 const void *data_contents(const Data *data) {
-  if (data->bytes || !data->move) return data->bytes;
+  if (data->bytes || (!data->move && !data->made)) return data->bytes;
   Data *own = (Data *)data; /* the same elements as before */
   void *bytes = arena_alloc(data->arena, (size_t)data_bytes(data));
-  move_read(data->move, 0, data->count, bytes);
-  data_release(move_source(data->move));
+  data_read(data, 0, data->count, bytes);
+  data_release(data);
   own->bytes = bytes;
   return bytes;
 }
@@ -36,6 +37,10 @@ const void *data_contents(const Data *data) {
 void data_read(const Data *data, int64_t from, int64_t count, void *to) {
   if (!data->bytes && data->move) {
     move_read(data->move, from, count, to);
+    return;
+  }
+  if (!data->bytes && data->made) {
+    data->made->read(data->made, from, count, to);
     return;
   }
   size_t size = (size_t)element_infos[data->element].bytes;
@@ -49,6 +54,8 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
 
 uint64_t data_digest(const Data *data) {
   uint64_t hash = (uint64_t)data->count;
+  if (!data->bytes && data->made)
+    return mix(mix(hash, data_digest(data->made->source)), made_digest(data->made));
   const Data *from = data->bytes || !data->move ? data : move_source(data->move);
   const unsigned char *bytes = from->bytes;
   int64_t length = bytes ? data_bytes(from) : 0;
@@ -64,7 +71,8 @@ uint64_t data_digest(const Data *data) {
 }
 
 void data_release(const Data *data) {
-  if (!data->bytes && data->move) data = move_source(data->move);
+  while (!data->bytes && (data->move || data->made))
+    data = data->move ? move_source(data->move) : data->made->source;
   if (!data->mapped || !data->bytes) return;
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)data->bytes;
   uintptr_t end = (from + (uintptr_t)data_bytes(data)) / page * page;
@@ -89,6 +97,7 @@ bool data_equal(const Data *a, const Data *b) {
   if (a->hashed && b->hashed)
     return memcmp(a->sha256, b->sha256, data_is_known(a) && data_is_known(b) ? 32 : 4) == 0;
   if (a->move && b->move && move_equal(a->move, b->move)) return true;
+  if (a->made && b->made && made_equal(a->made, b->made)) return true;
   if (data_is_known(a) && data_is_known(b)) {
     const void *x = data_contents(a), *y = data_contents(b);
     return x == y || memcmp(x, y, (size_t)data_bytes(a)) == 0;

@@ -1,7 +1,8 @@
 /* data.h - constant tensors: literals, folded results, weights.
  *
  * The bytes may belong to a mapped file and are never copied into LLVM; equality is by hash. They
- * may not be there yet: of moved data (move.h) they are made when they are asked for.
+ * may not be there yet: of moved and made data (move.h, made.h) they are made when they are asked
+ * for.
  */
 #ifndef IR_DATA_H
 #define IR_DATA_H
@@ -11,7 +12,7 @@
 typedef struct Data {
   Element element;
   int64_t count;      /* elements, row-major; the shape is the type's of whoever holds it */
-  const void *bytes;  /* little endian; NULL: moved, or elided (its .safetensors is not there) */
+  const void *bytes;  /* little endian; NULL: moved, made, or elided (its file is not there) */
   uint8_t sha256[32]; /* of the bytes; valid if `hashed` */
   bool hashed;
   /* Of elided data its text's part: the hash's first 4 bytes are valid, and a few first values. */
@@ -19,7 +20,8 @@ typedef struct Data {
   int first_count;
   bool mapped; /* the bytes are a file's pages, which can be let go and come again */
   const struct DataMove *move;
-  Arena *arena; /* of moved data: for the bytes */
+  const struct MadeData *made;
+  Arena *arena; /* of moved and made data: for the bytes */
 } Data;
 
 Data *data_new(Arena *arena, Element element, int64_t count, const void *bytes); /* not copied */
@@ -28,10 +30,10 @@ int64_t data_bytes(const Data *data);
 bool data_is_known(const Data *data);
 /* All bytes, which are made if they are not there; NULL if elided. */
 const void *data_contents(const Data *data);
-/* Copies elements, of moved data without making the others. */
+/* Copies elements, of moved and made data without making the others. */
 void data_read(const Data *data, int64_t from, int64_t count, void *to);
-/* Tells data apart: fast, since they may be gigabytes; no protection. Of what moved data are made
- * of and how, so equal ones may differ. */
+/* Tells data apart: fast, since they may be gigabytes; no protection. Of what moved or made data
+ * are made of and how, so equal ones may differ. */
 uint64_t data_digest(const Data *data);
 /* Lets go the pages of a mapped file that it is made of. Reading brings them again. */
 void data_release(const Data *data);

@@ -1,5 +1,6 @@
 /* Types of the products. */
 #include "ir/infer.h"
+#include "ir/winograd.h"
 
 /* Products of i8 and u8 are summed in i32; others have one element type. */
 static bool product_element(Inference *i, Element *element) {
@@ -185,6 +186,65 @@ bool infer_conv_panel(Inference *i) {
   for (int n = 0; n < x->rank - 2; n++) {
     type.dims[n + 1] = infer_window(i, x->dims[n + 1], w->dims[n + 1], n, n + 1);
     if (!type.dims[n + 1]) return false;
+  }
+  return infer_result(i, &type);
+}
+
+/* ---- Winograd's algorithm, along two axes ---- */
+
+static bool winograd_fail(Inference *i, int operand) {
+  infer_fail(i, E0209, operand, "'%s' does not get the weights of its tile",
+             operator_spelling(i->kind));
+  if (i->in_count == 2)
+    infer_label(i, "%s and %s", infer_type_text(i, &i->in[0]), infer_type_text(i, &i->in[1]));
+  else
+    infer_label(i, "%s", infer_type_text(i, &i->in[0]));
+  return false;
+}
+
+bool infer_winograd_weight(Inference *i) {
+  Type type = i->in[0];
+  Winograd w;
+  if (!infer_float(i, 0) || !infer_constants(i, ATTRIBUTE_tile, 1)) return false;
+  if (type.rank != 5) return winograd_fail(i, 0);
+  for (int n = 0; n < 2; n++) {
+    const Dim *kernel = type.dims[n + 1], *tile = infer_list(i, ATTRIBUTE_tile, n);
+    if (!dim_is_constant(kernel) || !winograd_find(dim_value(tile), dim_value(kernel), &w))
+      return winograd_fail(i, 0);
+    type.dims[n + 1] = dim_constant(i->dims, w.points);
+  }
+  return infer_result(i, &type);
+}
+
+bool infer_conv_winograd(Inference *i) {
+  const Type *x = &i->in[0], *w = &i->in[1];
+  Type type = *x;
+  if (!infer_float(i, 0) || !product_element(i, &type.element) ||
+      !infer_constants(i, ATTRIBUTE_pad, 0) || !infer_constants(i, ATTRIBUTE_kernel, 1) ||
+      !infer_constants(i, ATTRIBUTE_tile, 1) || !infer_constants(i, ATTRIBUTE_size, 1))
+    return false;
+  if (x->rank != 4 || w->rank != 5 || !dim_is_constant(w->dims[4]) || dim_value(w->dims[4]) < 1 ||
+      !infer_require(i, CHECK_EQUAL, x->dims[3], w->dims[3]))
+    return winograd_fail(i, 1);
+  int64_t columns = dim_value(w->dims[4]), size = infer_integer(i, ATTRIBUTE_size);
+  if (!dim_is(w->dims[0], size / columns + (size % columns != 0))) return winograd_fail(i, 1);
+  type.dims[3] = infer_attribute(i, ATTRIBUTE_size)->dim;
+  for (int n = 0; n < 2; n++) {
+    const Dim *kernel = infer_list(i, ATTRIBUTE_kernel, n);
+    Winograd axis;
+    if (!winograd_find(dim_value(infer_list(i, ATTRIBUTE_tile, n)), dim_value(kernel), &axis) ||
+        !dim_is(w->dims[n + 1], axis.points))
+      return winograd_fail(i, 1);
+    const DimList *pads = &infer_attribute(i, ATTRIBUTE_pad)->lists.items[n];
+    const Dim *whole =
+        dim_add(i->dims, dim_add(i->dims, x->dims[n + 1], pads->items[0]), pads->items[1]);
+    const Dim *one = dim_constant(i->dims, 1);
+    type.dims[n + 1] = dim_add(i->dims, dim_sub(i->dims, whole, kernel), one);
+    if (!infer_require(i, CHECK_LESS_OR_EQUAL, one, type.dims[n + 1])) {
+      infer_fail(i, E0207, 0, "the kernel of 'conv_winograd' is larger than the padded map");
+      infer_label(i, "%s", infer_type_text(i, x));
+      return false;
+    }
   }
   return infer_result(i, &type);
 }

@@ -52,6 +52,7 @@ static bool add_axis(DataMove *move, WalkAxis axis) {
 
 static DataMove walk_of(const Data *data) {
   if (data->move && !data->bytes) return *data->move;
+  data_contents(data);
   DataMove move = {.source = data, .rank = 1, .axes = {{data->count, 1, {0}}}};
   return move;
 }

@@ -24,6 +24,8 @@ double operator_cost(Operator kind) {
     return 8;
   case OP_argmax:
     return 30;
+  case OP_winograd_weight:
+    return 20;
   default:
     if (operator_has(kind, TRAIT_DEAR)) return 20;
     return operator_has(kind, TRAIT_PRODUCT) ? 0 : 1;
@@ -50,6 +52,12 @@ static double product_depth(const Op *op) {
   }
   case OP_dot_panel:
     return (double)dim_max(w->dims[1]);
+  case OP_conv_winograd: {
+    double depth = (double)dim_max(w->dims[w->rank - 2]);
+    for (int i = 0; i < op_list_count(op, ATTRIBUTE_kernel); i++)
+      depth *= (double)op_list_integer(op, ATTRIBUTE_kernel, i);
+    return depth;
+  }
   case OP_conv_panel:
     return weights / (double)(dim_max(w->dims[0]) * dim_max(w->dims[w->rank - 1]));
   case OP_conv: {

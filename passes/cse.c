@@ -8,6 +8,7 @@
  * Afterwards no two operations of a block are equal. Linear, by hashing. */
 #include "passes/cse.h"
 
+#include "ir/made.h"
 #include "ir/move.h"
 #include "passes/rewrite.h"
 
@@ -79,6 +80,7 @@ static bool data_same(const Data *a, const Data *b) {
   if (a->element != b->element || a->count != b->count) return false;
   if (a->bytes == b->bytes && a->bytes) return true;
   if (a->move && b->move && move_equal(a->move, b->move)) return true;
+  if (a->made && b->made && made_equal(a->made, b->made)) return true;
   return data_is_known(a) && data_is_known(b) && data_bytes(a) <= MOST_COMPARED &&
          memcmp(data_contents(a), data_contents(b), (size_t)data_bytes(a)) == 0;
 }

@@ -9,6 +9,7 @@
  * made. */
 #include "ir/interpret.h"
 #include "ir/move.h"
+#include "ir/winograd.h"
 #include "passes/constants.h"
 #include "passes/dce.h"
 #include "passes/rewrite.h"
@@ -112,7 +113,8 @@ static bool is_worth(const Constants *constants, const Op *op) {
     int64_t weights = type_static_count(&op->operands[1]->type);
     if (work > 0 && weights > MOST_PRODUCT_WORK / work) return false;
   }
-  return result <= constants->most_bytes || result <= operands || op->kind == OP_pad;
+  return result <= constants->most_bytes || result <= operands || op->kind == OP_pad ||
+         op->kind == OP_winograd_weight;
 }
 
 /* The moves that select makes of weights, which are made where they are wanted, and affine's
@@ -143,6 +145,15 @@ static const Data *fold_fast(const Constants *constants, const Op *op, const Dat
       step[i] = op_list_integer(op, ATTRIBUTE_step, i);
     }
     return data_slice(arena, data[0], from, to, before, step);
+  case OP_winograd_weight: {
+    Winograd axes[2];
+    for (int i = 0; i < 2; i++)
+      if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), dim_value(from->dims[i + 1]),
+                         &axes[i]))
+        return NULL;
+    return data_winograd(arena, data[0], axes, dim_value(from->dims[0]),
+                         dim_value(from->dims[3]) * dim_value(from->dims[4]));
+  }
   default:
     break;
   }

@@ -57,7 +57,7 @@ static bool same_dims(const Type *a, const Type *b) {
 
 static bool takes_epilogue(const Op *op) {
   return op->kind == OP_dot || op->kind == OP_dot_panel || op->kind == OP_conv_panel ||
-         op->kind == OP_conv || op->kind == OP_conv_transpose;
+         op->kind == OP_conv_winograd || op->kind == OP_conv || op->kind == OP_conv_transpose;
 }
 
 static int pending_uses(const Fuse *f, const Op *op, const Kernel *kernel) {
@@ -85,7 +85,9 @@ static Op *next_user(const Fuse *f, Op *const *ops, int count) {
 
 /* Does a panel hold so few columns that a function of the result is cheaper by itself? */
 static bool is_mostly_empty(const Op *product) {
-  if (product->kind != OP_dot_panel && product->kind != OP_conv_panel) return false;
+  if (product->kind != OP_dot_panel && product->kind != OP_conv_panel &&
+      product->kind != OP_conv_winograd)
+    return false;
   const Type *w = &product->operands[1]->type;
   int64_t columns = dim_value(w->dims[0]) * dim_value(w->dims[w->rank - 1]);
   return columns >= 2 * op_integer(product, ATTRIBUTE_size);

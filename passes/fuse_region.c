@@ -54,6 +54,7 @@ static const char *telling_word(const Op *op) {
   switch (op->kind) {
   case OP_conv:
   case OP_conv_panel:
+  case OP_conv_winograd:
     return "conv";
   case OP_dot:
   case OP_dot_panel:

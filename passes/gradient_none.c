@@ -17,4 +17,6 @@ NO_GRADIENT(grad, "it is a gradient itself")
 #define LATER "it is made after gradients are"
 NO_GRADIENT(dot_panel, LATER)
 NO_GRADIENT(conv_panel, LATER)
+NO_GRADIENT(conv_winograd, LATER)
+NO_GRADIENT(winograd_weight, LATER)
 NO_GRADIENT(fused, LATER)

@@ -28,6 +28,7 @@ typedef struct {
   double flop_rate;  /* f32 operations of a core in a second, and bytes from memory */
   double memory_rate;
   int64_t cache_bytes; /* of a core: L2 */
+  bool exact_conv;     /* convolutions by direct sums alone, not by Winograd's algorithm */
   int threads;         /* never more; 1: nothing is split; 0: no limit */
   int64_t fold_bytes; /* `fold` makes no constant larger than this, unless it only moves elements */
   const DimChange *dims;

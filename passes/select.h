@@ -72,6 +72,21 @@ bool select_conv(Select *s, Op *op);
 bool select_conv_transpose(Select *s, Op *op);
 bool select_conv_weight(Select *s, Op *op);
 
+/* ---- select_winograd.c ---- */
+
+/* A convolution of stride 1 of maps [images, size.., channels]. */
+typedef struct {
+  double images, size[2]; /* of the result */
+  int64_t channels, out, kernel[2];
+  bool is_constant; /* its weight */
+} SelectWinograd;
+
+/* What Winograd's algorithm may take with a tile; negative: it is not to be done. */
+double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile);
+/* The convolution by packed weights [P, kernel.., channels, B]. */
+Value *select_winograd(Select *s, Builder *b, Value *x, Value *panels, const SelectWinograd *conv,
+                       const int64_t *tile, const int64_t (*pad)[2]);
+
 /* ---- select_product.c ---- */
 
 const Dim *select_number(Select *s, int64_t value);

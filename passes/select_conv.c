@@ -21,15 +21,74 @@ typedef struct {
    * step * i are meant, back to front. */
   bool turned;
   int64_t first[2], step[2];
+  int64_t tile[2]; /* of Winograd's algorithm, where that was chosen */
 } Window;
 
 /* Ways to convolve: as it is, and in nhwc. */
-typedef enum { CONV_LOOP, CONV_DIRECT, CONV_DEPTHWISE, CONV_DOT } ConvForm;
+typedef enum { CONV_LOOP, CONV_DIRECT, CONV_DEPTHWISE, CONV_DOT, CONV_WINOGRAD } ConvForm;
+
+/* Channels that a weight makes, and places of its kernel along a spatial axis. */
+static int64_t weight_out(const Value *w, const Window *window) {
+  return dim_value(w->type.dims[window->turned ? 1 : 0]);
+}
+
+static int64_t weight_taps(const Value *w, const Window *window, int i) {
+  int64_t size = dim_value(w->type.dims[2 + i]);
+  if (!window->turned) return size;
+  return (size - window->first[i] + window->step[i] - 1) / window->step[i];
+}
+
+/* What Winograd's algorithm would do for an operation of stride 1. */
+static SelectWinograd winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels) {
+  const Type *result = &op_result(op)->type, *w = &op->operands[1]->type;
+  SelectWinograd conv = {.images = (double)dim_max(result->dims[0]), .size = {1, 1}};
+  conv.kernel[0] = 1;
+  for (int i = 2; i < w->rank; i++) {
+    conv.size[i + 2 - w->rank] = (double)dim_max(result->dims[i]);
+    conv.kernel[i + 2 - w->rank] = dim_value(w->dims[i]);
+  }
+  conv.channels = channels, conv.out = out;
+  conv.is_constant = select_is_constant(s, op->operands[1]);
+  return conv;
+}
+
+enum { MOST_FORMS = 16 };
+
+typedef struct {
+  Candidate candidates[MOST_FORMS];
+  ConvForm forms[MOST_FORMS];
+  int64_t tiles[MOST_FORMS][2];
+  int count;
+} Choice;
+
+static void consider(Choice *choice, ConvForm form, const char *name, double seconds) {
+  choice->candidates[choice->count] = (Candidate){name, seconds};
+  choice->forms[choice->count++] = form;
+}
+
+/* Winograd's tiles, square or along the kernel's only axis. */
+static void consider_winograd(Select *s, Choice *choice, const Op *op, const Window *window,
+                              int64_t out, int64_t channels) {
+  if (s->context->options->exact_conv || window->groups != 1) return;
+  for (int i = 0; i < 2; i++)
+    if (window->stride[i] != 1 || window->dilation[i] != 1) return;
+  SelectWinograd conv = winograd_of(s, op, out, channels);
+  if (conv.kernel[0] == 1 && conv.kernel[1] == 1) return;
+  for (int64_t tile = 2; tile <= 6 && choice->count < MOST_FORMS; tile += 2) {
+    int64_t *both = choice->tiles[choice->count];
+    for (int i = 0; i < 2; i++) both[i] = conv.kernel[i] == 1 ? 1 : tile;
+    double seconds = select_winograd_time(s, &conv, both);
+    const char *name = arena_format(s->module->arena, "winograd %lldx%lld", (long long)both[0],
+                                    (long long)both[1]);
+    if (seconds > 0) consider(choice, CONV_WINOGRAD, name, seconds);
+  }
+}
 
 /* The form of a convolution with `out` channels, `taps` positions of the kernel and `channels` of
- * the input in all groups; `loop_flops` is the arithmetic of doing it as it is, `flops` in nhwc. */
-static ConvForm choose_conv(Select *s, const Op *op, const Window *window, int64_t out,
-                            int64_t channels, int64_t taps, double loop_flops, double flops) {
+ * the input in all groups; `loop_flops` is the arithmetic of doing it as it is, `flops` in nhwc.
+ * Winograd's tile is noted in the window. */
+static ConvForm choose_conv(Select *s, const Op *op, Window *window, int64_t out, int64_t channels,
+                            int64_t taps, double loop_flops, double flops) {
   const Value *w = op->operands[1];
   double weights = type_elements(&w->type), packing = 0;
   double bytes =
@@ -37,21 +96,17 @@ static ConvForm choose_conv(Select *s, const Op *op, const Window *window, int64
   if (!select_is_constant(s, w)) packing = select_packing(s, weights);
   int64_t groups = window->groups;
   double panels = flops * select_panel_waste(s, out / groups, channels / groups * taps, MANY_ROWS);
-  Candidate candidates[4] = {
-      {"loop", select_time(s, loop_flops, 0.05, bytes)},
-      {"direct", packing + select_time(s, panels, 0.85, bytes)},
-  };
-  ConvForm forms[4] = {CONV_LOOP, CONV_DIRECT};
-  int count = 2;
-  if (groups > 1 && groups == channels && out == channels) {
-    candidates[count] = (Candidate){"depthwise", select_time(s, flops, 0.15, bytes)};
-    forms[count++] = CONV_DEPTHWISE;
-  }
-  if (groups == 1 && taps == 1 && window->stride[0] == 1 && window->stride[1] == 1) {
-    candidates[count] = (Candidate){"dot", packing + select_time(s, panels, 0.95, bytes)};
-    forms[count++] = CONV_DOT;
-  }
-  return forms[select_choose(s, candidates, count)];
+  Choice choice = {.count = 0};
+  consider(&choice, CONV_LOOP, "loop", select_time(s, loop_flops, 0.05, bytes));
+  consider(&choice, CONV_DIRECT, "direct", packing + select_time(s, panels, 0.85, bytes));
+  if (groups > 1 && groups == channels && out == channels)
+    consider(&choice, CONV_DEPTHWISE, "depthwise", select_time(s, flops, 0.15, bytes));
+  if (groups == 1 && taps == 1 && window->stride[0] == 1 && window->stride[1] == 1)
+    consider(&choice, CONV_DOT, "dot", packing + select_time(s, panels, 0.95, bytes));
+  consider_winograd(s, &choice, op, window, out, channels);
+  int best = select_choose(s, choice.candidates, choice.count);
+  for (int i = 0; i < 2; i++) window->tile[i] = choice.tiles[best][i];
+  return choice.forms[best];
 }
 
 /* [C, out/groups, kh, kw] to [out, C/groups, kh, kw], the places begin + step * i of the kernel
@@ -82,23 +137,12 @@ static Value *flipped(Select *s, Builder *b, Value *w, int64_t groups, const int
   return w;
 }
 
-/* Channels that a weight makes, and places of its kernel along a spatial axis. */
-static int64_t weight_out(const Value *w, const Window *window) {
-  return dim_value(w->type.dims[window->turned ? 1 : 0]);
-}
-
-static int64_t weight_taps(const Value *w, const Window *window, int i) {
-  int64_t size = dim_value(w->type.dims[2 + i]);
-  if (!window->turned) return size;
-  return (size - window->first[i] + window->step[i] - 1) / window->step[i];
-}
-
 /* The panels [P, kh, kw, C, B] of a turned weight at once, so that it is read once. */
-static Value *pack_turned(Select *s, Builder *b, Value *w, const Window *window) {
+static Value *pack_turned(Select *s, Builder *b, Value *w, const Window *window, int64_t columns) {
   int64_t size = weight_out(w, window), start[5], stop[5], step[5], depth = 1;
   for (int i = 0; i < 2; i++) depth *= weight_taps(w, window, i);
   depth *= dim_value(w->type.dims[0]);
-  int64_t columns = select_panel_columns(s, size, depth, MANY_ROWS);
+  if (columns == 0) columns = select_panel_columns(s, size, depth, MANY_ROWS);
   int64_t panels = (size + columns - 1) / columns;
   const Dim *const *d = w->type.dims;
   const Dim *split[] = {d[0], select_number(s, panels), select_number(s, columns), d[2], d[3]};
@@ -164,7 +208,8 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
                         ConvForm form) {
   Window plain = *window;
   bool few = 2 * weight_out(w, window) <= s->context->options->vector_lanes;
-  if (window->turned && (form != CONV_DIRECT || window->groups > 1 || few)) {
+  bool panels = form == CONV_DIRECT || form == CONV_WINOGRAD;
+  if (window->turned && (!panels || window->groups > 1 || few)) {
     w = flipped(s, b, w, window->groups, window->first, window->step);
     plain.turned = false;
     window = &plain;
@@ -182,6 +227,16 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
                        {ATTRIBUTE_pad, attribute_pairs(s->module, window->pad, 2)}};
     w = build_transpose(b, w, (int[]){2, 3, 1, 0});
     return select_because(s, build(b, OP_conv, (Value *[]){x, w}, 2, own, 5));
+  }
+  if (form == CONV_WINOGRAD) {
+    int64_t channels = dim_value(w->type.dims[window->turned ? 0 : 1]);
+    SelectWinograd conv = {.channels = channels, .out = out};
+    for (int i = 0; i < 2; i++) conv.kernel[i] = weight_taps(w, window, i);
+    int64_t columns = select_panel_columns(s, out, channels, MANY_ROWS);
+    w = window->turned ? pack_turned(s, b, w, window, columns)
+                       : select_pack_rows(s, b, w, 1, (int[]){2, 3, 1}, columns);
+    return select_because(
+        s, select_winograd(s, b, x, w, &conv, window->tile, (const int64_t(*)[2])window->pad));
   }
   int64_t pad[2][2], cut[2][2]; /* conv_panel itself cuts off what a negative padding says */
   for (int i = 0; i < 4; i++) {
@@ -203,7 +258,7 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
     return select_because(
         s, select_dot_panel(s, b, x, select_pack_rows(s, b, w, 1, (int[]){1}, 0), out));
   }
-  w = window->turned ? pack_turned(s, b, w, window)
+  w = window->turned ? pack_turned(s, b, w, window, 0)
                      : select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, 0);
   return select_because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 5));
 }
@@ -323,7 +378,7 @@ static Window turned_window(int64_t groups) {
 
 /* The form of a convolution that is a part of another, whose form is `whole`. */
 static ConvForm part_form(ConvForm whole, const Value *w, const Window *window) {
-  if (whole == CONV_DEPTHWISE) return whole;
+  if (whole == CONV_DEPTHWISE || whole == CONV_WINOGRAD) return whole;
   bool plain = window->groups == 1;
   for (int i = 0; i < 2; i++) plain = plain && weight_taps(w, window, i) == 1;
   for (int i = 0; i < 4; i++) plain = plain && window->pad[i / 2][i % 2] == 0;
@@ -401,6 +456,11 @@ static Value *by_zeros(Select *s, Builder *b, Value *x, Value *w, const Window *
     between[i + 1] = window->stride[i] - 1;
     if (before[i + 1] < 0 || after[i + 1] < 0) return NULL;
     plain.dilation[i] = window->dilation[i];
+    plain.tile[i] = window->tile[i];
+  }
+  if (form == CONV_WINOGRAD) { /* which pads by itself */
+    for (int i = 0; i < 2; i++) plain.pad[i][0] = before[i + 1], plain.pad[i][1] = after[i + 1];
+    return conv_last(s, b, x, w, &plain, form);
   }
   x = select_pad(s, b, x, before, after, between);
   return conv_last(s, b, x, w, &plain, part_form(form, w, &plain));

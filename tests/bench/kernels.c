@@ -1,16 +1,16 @@
 /* kernels: the speed of each kernel on one thread, beside the machine's limits.
  *
- *   kernels [--cpu NAME] [--level N] [--dim VALUE] [--rounds N] [--blas LIBRARY] [--loops] [--asm]
- *           [FILE.ir | WORD]...
+ *   kernels [--cpu NAME] [--level N] [--dim VALUE] [--rounds N] [--blas LIBRARY] [--exact]
+ *           [--loops] [--asm] [FILE.ir | WORD]...
  *
  * Without a file the built-in cases run, those alone whose group or name has one of the words. A
  * step's time is the least of many rounds over the whole entry, so that other processes on the
  * machine count little; in a file of a network each kernel finds its data as the one before left
  * it. Percentages are of the fused multiply-adds and the reading from L2 or memory measured at the
  * start. --vectors sets
- * the most columns of a panel, in vector registers; --loops prints the kernels, --asm their machine
- * code. --blas has a library's sgemm (or sgemv) do the built-in products in turns with the kernels,
- * on one thread and without the bias that the kernels add.
+ * the most columns of a panel, in vector registers; --exact is dlc's --conv exact; --loops prints
+ * the kernels, --asm their machine code. --blas has a library's sgemm (or sgemv) do the built-in
+ * products in turns with the kernels, on one thread and without the bias that the kernels add.
  */
 #include "backend/emit.h"
 #include "backend/lower.h"
@@ -42,7 +42,7 @@ typedef struct {
   Target target;
   int level, rounds, vectors;
   int64_t dim;
-  bool loops, assembly;
+  bool loops, assembly, exact;
   Blas blas;
   const KernelCase *current; /* of the built-in cases; NULL */
   double peak, bandwidth;    /* FLOP/s, bytes/s */
@@ -313,6 +313,7 @@ static bool time_module(Bench *b, Arena *arena, const char *name, Module *module
   PassOptions options = PASS_OPTIONS_DEFAULT;
   options.level = b->level;
   options.vector_lanes = b->target.lanes;
+  options.exact_conv = b->exact;
   options.panel_columns = b->target.lanes * (b->vectors                  ? b->vectors
                                              : b->target.registers >= 32 ? 4
                                                                          : 2);
@@ -418,6 +419,8 @@ int main(int argc, char **argv) {
       b.rounds = atoi(argv[++i]);
     else if (strcmp(argv[i], "--blas") == 0 && i + 1 < argc)
       ok = blas_open(&b.blas, argv[++i]) && ok;
+    else if (strcmp(argv[i], "--exact") == 0)
+      b.exact = true;
     else if (strcmp(argv[i], "--loops") == 0)
       b.loops = true;
     else if (strcmp(argv[i], "--asm") == 0)

@@ -1,0 +1,58 @@
+#include "backend/winograd_transform.h"
+
+/* The sum of factors[i] * x[i] over i = first, first + step, ..; a name, or NULL: all are 0. */
+static LoopExpr *combine(LoopKernel *k, const double *factors, LoopExpr *const *x, int count,
+                         int first, int step) {
+  LoopExpr *sum = NULL;
+  for (int plain = 1; plain >= 0; plain--) /* those that are only added come first */
+    for (int i = first; i < count; i += step) {
+      double factor = factors[i];
+      if (factor == 0 || (factor == 1) != plain) continue;
+      LoopExpr *by = loop_number(k, factor);
+      if (!sum)
+        sum = factor == 1 ? x[i] : factor == -1 ? loop_neg(k, x[i]) : loop_mul(k, x[i], by);
+      else if (factor == 1)
+        sum = loop_add(k, sum, x[i]);
+      else if (factor == -1)
+        sum = loop_sub(k, sum, x[i]);
+      else
+        sum = loop_fma(k, x[i], by, sum);
+      sum = loop_let(k, "s", sum);
+    }
+  return sum;
+}
+
+void winograd_input(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
+  int n = w->points;
+  for (int i = 0; i < n; i++) {
+    if (i == 0 || i == n - 1) {
+      y[i] = combine(k, w->b[i], x, n, 0, 1);
+      continue;
+    }
+    LoopExpr *even = combine(k, w->b[i], x, n, 0, 2), *odd = combine(k, w->b[i], x, n, 1, 2);
+    y[i] = loop_let(k, "y", loop_add(k, even, odd));
+    y[i + 1] = loop_let(k, "y", loop_sub(k, even, odd));
+    i++;
+  }
+}
+
+void winograd_output(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
+  int n = w->points;
+  LoopExpr *terms[2][WINOGRAD_POINTS]; /* sums and differences of pairs, for even and odd rows */
+  for (int parity = 0; parity < 2; parity++)
+    for (int j = 0; j < n; j++) terms[parity][j] = x[j];
+  for (int j = 1; j + 1 < n - 1; j += 2) {
+    terms[0][j] = loop_let(k, "sum", loop_add(k, x[j], x[j + 1]));
+    if (w->tile > 1) terms[1][j] = loop_let(k, "difference", loop_sub(k, x[j], x[j + 1]));
+  }
+  for (int i = 0; i < w->tile; i++) {
+    double factors[WINOGRAD_POINTS];
+    for (int j = 0; j < n; j++)
+      factors[j] = j > 0 && j < n - 1 && j % 2 == 0 ? 0 : w->a[i][j]; /* a pair's first alone */
+    y[i] = combine(k, factors, terms[i % 2], n, 0, 1);
+  }
+}
+
+void winograd_kernel(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
+  for (int i = 0; i < w->points; i++) y[i] = combine(k, w->g[i], x, w->kernel, 0, 1);
+}

@@ -1,0 +1,102 @@
+#include "ir/winograd.h"
+
+#include "ir/made.h"
+#include "support/bug.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double points[] = {0, 1, -1, 2, -2, 0.5, -0.5};
+
+/* Coefficients of the product of (x - p) over the finite points but one; -1: over all. */
+static void polynomial(int finite, int without, double *coefficients) {
+  int degree = 0;
+  coefficients[0] = 1;
+  for (int i = 0; i < finite; i++) {
+    if (i == without) continue;
+    coefficients[degree + 1] = coefficients[degree];
+    for (int k = degree; k > 0; k--)
+      coefficients[k] = coefficients[k - 1] - points[i] * coefficients[k];
+    coefficients[0] *= -points[i];
+    degree++;
+  }
+}
+
+bool winograd_find(int64_t tile, int64_t kernel, Winograd *w) {
+  if (tile < 1 || kernel < 1 || tile > WINOGRAD_POINTS || kernel > WINOGRAD_POINTS) return false;
+  int count = (int)(tile + kernel - 1), finite = count - 1;
+  if (count > WINOGRAD_POINTS || (count % 2 && count != 1)) return false;
+  *w = (Winograd){.tile = (int)tile, .kernel = (int)kernel, .points = count};
+  for (int j = 0; j < finite; j++) {
+    double scale = 1, power = 1;
+    for (int i = 0; i < finite; i++)
+      if (i != j) scale *= points[j] - points[i];
+    for (int k = 0; k < count; k++, power *= points[j]) {
+      if (k < tile) w->a[k][j] = power;
+      if (k < kernel) w->g[j][k] = power / scale;
+    }
+    polynomial(finite, j, w->b[j]);
+  }
+  w->a[tile - 1][finite] = 1;
+  w->g[finite][kernel - 1] = 1;
+  polynomial(finite, -1, w->b[finite]);
+  return true;
+}
+
+/* ---- weights ---- */
+
+typedef struct {
+  MadeData made;
+  Winograd axes[2];
+  int64_t each;
+} MadeWeights;
+
+/* out[each] = sum over the kernel's places of coefficient * w[place][each] */
+static void combine(const MadeWeights *m, const float *w, int row, int column, int64_t from,
+                    int64_t count, double *sum) {
+  memset(sum, 0, (size_t)count * sizeof *sum);
+  for (int i = 0; i < m->axes[0].kernel; i++)
+    for (int j = 0; j < m->axes[1].kernel; j++, w += m->each) {
+      double factor = m->axes[0].g[row][i] * m->axes[1].g[column][j];
+      if (factor == 0) continue;
+      for (int64_t e = 0; e < count; e++) sum[e] += factor * (double)w[from + e];
+    }
+}
+
+static void read_weights(const MadeData *made, int64_t from, int64_t count, void *to) {
+  const MadeWeights *m = (const MadeWeights *)made;
+  int64_t taps = m->axes[0].kernel * m->axes[1].kernel * m->each;
+  int64_t all = m->axes[0].points * m->axes[1].points, panel = -1;
+  float *w = malloc((size_t)taps * sizeof *w), *result = to;
+  double *sum = malloc((size_t)m->each * sizeof *sum);
+  if (!w || !sum) out_of_memory((size_t)taps * sizeof *w);
+  while (count > 0) {
+    int64_t point = from / m->each, start = from % m->each, part = m->each - start;
+    if (part > count) part = count;
+    if (point / all != panel) {
+      panel = point / all;
+      data_read(made->source, panel * taps, taps, w);
+    }
+    int at = (int)(point % all), columns = m->axes[1].points;
+    combine(m, w, at / columns, at % columns, start, part, sum);
+    for (int64_t e = 0; e < part; e++) *result++ = (float)sum[e];
+    from += part;
+    count -= part;
+  }
+  free(sum);
+  free(w);
+}
+
+Data *data_winograd(Arena *arena, const Data *w, const Winograd axes[2], int64_t panels,
+                    int64_t each) {
+  if (w->element != ELEMENT_f32) return NULL;
+  MadeWeights *m = ARENA_NEW(arena, MadeWeights);
+  m->made.source = w;
+  m->made.read = read_weights;
+  m->made.bytes = sizeof *m;
+  m->axes[0] = axes[0];
+  m->axes[1] = axes[1];
+  m->each = each;
+  return data_made(arena, &m->made, ELEMENT_f32, panels * axes[0].points * axes[1].points * each);
+}

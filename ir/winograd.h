@@ -1,0 +1,37 @@
+/* winograd.h - Winograd's minimal filtering: m neighbouring results of a filter with r places by
+ * m + r - 1 products instead of m * r,
+ *
+ *   y = A ((G g) * (B d))        d: the m + r - 1 numbers that are seen, * element by element
+ *
+ * along each spatial axis of a convolution (operators winograd_weight and conv_winograd). It is
+ * the interpolation of a product of polynomials at the points 0, +-1, +-2, +-1/2 and infinity, in
+ * this order; each pair of points makes rows that differ in signs alone, which halves the work:
+ *
+ *   B's rows of a pair: the same at even places, negated at odd ones; its first row is 0 at odd
+ *   places, its last one at even places
+ *   A's columns of a pair: the same in even rows, negated in odd ones
+ *
+ * The error grows with the number of points; docs/winograd.md has the bounds. */
+#ifndef IR_WINOGRAD_H
+#define IR_WINOGRAD_H
+
+#include "ir/data.h"
+
+enum { WINOGRAD_POINTS = 8 }; /* at most, along an axis */
+
+typedef struct {
+  int tile, kernel, points;                   /* m, r, m + r - 1 */
+  double a[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [m][points] */
+  double b[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [points][points] */
+  double g[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [points][r] */
+} Winograd;
+
+/* Along one axis; false: there is none of these sizes. The number of points is even, or 1. */
+bool winograd_find(int64_t tile, int64_t kernel, Winograd *winograd);
+
+/* Weights w [panels, r, r, each] transformed: [panels, points, points, each], with the matrices of
+ * the two axes. They are made when they are read, a piece at a time (data_read). */
+Data *data_winograd(Arena *arena, const Data *w, const Winograd axes[2], int64_t panels,
+                    int64_t each);
+
+#endif

@@ -1,0 +1,70 @@
+/* select_winograd.c - Winograd's algorithm for convolutions: what it may take, and its operations.
+ *
+ *   conv_panel x, w {..}   ->   conv_winograd x, (winograd_weight w {tile=[4,4]}) {tile=[4,4], ..}
+ *
+ * The transformed weights are several times as large: constant ones are made when the object is
+ * written, others in each call. A result has a larger error than the direct sum's by a factor that
+ * grows with the tile (docs/winograd.md), so what trains, where errors add up over many steps,
+ * takes the tile of 2 alone, whose error is not larger. */
+#include "passes/select.h"
+
+#include "ir/winograd.h"
+#include "passes/cost.h"
+
+/* What a row of the product costs beside its multiply-adds, as many channels more; and for a point
+ * of a tile and channel of input or output, its transforms in vector operations. */
+static const double row_channels = 10, transform_operations = 7;
+
+static bool axis_is_fine(const Select *s, int64_t tile, int64_t kernel, Winograd *axis) {
+  bool trains = s->function->kind != FUNCTION_MODEL;
+  if (kernel == 1) return tile == 1 && winograd_find(1, 1, axis);
+  return tile > 1 && kernel % 2 == 1 && winograd_find(tile, kernel, axis) &&
+         (!trains || axis->points <= 4);
+}
+
+/* Whose error is several times that of the others. */
+static bool is_coarse(const Winograd axes[2]) {
+  return axes[0].tile > 4 && axes[1].tile > 4;
+}
+
+static double ceil_ratio(double a, double b) {
+  double whole = (double)(int64_t)(a / b);
+  return whole * b < a ? whole + 1 : whole;
+}
+
+double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile) {
+  Winograd axes[2];
+  double tiles = conv->images, points = 1;
+  for (int i = 0; i < 2; i++) {
+    if (!axis_is_fine(s, tile[i], conv->kernel[i], &axes[i])) return -1;
+    tiles *= ceil_ratio(conv->size[i], (double)tile[i]);
+    points *= axes[i].points;
+  }
+  if (is_coarse(axes)) return -1;
+  const PassOptions *options = s->context->options;
+  double lanes = options->vector_lanes, channels = (double)conv->channels;
+  double out = (double)conv->out * select_panel_waste(s, conv->out, conv->channels, MANY_ROWS);
+  double weights = points * channels * out, bytes = 4 * weights;
+  double rows = tiles < 6 ? 6 : tiles;
+  double product = 2 * rows * points * (channels + row_channels) * out;
+  double moved = tiles * points * (ceil_ratio(channels, lanes) * lanes + out);
+  double seconds = product / (0.85 * options->flop_rate) +
+                   moved * transform_operations / (options->flop_rate / 4);
+  if (!conv->is_constant)
+    seconds +=
+        select_time(s, 8 * weights, 0.5, 2 * bytes) +
+        select_packing(s, channels * (double)(conv->out * conv->kernel[0] * conv->kernel[1]));
+  double reading = select_traffic(s, bytes);
+  seconds += 0.4 * reading;
+  return seconds > reading ? seconds : reading;
+}
+
+Value *select_winograd(Select *s, Builder *b, Value *x, Value *panels, const SelectWinograd *conv,
+                       const int64_t *tile, const int64_t (*pad)[2]) {
+  Attribute attributes[] = {{ATTRIBUTE_tile, attribute_integers(s->module, tile, 2)},
+                            {ATTRIBUTE_kernel, attribute_integers(s->module, conv->kernel, 2)},
+                            {ATTRIBUTE_pad, attribute_pairs(s->module, pad, 2)},
+                            {ATTRIBUTE_size, attribute_integer(s->module, conv->out)}};
+  Value *w = build(b, OP_winograd_weight, &panels, 1, attributes, 1);
+  return w ? build(b, OP_conv_winograd, (Value *[]){x, w}, 2, attributes, 4) : NULL;
+}

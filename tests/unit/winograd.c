@@ -1,0 +1,297 @@
+/* Winograd's algorithm: its matrices, transformed weights, and the error of its kernels.
+ *
+ * A kernel's result differs from the exact one by no more than
+ *
+ *   n u / (1 - n u) |A| ((|G| |w| |G^T|) * (|B| |x| |B^T|)) |A^T|,  summed over the channels
+ *
+ * element by element, where n counts the roundings on the longest way from an input to the result:
+ * C + 1 of the product, one of the weight, and along each axis with p points at most p / 2 + 2 in
+ * each of the two transforms, of which an addition is apart and multiplications may be rounded on
+ * their own. */
+#include "ir/winograd.h"
+
+#include "ir/module_text.h"
+#include "passes/pass.h"
+#include "tests/tools/native.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* y[i] of the algorithm for the filter that is 1 at place j and the input that is 1 at k: 1 where
+ * k = i + j, else 0. */
+static void matrices_convolve(void **state) {
+  (void)state;
+  int found = 0;
+  for (int64_t tile = 1; tile <= WINOGRAD_POINTS + 1; tile++)
+    for (int64_t kernel = 1; kernel <= WINOGRAD_POINTS + 1; kernel++) {
+      Winograd w;
+      if (!winograd_find(tile, kernel, &w)) {
+        int64_t count = tile + kernel - 1;
+        assert_true(count > WINOGRAD_POINTS || (count % 2 == 1 && count > 1));
+        continue;
+      }
+      found++;
+      for (int i = 0; i < tile; i++)
+        for (int j = 0; j < kernel; j++)
+          for (int k = 0; k < w.points; k++) {
+            double y = 0;
+            for (int p = 0; p < w.points; p++) y += w.a[i][p] * w.g[p][j] * w.b[p][k];
+            assert_true(fabs(y - (k == i + j)) < 1e-12);
+          }
+    }
+  assert_true(found >= 16);
+}
+
+/* Rows of pairs differ in the signs that the kernels' transforms rely on. */
+static void points_come_in_pairs(void **state) {
+  (void)state;
+  Winograd w;
+  for (int64_t points = 2; points <= WINOGRAD_POINTS; points += 2) {
+    assert_true(winograd_find(points - 2 > 1 ? points - 2 : 1, points - 2 > 1 ? 3 : points, &w));
+    int last = w.points - 1;
+    for (int k = 0; k <= last; k++) {
+      if (k % 2) assert_true(w.b[0][k] == 0);
+      if (k % 2 == 0 && last > 1) assert_true(w.b[last][k] == 0);
+      for (int i = 1; i + 1 < last; i += 2)
+        assert_true(w.b[i + 1][k] == (k % 2 ? -w.b[i][k] : w.b[i][k]));
+    }
+    for (int i = 0; i < w.tile; i++)
+      for (int p = 1; p + 1 < last; p += 2)
+        assert_true(w.a[i][p + 1] == (i % 2 ? -w.a[i][p] : w.a[i][p]));
+  }
+}
+
+static uint32_t noise_state;
+static float noise(void) {
+  noise_state = noise_state * 1664525u + 1013904223u;
+  return (float)(noise_state >> 8) / 8388608.0f - 1;
+}
+
+/* Any piece of the weights is that of the whole. */
+static void weights_are_made_in_pieces(void **state) {
+  (void)state;
+  enum { PANELS = 3, EACH = 37 * 16, TAPS = 9, POINTS = 36 };
+  Arena *arena = arena_new();
+  Winograd axes[2];
+  for (int i = 0; i < 2; i++) assert_true(winograd_find(4, 3, &axes[i]));
+  float *w = arena_alloc(arena, sizeof(float) * PANELS * TAPS * EACH);
+  for (int i = 0; i < PANELS * TAPS * EACH; i++) w[i] = noise();
+  const Data *from = data_new(arena, ELEMENT_f32, PANELS * TAPS * EACH, w);
+  Data *data = data_winograd(arena, from, axes, PANELS, EACH);
+  Data *again = data_winograd(arena, from, axes, PANELS, EACH);
+  assert_int_equal(data->count, PANELS * POINTS * EACH);
+  assert_null(data->bytes);
+  assert_true(data_is_known(data) && data_equal(data, again));
+  assert_true(data_digest(data) == data_digest(again));
+  float *part = arena_alloc(arena, sizeof(float) * PANELS * POINTS * EACH);
+  for (int64_t at = 0, step = 1; at < data->count; at += step, step = step * 3 % 70001 + 1)
+    data_read(data, at, at + step < data->count ? step : data->count - at, part + at);
+  const float *whole = data_contents(data);
+  assert_memory_equal(part, whole, sizeof(float) * (size_t)data->count);
+  for (int p = 0; p < PANELS; p++)
+    for (int i = 0; i < 6; i++)
+      for (int j = 0; j < 6; j++)
+        for (int e = 0; e < EACH; e += 100) {
+          double sum = 0;
+          for (int t = 0; t < TAPS; t++)
+            sum += axes[0].g[i][t / 3] * axes[1].g[j][t % 3] * w[(p * TAPS + t) * EACH + e];
+          assert_true(whole[(p * POINTS + i * 6 + j) * EACH + e] == (float)sum);
+        }
+  arena_free(arena);
+}
+
+/* ---- the kernels ---- */
+
+typedef struct {
+  int images, height, width, channels, out, kernel[2], tile[2], pad;
+} Shape;
+
+static const Shape shapes[] = {
+    {1, 8, 8, 16, 16, {3, 3}, {2, 2}, 1},  {2, 7, 7, 33, 20, {3, 3}, {2, 2}, 1},
+    {1, 8, 8, 16, 16, {3, 3}, {4, 4}, 1},  {2, 13, 11, 7, 50, {3, 3}, {4, 4}, 1},
+    {1, 1, 1, 1, 1, {3, 3}, {4, 4}, 1},    {3, 14, 14, 64, 48, {3, 3}, {4, 4}, 1},
+    {1, 6, 6, 130, 16, {3, 3}, {4, 4}, 0}, {1, 29, 31, 5, 17, {3, 3}, {4, 4}, 2},
+    {2, 9, 10, 24, 32, {5, 5}, {2, 2}, 2}, {2, 9, 10, 24, 32, {5, 5}, {4, 4}, 2},
+    {2, 5, 17, 40, 16, {1, 7}, {1, 2}, 0}, {2, 17, 5, 40, 16, {7, 1}, {2, 1}, 0},
+    {2, 8, 8, 40, 30, {1, 3}, {1, 4}, 0},  {2, 9, 8, 40, 30, {3, 1}, {6, 1}, 0},
+    {1, 56, 56, 8, 16, {3, 3}, {4, 4}, 1}, {1, 4, 4, 256, 160, {3, 3}, {4, 4}, 1},
+};
+
+static const Shape *shape; /* of the running case */
+static float *weight, *input;
+
+static int64_t weight_count(void) {
+  return (int64_t)shape->kernel[0] * shape->kernel[1] * shape->channels * ((shape->out + 15) / 16) *
+         16;
+}
+
+static void give(const char *name, Element element, void *bytes, int64_t count) {
+  (void)name, (void)element;
+  memcpy(bytes, weight, (size_t)count * sizeof(float));
+}
+
+static float weight_at(int o, int c, int i, int j) {
+  int64_t taps = (int64_t)shape->kernel[0] * shape->kernel[1], tap = i * shape->kernel[1] + j;
+  return weight[(((o / 16) * taps + tap) * shape->channels + c) * 16 + o % 16];
+}
+
+static double input_at(int n, int h, int v, int c) {
+  if (h < 0 || h >= shape->height || v < 0 || v >= shape->width) return 0;
+  return input[((n * shape->height + h) * shape->width + v) * shape->channels + c];
+}
+
+/* The padding along an axis: none where the kernel is a single place. */
+static int pad_of(int axis) {
+  return shape->kernel[axis] == 1 ? 0 : shape->pad;
+}
+
+static int size_of(int axis) {
+  int size = axis == 0 ? shape->height : shape->width;
+  return size + 2 * pad_of(axis) - shape->kernel[axis] + 1;
+}
+
+/* The sum over one channel of |A| ((|G| |w| |G^T|) * (|B| |x| |B^T|)) |A^T| at a place of a tile.
+ */
+static double magnitude(const Winograd *down, const Winograd *across, int o, int c, int n, int top,
+                        int left, int row, int column) {
+  double sum = 0;
+  for (int p = 0; p < down->points; p++)
+    for (int q = 0; q < across->points; q++) {
+      double w = 0, x = 0, out = fabs(down->a[row][p] * across->a[column][q]);
+      if (out == 0) continue;
+      for (int i = 0; i < down->kernel; i++)
+        for (int j = 0; j < across->kernel; j++)
+          w += fabs(down->g[p][i] * across->g[q][j] * (double)weight_at(o, c, i, j));
+      for (int i = 0; i < down->points; i++)
+        for (int j = 0; j < across->points; j++)
+          x += fabs(down->b[p][i] * across->b[q][j] * input_at(n, top + i, left + j, c));
+      sum += out * w * x;
+    }
+  return sum;
+}
+
+static double exact(int n, int h, int v, int o) {
+  double sum = 0;
+  for (int c = 0; c < shape->channels; c++)
+    for (int i = 0; i < shape->kernel[0]; i++)
+      for (int j = 0; j < shape->kernel[1]; j++)
+        sum += (double)weight_at(o, c, i, j) * input_at(n, h - pad_of(0) + i, v - pad_of(1) + j, c);
+  return sum;
+}
+
+static void expect_bounded(const char *cpu, const float *y) {
+  Winograd axes[2];
+  double roundings = shape->channels + 3, worst = 0, half_ulp = 0x1p-24;
+  for (int i = 0; i < 2; i++) {
+    assert_true(winograd_find(shape->tile[i], shape->kernel[i], &axes[i]));
+    if (axes[i].points > 1) roundings += 2 * (axes[i].points + 2);
+  }
+  double factor = roundings * half_ulp / (1 - roundings * half_ulp);
+  for (int n = 0; n < shape->images; n++)
+    for (int h = 0; h < size_of(0); h++)
+      for (int v = 0; v < size_of(1); v++)
+        for (int o = 0; o < shape->out; o++) {
+          if ((h * 7 + v * 3 + o) % 5 && size_of(0) * size_of(1) * shape->channels > 2000) continue;
+          double bound = 0, want = exact(n, h, v, o);
+          int top = h / axes[0].tile * axes[0].tile, left = v / axes[1].tile * axes[1].tile;
+          for (int c = 0; c < shape->channels; c++)
+            bound += magnitude(&axes[0], &axes[1], o, c, n, top - pad_of(0), left - pad_of(1),
+                               h - top, v - left);
+          double got = y[((n * size_of(0) + h) * size_of(1) + v) * shape->out + o];
+          bound = factor * bound + 0x1p-126;
+          if (!(fabs(got - want) <= bound))
+            fail_msg("%s, shape %d at %d,%d,%d,%d: %g, not %g +- %g", cpu, (int)(shape - shapes), n,
+                     h, v, o, got, want, bound);
+          if (fabs(got - want) / bound > worst) worst = fabs(got - want) / bound;
+        }
+  if (getenv("DLC_SHOW"))
+    printf("%s, shape %d: %.3f of the bound\n", cpu, (int)(shape - shapes), worst);
+}
+
+static void run_shape(const char *cpu) {
+  Arena *arena = arena_new();
+  Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
+  Target target;
+  assert_true(target_find(&target, arena, NULL, cpu, diagnostics));
+  if (!target_runs_here(&target)) {
+    arena_free(arena);
+    return;
+  }
+  const Shape *s = shape;
+  int panels = (s->out + 15) / 16;
+  char *text = arena_format(
+      arena,
+      "module m\nparam @w : f32[%d,%d,%d,%d,16]\n"
+      "func model @f(%%x: f32[%d,%d,%d,%d]) -> f32[%d,%d,%d,%d] {\n"
+      "  %%0 = read @w : f32[%d,%d,%d,%d,16]\n"
+      "  %%1 = winograd_weight %%0 {tile=[%d,%d]} : f32[%d,%d,%d,%d,16]\n"
+      "  %%2 = conv_winograd %%x, %%1 {pad=[[%d,%d],[%d,%d]], kernel=[%d,%d], tile=[%d,%d], "
+      "size=%d}"
+      " : f32[%d,%d,%d,%d]\n"
+      "  return %%2\n}\n",
+      panels, s->kernel[0], s->kernel[1], s->channels, s->images, s->height, s->width, s->channels,
+      s->images, size_of(0), size_of(1), s->out, panels, s->kernel[0], s->kernel[1], s->channels,
+      s->tile[0], s->tile[1], panels, s->tile[0] + s->kernel[0] - 1, s->tile[1] + s->kernel[1] - 1,
+      s->channels, pad_of(0), pad_of(0), pad_of(1), pad_of(1), s->kernel[0], s->kernel[1],
+      s->tile[0], s->tile[1], s->out, s->images, size_of(0), size_of(1), s->out);
+  int32_t file = sources_add(diagnostics_sources(diagnostics), "m.ir", NULL, text, strlen(text));
+  Module *module = module_parse(arena, diagnostics, file);
+  PassOptions options = PASS_OPTIONS_DEFAULT;
+  options.vector_lanes = target.lanes;
+  if (!module || !pipeline_run(module, &options, diagnostics, NULL, NULL)) {
+    diag_flush(diagnostics, stderr, DIAG_TEXT, false, false);
+    fail_msg("%s", text);
+  }
+  RunTensor x = {.element = ELEMENT_f32,
+                 .rank = 4,
+                 .shape = {s->images, s->height, s->width, s->channels},
+                 .count = (int64_t)s->images * s->height * s->width * s->channels,
+                 .bytes = input};
+  RunTensor y = {0};
+  NativeRun run = {
+      .arena = arena, .dims = (int64_t[2]){0}, .inputs = &x, .outputs = &y, .tensor = give};
+  float *first = NULL;
+  for (run.parts = 1; run.parts <= 3; run.parts++) {
+    assert_true(native_run(module, module->functions.items[0], &target, 2, &run));
+    if (!first) first = y.bytes;
+    assert_memory_equal(first, y.bytes, (size_t)y.count * sizeof(float)); /* however it is split */
+  }
+  expect_bounded(cpu, first);
+  arena_free(arena);
+}
+
+static void errors_are_bounded(void **state) {
+  (void)state;
+  static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    shape = &shapes[i];
+    int64_t count = (int64_t)shape->images * shape->height * shape->width * shape->channels;
+    input = malloc((size_t)count * sizeof *input);
+    weight = calloc((size_t)weight_count(), sizeof *weight);
+    assert_true(input && weight);
+    for (int64_t j = 0; j < count; j++) input[j] = noise();
+    for (int64_t j = 0; j < weight_count(); j++) weight[j] = noise();
+    for (size_t c = 0; c < sizeof cpus / sizeof *cpus; c++) run_shape(cpus[c]);
+    free(input);
+    free(weight);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(matrices_convolve),
+      cmocka_unit_test(points_come_in_pairs),
+      cmocka_unit_test(weights_are_made_in_pieces),
+      cmocka_unit_test(errors_are_bounded),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
