@@ -4,9 +4,11 @@
  * are seen, p = m + kernel - 1; transformed along both axes they are multiplied by as many
  * matrices [C, out], point by point, and what comes out is transformed to the tile:
  *
- *   points[tile][point][C]     = B x transpose(B)                 for each channel of the tile's
- * input sums[tile][point][columns] = points[tile][point] * w[panel][point] y[pixels of the tile] =
- * A sums transpose(A), then what is fused
+ *   points[tile][point][C]       = B x transpose(B), for each channel
+ *
+ *   sums[tile][point][columns]   = points[tile][point] * w[panel][point]
+ *
+ *   y[the tile's pixels]         = A sums transpose(A), and what is fused
  *
  * A trip takes a block of tiles, whose points fit L2, and goes through panels of w, a group of
  * them at a time, so that both stay in the thread's scratch. Where there are few blocks, they are
@@ -37,7 +39,7 @@ typedef struct {
   int64_t channels, room; /* room: floats from point to point in a tile's row */
   int64_t columns, panels, size;
   int64_t split, group; /* panels of a trip, and of a step in it */
-  int rows;             /* of a register tile */
+  int rows, wide;       /* of a register tile, and its columns: a part of a panel */
   int64_t tiles;        /* of a block */
   const Dim *map[3];    /* images, tiles down and across */
   const Dim *blocks;
@@ -52,10 +54,15 @@ static int64_t round_up(int64_t a, int64_t by) {
 
 /* ---- the plan ---- */
 
-static int register_rows(const Target *target, int64_t columns) {
-  int vectors = (int)((columns + target->lanes - 1) / target->lanes);
-  int rows = (target->registers - vectors - target->registers / 8) / vectors;
-  return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : rows;
+/* Accumulators, a row of w, one of the points, and some for loads ahead. */
+static void plan_registers(Tiles *b) {
+  const Target *target = b->l->target;
+  int most = target->registers >= 32 ? 4 : 2, vectors = (int)(b->columns / target->lanes), use = 1;
+  for (int i = 2; i <= most; i++)
+    if (vectors % i == 0) use = i;
+  b->wide = use * target->lanes;
+  int rows = (target->registers - use - target->registers / 8) / use;
+  b->rows = rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 
 /* The tiles of a block: a block reads all of w once, two threads should get as much, and the points
@@ -218,23 +225,24 @@ static void input_block(const Tiles *b) {
 /* sums = points * w for the panels from `panel` on. */
 static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopKernel *k = b->l->kernel;
-  LoopExpr *zero = loop_int(k, 0), *p = panel, *g = zero;
-  int columns = (int)b->columns;
+  LoopExpr *zero = loop_int(k, 0), *p = panel, *g = zero, *part = zero;
+  int wide = b->wide;
   LoopBuffer *w = loop_view(k, region_buffer(b->r, b->op->operands[1]), "w", LOOP_F32, 4,
                             loop_int(k, b->panels), loop_int(k, b->points),
-                            loop_int(k, b->channels), loop_int(k, columns));
+                            loop_int(k, b->channels), loop_int(k, b->columns));
   LoopExpr *point = loop_for(k, "point", zero, loop_int(k, b->points));
   if (b->group > 1) {
     g = loop_for(k, "g", zero, loop_int(k, b->group));
     p = loop_add(k, panel, g);
   }
+  if (wide < b->columns) part = loop_for_step(k, "part", zero, loop_int(k, b->columns), wide);
   LoopExpr *from = loop_let(k, "from", loop_mul(k, point, loop_int(k, b->room)));
   LoopExpr *to = loop_add(k, loop_mul(k, point, loop_int(k, b->group)), g);
-  to = loop_let(k, "to", loop_mul(k, to, loop_int(k, columns)));
+  to = loop_let(k, "to", loop_add(k, loop_mul(k, to, loop_int(k, b->columns)), part));
   LoopExpr *first = loop_for_step(k, "t", zero, b->padded, b->rows);
-  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, b->rows, columns, loop_number(k, 0));
+  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, b->rows, wide, loop_number(k, 0));
   LoopExpr *c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
-  LoopExpr *v = loop_let(k, "v", loop_lanes(k, w, columns, p, point, c, zero));
+  LoopExpr *v = loop_let(k, "v", loop_lanes(k, w, wide, p, point, c, part));
   LoopExpr *row = loop_each(k, "r", zero, loop_int(k, b->rows));
   LoopExpr *a = loop_row(k, acc, row);
   LoopExpr *x = loop_element(k, b->in, loop_add(k, first, row), loop_add(k, from, c));
@@ -242,10 +250,10 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   loop_end(k);
   loop_end(k);
   row = loop_each(k, "r", zero, loop_int(k, b->rows));
-  loop_store(k, loop_lanes(k, b->sums, columns, loop_add(k, first, row), to),
-             loop_row(k, acc, row));
+  loop_store(k, loop_lanes(k, b->sums, wide, loop_add(k, first, row), to), loop_row(k, acc, row));
   loop_end(k);
   loop_end(k);
+  if (wide < b->columns) loop_end(k);
   if (b->group > 1) loop_end(k);
   loop_end(k);
 }
@@ -256,7 +264,7 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
 static bool is_costly(const Op *op) {
   if (!op->region) return false;
   for (const Op *o = op->region->first; o; o = o->next)
-    if (scalar_is_dear(o->kind)) return true;
+    if (operator_has(o->kind, TRAIT_DEAR)) return true;
   return false;
 }
 
@@ -383,7 +391,7 @@ bool product_winograd(Lowering *l, Region *r, const Op *product) {
     b.points *= b.axes[i].points;
   }
   b.size = op_integer(product, ATTRIBUTE_size);
-  b.rows = register_rows(l->target, b.columns);
+  plan_registers(&b);
   b.room = b.channels;
   if (b.channels % 128 == 0) b.room += 16; /* else points would share few sets of the cache */
   plan(&b);
