@@ -2,6 +2,7 @@
 
 #include "ir/cost.h"
 #include "support/bug.h"
+#include "tests/tools/bounds_winograd.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,6 +15,7 @@ typedef struct {
   InterpretOptions wide;
   const InterpretOptions *given;
   Arena *arena;
+  bool winograd;   /* convolutions may be by Winograd's algorithm */
   Bounded *values; /* by Value.mark */
   const char **message;
 } Bounds;
@@ -131,7 +133,43 @@ static bool bound_sum(const Bounds *b, const Op *op, Bounded *y) {
   const double *from = low.bytes, *to = high.bytes;
   double gamma = gamma_of(length_of(b, op, &y->value) + FOLDED);
   for (int64_t i = 0; i < y->value.count; i++) y->error[i] = to[i] - from[i] + gamma * to[i];
+  double *most = arena_array(b->arena, (size_t)y->value.count + 1, sizeof *most), n;
+  if (b->winograd && conv_magnitude(b->arena, op, &more[0], &more[1], &y->value, most, &n))
+    for (int64_t i = 0; i < y->value.count; i++)
+      y->error[i] = fmax(y->error[i], to[i] - from[i] + gamma_of(n + FOLDED) * most[i]);
   return true;
+}
+
+/* ---- Winograd's algorithm, where the function itself has it ---- */
+
+static void bound_winograd(const Bounds *b, const Op *op, Bounded *y) {
+  const Bounded *x = bounded(b, op->operands[0]);
+  RunTensor plain[2], more[2];
+  for (int i = 0; i < op->operand_count; i++) {
+    const Bounded *operand = bounded(b, op->operands[i]);
+    plain[i] = formed(b, operand, MAGNITUDE);
+    more[i] = formed(b, operand, MAGNITUDE_AND_ERROR);
+  }
+  double *low = arena_array(b->arena, (size_t)y->value.count + 1, sizeof *low);
+  double *high = arena_array(b->arena, (size_t)y->value.count + 1, sizeof *high), n;
+  Winograd axes[2];
+  for (int i = 0; i < 2; i++) {
+    int64_t kernel = op->kind == OP_conv_winograd ? op_list_integer(op, ATTRIBUTE_kernel, i)
+                                                  : x->value.shape[i + 1];
+    if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel, &axes[i]))
+      bug("no tile of Winograd's algorithm");
+  }
+  if (op->kind == OP_conv_winograd) {
+    conv_winograd_magnitude(b->arena, op, &plain[0], &plain[1], low);
+    conv_winograd_magnitude(b->arena, op, &more[0], &more[1], high);
+    n = winograd_roundings(axes, x->value.shape[3]);
+  } else {
+    winograd_weight_magnitude(axes, &plain[0], low);
+    winograd_weight_magnitude(axes, &more[0], high);
+    n = axes[0].points + axes[1].points;
+  }
+  for (int64_t i = 0; i < y->value.count; i++)
+    y->error[i] = high[i] - low[i] + gamma_of(n + FOLDED) * high[i];
 }
 
 /* ---- softmax and attention: each weight changes by at most twice the scores' error, relatively
@@ -245,6 +283,10 @@ static bool is_sum(const Op *op) {
 static bool bound_op(const Bounds *b, const Op *op, Bounded *const *results) {
   Bounded *y = results[0];
   if (!y->error && op->result_count == 1) return true;
+  if (op->kind == OP_conv_winograd || op->kind == OP_winograd_weight) {
+    bound_winograd(b, op, y);
+    return true;
+  }
   if (is_sum(op)) return bound_sum(b, op, y);
   if (op->kind == OP_softmax) {
     bound_softmax(b, op, y);
@@ -285,9 +327,11 @@ static bool evaluate(const Bounds *b, const Op *op) {
   return bound_op(b, op, results);
 }
 
-bool bounds_find(const Function *function, const InterpretOptions *options, const RunTensor *inputs,
-                 Bounded *results, Bounded *tensors, const char **message) {
+bool bounds_find(const Function *function, const InterpretOptions *options, bool winograd,
+                 const RunTensor *inputs, Bounded *results, Bounded *tensors,
+                 const char **message) {
   Bounds b = {.function = function, .given = options, .arena = options->arena, .message = message};
+  b.winograd = winograd;
   b.wide = *options;
   b.wide.wide = true;
   b.wide.tensor = give_wide, b.wide.user = &b;

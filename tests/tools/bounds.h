@@ -6,8 +6,9 @@
  *   a sum of k products     gamma(k + 8) * sum of |a| * |b|, gamma(n) = n * u / (1 - n * u),
  *                           8 for what is folded into weights and the epilogue
  *   a sum of n numbers      gamma(n) * sum of |x|
- *   elementwise             4 u |y|: functions of vecmath.h are good to 2 ulp and more
- *   softmax, attention      see bounds.c
+ *   Winograd's algorithm    gamma(n) * what bounds_winograd.h says; of a convolution the larger
+ * one, if it may be computed so elementwise             4 u |y|: functions of vecmath.h are good to
+ * 2 ulp and more softmax, attention      see bounds.c
  *
  * with u of the result's element: 2^-24, of f16 2^-11, of bf16 2^-8. Errors of operands go through
  * products as sum of |a| * eb + ea * |b| + ea * eb, through sums as their sum, and through all else
@@ -26,8 +27,9 @@ typedef struct {
 } Bounded;
 
 /* Bounds of the function's results, and by the module's order of the tensors that it writes
- * (value.bytes NULL: it is not written). `options` is as interpret takes it, in f32. */
-bool bounds_find(const Function *function, const InterpretOptions *options, const RunTensor *inputs,
-                 Bounded *results, Bounded *tensors, const char **message);
+ * (value.bytes NULL: it is not written). `options` is as interpret takes it, in f32; `winograd`:
+ * convolutions may be by Winograd's algorithm. */
+bool bounds_find(const Function *function, const InterpretOptions *options, bool winograd,
+                 const RunTensor *inputs, Bounded *results, Bounded *tensors, const char **message);
 
 #endif

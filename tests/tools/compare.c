@@ -204,6 +204,12 @@ static Bounded after_call(Arena *arena, const Bounded *written, const RunTensor 
   return after;
 }
 
+static bool holds_winograd(const Block *block) {
+  for (const Op *op = block->first; op; op = op->next)
+    if (op->kind == OP_conv_winograd || (op->region && holds_winograd(op->region))) return true;
+  return false;
+}
+
 static int compare_entry(Arena *arena, const char *what, const Module *original, const Function *f,
                          const Module *compiled, const Target *target, int level,
                          const int64_t *dims) {
@@ -224,7 +230,7 @@ static int compare_entry(Arena *arena, const char *what, const Module *original,
   options.seed = (uint64_t)dims[dim_symbol_count(original->dims)];
   options.call = (uint64_t)dims[dim_symbol_count(original->dims) + 1];
   what = arena_format(arena, "%s: @%s", what, f->name);
-  if (!bounds_find(f, &options, in, want, kept, &message) ||
+  if (!bounds_find(f, &options, holds_winograd(g->body), in, want, kept, &message) ||
       !interpret(f, &options, in, plain, &message)) {
     printf("%s: the interpreter: %s\n", what, message);
     return 1;

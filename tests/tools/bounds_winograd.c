@@ -1,0 +1,187 @@
+#include "tests/tools/bounds_winograd.h"
+
+#include "support/bug.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A convolution of stride 1; strides of x and y in elements: of images, lines, pixels, channels. */
+typedef struct {
+  Winograd axes[2];
+  int64_t images, channels, out, size[2], made[2], pad[2], x_apart[4], y_apart[4];
+  const double *x, *u; /* u: |G| |w| |G^T| as [point][channel][out] */
+} Magnitudes;
+
+double winograd_roundings(const Winograd axes[2], int64_t channels) {
+  double n = (double)channels + 3;
+  for (int i = 0; i < 2; i++)
+    if (axes[i].points > 1) n += 2 * axes[i].points + 4;
+  return n;
+}
+
+/* Adds up a tile at (top, left) of image n. `seen` and `sums` are scratch. */
+static void add_tile(const Magnitudes *m, int64_t n, int64_t top, int64_t left, double *seen,
+                     double *sums, double *y) {
+  const Winograd *down = &m->axes[0], *across = &m->axes[1];
+  int points = down->points * across->points;
+  memset(seen, 0, (size_t)(points * m->channels) * sizeof *seen);
+  memset(sums, 0, (size_t)(points * m->out) * sizeof *sums);
+  for (int p = 0; p < points; p++)
+    for (int i = 0; i < down->points; i++)
+      for (int j = 0; j < across->points; j++) {
+        double by = fabs(down->b[p / across->points][i] * across->b[p % across->points][j]);
+        int64_t h = top + i - m->pad[0], v = left + j - m->pad[1];
+        if (by == 0 || h < 0 || h >= m->size[0] || v < 0 || v >= m->size[1]) continue;
+        const double *x = m->x + n * m->x_apart[0] + h * m->x_apart[1] + v * m->x_apart[2];
+        for (int64_t c = 0; c < m->channels; c++)
+          seen[p * m->channels + c] += by * fabs(x[c * m->x_apart[3]]);
+      }
+  for (int64_t p = 0; p < points; p++)
+    for (int64_t c = 0; c < m->channels; c++) {
+      const double *u = m->u + (p * m->channels + c) * m->out;
+      double by = seen[p * m->channels + c];
+      for (int64_t o = 0; o < m->out; o++) sums[p * m->out + o] += by * u[o];
+    }
+  for (int64_t i = 0; i < down->tile && top + i < m->made[0]; i++)
+    for (int64_t j = 0; j < across->tile && left + j < m->made[1]; j++)
+      for (int64_t o = 0; o < m->out; o++) {
+        double sum = 0;
+        for (int p = 0; p < points; p++)
+          sum += fabs(down->a[i][p / across->points] * across->a[j][p % across->points]) *
+                 sums[p * m->out + o];
+        double *to = y + n * m->y_apart[0] + (top + i) * m->y_apart[1];
+        to += (left + j) * m->y_apart[2] + o * m->y_apart[3];
+        if (sum > *to) *to = sum;
+      }
+}
+
+static void find_most(Arena *arena, const Magnitudes *m, double *y) {
+  size_t points = (size_t)(m->axes[0].points * m->axes[1].points);
+  double *seen = arena_array(arena, points * (size_t)m->channels + 1, sizeof *seen);
+  double *sums = arena_array(arena, points * (size_t)m->out + 1, sizeof *sums);
+  for (int64_t n = 0; n < m->images; n++)
+    for (int64_t top = 0; top < m->made[0]; top += m->axes[0].tile)
+      for (int64_t left = 0; left < m->made[1]; left += m->axes[1].tile)
+        add_tile(m, n, top, left, seen, sums, y);
+}
+
+void winograd_weight_magnitude(const Winograd axes[2], const RunTensor *w, double *result) {
+  int64_t each = w->shape[3] * w->shape[4], columns = axes[1].points;
+  int64_t taps = w->shape[1] * w->shape[2], points = axes[0].points * columns;
+  const double *from = w->bytes;
+  for (int64_t p = 0; p < w->shape[0]; p++)
+    for (int64_t q = 0; q < points; q++)
+      for (int64_t e = 0; e < each; e++) {
+        double sum = 0;
+        for (int64_t t = 0; t < taps; t++)
+          sum += fabs(axes[0].g[q / columns][t / w->shape[2]] *
+                      axes[1].g[q % columns][t % w->shape[2]] * from[(p * taps + t) * each + e]);
+        result[(p * points + q) * each + e] = sum;
+      }
+}
+
+static void along_last(int64_t *apart, const int64_t *shape) {
+  apart[3] = 1, apart[2] = shape[3], apart[1] = shape[3] * shape[2];
+  apart[0] = apart[1] * shape[1];
+}
+
+void conv_winograd_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTensor *w,
+                             double *result) {
+  Magnitudes m = {.images = x->shape[0], .channels = x->shape[3], .x = x->bytes};
+  int64_t y_shape[] = {x->shape[0], 0, 0, op_integer(op, ATTRIBUTE_size)}, columns = w->shape[4];
+  for (int i = 0; i < 2; i++) {
+    int64_t kernel = op_list_integer(op, ATTRIBUTE_kernel, i);
+    if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel, &m.axes[i]))
+      bug("no tile of Winograd's algorithm");
+    m.size[i] = x->shape[i + 1];
+    m.pad[i] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    m.made[i] = m.size[i] + m.pad[i] + op_pair_integer(op, ATTRIBUTE_pad, i, 1) - kernel + 1;
+    y_shape[i + 1] = m.made[i];
+  }
+  m.out = y_shape[3];
+  along_last(m.x_apart, x->shape);
+  along_last(m.y_apart, y_shape);
+  int64_t points = w->shape[1] * w->shape[2];
+  double *u = arena_array(arena, (size_t)(points * m.channels * m.out) + 1, sizeof *u);
+  const double *from = w->bytes;
+  for (int64_t p = 0; p < points; p++)
+    for (int64_t c = 0; c < m.channels; c++)
+      for (int64_t o = 0; o < m.out; o++)
+        u[(p * m.channels + c) * m.out + o] =
+            fabs(from[(((o / columns) * points + p) * m.channels + c) * columns + o % columns]);
+  m.u = u;
+  memset(result, 0, (size_t)(m.images * m.made[0] * m.made[1] * m.out) * sizeof *result);
+  find_most(arena, &m, result);
+}
+
+/* The weights of a conv, [out, C, k..], or of a conv_transpose, [C, out, k..] and turned. */
+static const double *transformed(Arena *arena, const Magnitudes *m, const RunTensor *w,
+                                 bool turned) {
+  int rows = m->axes[0].kernel, columns = m->axes[1].kernel;
+  int points = m->axes[0].points * m->axes[1].points, taps = rows * columns;
+  double *u = arena_array(arena, (size_t)(points * m->channels * m->out) + 1, sizeof *u);
+  const double *from = w->bytes;
+  for (int64_t c = 0; c < m->channels; c++)
+    for (int64_t o = 0; o < m->out; o++)
+      for (int p = 0; p < points; p++) {
+        double sum = 0;
+        for (int t = 0; t < taps; t++) {
+          int at = turned ? taps - 1 - t : t;
+          double by = m->axes[0].g[p / m->axes[1].points][t / columns] *
+                      m->axes[1].g[p % m->axes[1].points][t % columns];
+          int64_t pair = turned ? c * m->out + o : o * m->channels + c;
+          sum += fabs(by * from[pair * taps + at]);
+        }
+        u[(p * m->channels + c) * m->out + o] = sum;
+      }
+  return u;
+}
+
+static void along_second(int64_t *apart, const int64_t *shape, int rank) {
+  apart[2] = 1, apart[1] = shape[rank - 1];
+  apart[3] = rank == 4 ? apart[1] * shape[2] : apart[1];
+  apart[0] = apart[3] * shape[1];
+}
+
+bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTensor *w,
+                    const RunTensor *y, double *result, double *roundings) {
+  bool turned = op->kind == OP_conv_transpose, some = false;
+  if ((op->kind != OP_conv && !turned) || x->element != ELEMENT_f32 || x->rank < 3 || x->rank > 4)
+    return false;
+  if (!turned && op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
+  int axes = x->rank - 2;
+  int64_t kernel[2] = {1, 1};
+  Magnitudes m = {.images = x->shape[0],
+                  .channels = x->shape[1],
+                  .out = y->shape[1],
+                  .size = {1, 1},
+                  .made = {1, 1},
+                  .x = x->bytes};
+  if (op_integer(op, ATTRIBUTE_groups) != 1) return false;
+  for (int i = 0; i < axes; i++) {
+    int at = i + 2 - axes;
+    if (op_list_integer(op, ATTRIBUTE_stride, i) != 1 ||
+        op_list_integer(op, ATTRIBUTE_dilation, i) != 1)
+      return false;
+    kernel[at] = w->shape[2 + i];
+    m.size[at] = x->shape[2 + i], m.made[at] = y->shape[2 + i];
+    m.pad[at] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    if (turned) m.pad[at] = kernel[at] - 1 - m.pad[at];
+  }
+  along_second(m.x_apart, x->shape, x->rank);
+  along_second(m.y_apart, y->shape, y->rank);
+  memset(result, 0, (size_t)y->count * sizeof *result);
+  *roundings = 0;
+  for (int64_t tile = 2; tile <= 6; tile += 2) {
+    bool fine = kernel[0] > 1 || kernel[1] > 1;
+    for (int i = 0; i < 2; i++)
+      fine = fine && winograd_find(kernel[i] == 1 ? 1 : tile, kernel[i], &m.axes[i]);
+    if (!fine) continue;
+    m.u = transformed(arena, &m, w, turned);
+    find_most(arena, &m, result);
+    double n = winograd_roundings(m.axes, m.channels);
+    if (n > *roundings) *roundings = n;
+    some = true;
+  }
+  return some;
+}
