@@ -1,14 +1,17 @@
 /* product_dot.c - dot of two values that are made in the call, and products with weights that are
  * not packed.
  *
- * x is [batch.., M, K] and y [batch.., K, N] or [batch.., N, K]. A trip is a panel of B columns of
- * one batch; all rows go through it in register tiles, as in product_panel.c:
+ * x is [batch.., M, K] and y [batch.., K, N] or [batch.., N, K]. Where K and N are known, the loops
+ * are those of product_panel.c. A block of y's columns is read where it is if few rows of x use it;
+ * for many, each piece of it is first copied to where it lies dense, and turned around if need be.
+ *
+ * Otherwise a trip is a panel of B columns of one batch; all rows go through it in register tiles:
  *
  *   acc[MR][B] += x[batch, row, k] * y[batch, k, column 0:B]     for all k, in order
- *
- * If y's last axis is K, a trip first turns its panel around, into scratch.
  */
-#include "backend/product.h"
+#include "backend/product_panel.h"
+
+#include "support/bug.h"
 
 enum {
   UNROLL = 4,
@@ -55,7 +58,7 @@ static int panel_columns(const Target *target, const Dim *n) {
   return vectors * target->lanes;
 }
 
-static int tile_rows(const Target *target, int columns, const Dim *m) {
+static int few_rows(const Target *target, int columns, const Dim *m) {
   int vectors = columns / target->lanes, spare = target->registers / 8;
   int64_t rows = (target->registers - vectors - spare) / vectors;
   if (rows > MOST_ROWS) rows = MOST_ROWS;
@@ -125,9 +128,137 @@ static void multiply(Dot *d, LoopExpr *rows, LoopExpr *depth, LoopExpr *column) 
   loop_end(k);
 }
 
+/* ---- by the loops of panels ---- */
+
+typedef struct {
+  Lowering *l;
+  const Type *result;
+  int batch, columns;
+  int64_t k, n;
+  LoopBuffer *y; /* as [batch, K, N] or [batch, N, K] */
+  LoopExpr *m, *line, *first;
+} Values;
+
+static void values_begin(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *count) {
+  Values *v = user;
+  (void)count;
+  v->line = line, v->first = first;
+}
+
+static LoopExpr *values_row(void *user, LoopExpr *row) {
+  Values *v = user;
+  LoopKernel *k = v->l->kernel;
+  LoopExpr *at = loop_add(k, loop_mul(k, v->line, v->m), loop_add(k, v->first, row));
+  return loop_mul(k, at, loop_int(k, v->k));
+}
+
+static LoopExpr *values_segment(void *user, LoopExpr *segment, LoopExpr *group) {
+  Values *v = user;
+  (void)segment, (void)group;
+  return loop_int(v->l->kernel, 0);
+}
+
+static void values_index(void *user, LoopExpr *row, Index *index) {
+  Values *v = user;
+  LoopExpr *at[MOST_AXES];
+  index_split(v->l->kernel, v->line, v->result->dims, v->batch, at);
+  for (int i = 0; i < v->batch; i++) index[i] = index_scalar(at[i]);
+  index[v->batch] = index_scalar(loop_add(v->l->kernel, v->first, row));
+}
+
+static LoopExpr *values_weights(void *user, LoopExpr *line, LoopExpr *column, LoopExpr *at,
+                                LoopExpr *mask) {
+  Values *v = user;
+  LoopExpr *lanes = loop_lanes(v->l->kernel, v->y, v->columns, line, at, column);
+  return mask ? loop_where(lanes, mask) : lanes;
+}
+
+/* Rows of y, side by side. */
+static void fill_rows(void *user, LoopBuffer *panel, LoopExpr *line, LoopExpr *column,
+                      LoopExpr *from, LoopExpr *to) {
+  Values *v = user;
+  LoopKernel *k = v->l->kernel;
+  LoopExpr *zero = loop_int(k, 0);
+  LoopExpr *i = loop_for_unroll(k, "i", from, to, TILE_UNROLL);
+  LoopExpr *lanes = loop_lanes(k, v->y, v->columns, line, i, column);
+  if (v->n % v->columns) lanes = loop_below(lanes, loop_int(k, v->n));
+  loop_store(k, loop_lanes(k, panel, v->columns, loop_sub(k, i, from), zero), lanes);
+  loop_end(k);
+}
+
+/* Columns of y [N, K], turned around square by square. Past N the last one is taken again: these
+ * columns of the result are not stored. */
+static void fill_turned(void *user, LoopBuffer *panel, LoopExpr *line, LoopExpr *column,
+                        LoopExpr *from, LoopExpr *to) {
+  Values *v = user;
+  LoopKernel *k = v->l->kernel;
+  int lanes = v->l->target->lanes;
+  LoopExpr *zero = loop_int(k, 0), *size = loop_int(k, lanes), *last = loop_int(k, v->n - 1);
+  LoopExpr *j = loop_for_step(k, "j", zero, loop_int(k, v->columns), lanes);
+  LoopExpr *i = loop_for_lanes(k, "i", from, to, lanes);
+  LoopExpr *square = loop_array(k, "square", LOOP_F32, lanes, lanes, loop_number(k, 0));
+  /* In the last trip all rows of the panel are stored, at a place that the mask does not see. */
+  LoopExpr *place = loop_var(k, "place", LOOP_I64, 1, i);
+  loop_set(k, place, loop_sub(k, i, from));
+  LoopExpr *r = loop_each(k, "r", zero, size);
+  LoopExpr *row = loop_add(k, loop_add(k, column, j), r);
+  if (v->n % v->columns) row = loop_min(k, row, last);
+  loop_set(k, loop_row(k, square, r), loop_lanes(k, v->y, lanes, line, row, i));
+  loop_end(k);
+  loop_transpose(k, square);
+  r = loop_each(k, "r", zero, size);
+  loop_store(k, loop_lanes(k, panel, lanes, loop_add(k, place, r), j), loop_row(k, square, r));
+  loop_end(k);
+  loop_end(k);
+  loop_end(k);
+}
+
+static bool dot_values(Lowering *l, Region *r, const Op *product, const Form *form) {
+  LoopKernel *k = l->kernel;
+  const Type *x = &form->x->type, *y = &form->y->type;
+  int batch = form->batch;
+  const Dim *m = x->dims[batch], *depth = x->dims[batch + 1];
+  const Dim *n = y->dims[form->y_last_k ? batch : batch + 1], *lines = dim_constant(l->dims, 1);
+  if (!dim_is_constant(n) || !dim_is_constant(depth) || dim_value(n) == 0) return false;
+  for (int i = 0; i < batch && lines; i++) lines = dim_mul(l->dims, lines, x->dims[i]);
+  const Dim *rows = lines ? dim_mul(l->dims, lines, m) : NULL;
+  if (!rows) bug("a size above 64 bits in '%s'", k->name);
+  Values v = {.l = l, .result = &product->results[0]->type, .batch = batch, .m = dim_expr(k, m)};
+  v.k = dim_value(depth), v.n = dim_value(n);
+  v.columns = panel_columns(l->target, n);
+  Tile t = tile_open(l, r, product, v.columns, v.n);
+  LoopBuffer *x_given = region_buffer(r, form->x), *y_given = region_buffer(r, form->y);
+  LoopExpr *all = dim_expr(k, lines), *sides[] = {loop_int(k, v.k), loop_int(k, v.n)};
+  v.y = loop_view(k, y_given, "values", LOOP_F32, 3, all, sides[form->y_last_k],
+                  sides[!form->y_last_k]);
+  PanelRows panel = {
+      .lines = lines,
+      .rows = m,
+      .groups = 1,
+      .segments = 1,
+      .run = depth,
+      .x = loop_view(k, x_given, "rows", LOOP_F32, 1, loop_mul(k, dim_expr(k, rows), sides[0])),
+      .begin = values_begin,
+      .row_at = values_row,
+      .segment_at = values_segment,
+      .index_of = values_index,
+      .user = &v,
+  };
+  if (form->y_last_k)
+    panel.fill = fill_turned;
+  else if (dim_max(m) > 2 * t.rows)
+    panel.fill = fill_rows;
+  else
+    panel.weights_at = values_weights;
+  l->algorithm = "dot";
+  panel_loops(t, panel);
+  return true;
+}
+
 bool product_dot(Lowering *l, Region *r, const Op *product) {
   Dot d = {.l = l, .r = r, .product = product};
   if (!find_form(product, &d.form)) return false;
+  if (dot_values(l, r, product, &d.form)) return true;
   LoopKernel *k = l->kernel;
   DimTable *dims = l->dims;
   const Value *x = d.form.x;
@@ -135,7 +266,7 @@ bool product_dot(Lowering *l, Region *r, const Op *product) {
   const Dim *m = x->type.dims[batch], *depth = x->type.dims[batch + 1];
   const Dim *n = d.form.y->type.dims[d.form.y_last_k ? batch : batch + 1];
   d.columns = panel_columns(l->target, n);
-  d.rows = tile_rows(l->target, d.columns, m);
+  d.rows = few_rows(l->target, d.columns, m);
   if (d.form.y_last_k) {
     if (dim_max(depth) > MOST_SCRATCH / (4 * d.columns)) return false;
     d.panel =

@@ -16,15 +16,17 @@
 typedef struct {
   Tile tile;
   PanelRows rows;
-  int64_t width;                    /* B of a panel, */
-  int64_t parts;                    /* which has so many blocks of tile.columns, */
-  int64_t blocks;                   /* and all blocks of a group of columns */
+  int64_t parts;                    /* blocks of tile.columns in a panel, */
+  int64_t blocks;                   /* and in a group of columns */
   int64_t group;                    /* blocks of a trip */
   int64_t strip;                    /* rows of a trip */
   int64_t segments, depth;          /* of a piece of the sum */
   bool pieces;                      /* there is more than one, */
   LoopBuffer *sums;                 /* so far: [group, strip, columns] */
-  LoopBuffer *weights;              /* as [groups * P, segments, run, B] */
+  LoopBuffer *weights;              /* as [groups * P, segments, run, B]; NULL: w is elsewhere, */
+  LoopBuffer *filled;               /* and a piece of a block of it here, if it is not read there */
+  LoopExpr *mask;                   /* then, of the last block's columns */
+  bool inner;                       /* blocks go by within a tile */
   LoopExpr *line, *begin;           /* of the trip: its line, first row, */
   LoopExpr *first_block, *past;     /* first block, and past the last, */
   LoopExpr *block;                  /* and the block at hand; its */
@@ -36,9 +38,10 @@ typedef struct {
 } Panel;
 
 enum {
-  STRIP_ROWS = 96,  /* about: so many times a piece of a panel is used while it is near */
-  GROUP_BLOCKS = 4, /* about: so many times rows of x are */
-  LEAST_TRIPS = 8,  /* for threads; a smaller group then */
+  STRIP_ROWS = 96,   /* about: so many times a piece of a panel is used while it is near */
+  FILLED_ROWS = 384, /* the same where a piece is copied first */
+  GROUP_BLOCKS = 4,  /* about: so many times rows of x are */
+  LEAST_TRIPS = 8,   /* for threads; a smaller group then */
   L2_PART = 8,   /* of which a piece of a panel takes one, or two if there is one strip alone: sums
                     so far cost more than reading L2 does */
   FEW_TILES = 64 /* of a panel: what comes next is fetched ahead */
@@ -61,6 +64,32 @@ int64_t panel_tile_columns(const Target *target, int64_t width, int64_t rows) {
   for (int64_t v = most < vectors ? most : vectors; v > 1; v--)
     if (vectors % v == 0) return v * target->lanes;
   return target->lanes;
+}
+
+/* The block number `block`, of all groups of columns. */
+static void begin_block(Panel *p, LoopExpr *block) {
+  LoopKernel *k = p->tile.l->kernel;
+  LoopExpr *within = block, *zero = loop_int(k, 0);
+  int64_t panels = ceil_of(p->blocks, p->parts);
+  p->block = block, p->of_group = zero, p->offset = zero;
+  if (p->rows.groups > 1) {
+    p->of_group = loop_let(k, "group", loop_div(k, block, loop_int(k, p->blocks)));
+    within = loop_let(k, "of", loop_mod(k, block, loop_int(k, p->blocks)));
+  }
+  p->panel = within;
+  if (p->parts > 1) {
+    LoopExpr *parts = loop_int(k, p->parts), *columns = loop_int(k, p->tile.columns);
+    p->panel = loop_div(k, within, parts);
+    p->offset = loop_let(k, "offset", loop_mul(k, loop_mod(k, within, parts), columns));
+  }
+  if (p->rows.groups > 1)
+    p->panel = loop_add(k, p->panel, loop_mul(k, p->of_group, loop_int(k, panels)));
+  p->panel = loop_let(k, "panel", p->panel);
+  p->within = loop_let(k, "within", loop_mul(k, within, loop_int(k, p->tile.columns)));
+  p->column = p->within;
+  if (p->rows.groups > 1)
+    p->column = loop_let(
+        k, "column", loop_add(k, p->within, loop_mul(k, p->of_group, loop_int(k, p->tile.size))));
 }
 
 /* ---- a tile ---- */
@@ -108,12 +137,20 @@ static void begin_ahead(Panel *p, LoopExpr *first) {
   tile_begin_ahead(t, next, tile, piece);
 }
 
-static void one_tile(void *user, LoopExpr *first, LoopExpr *count) {
-  Panel *p = user;
+/* Row p->k of the block. */
+static LoopExpr *weights_of(const Panel *p, LoopExpr *segment) {
+  LoopKernel *k = p->tile.l->kernel;
+  int columns = (int)p->tile.columns;
+  if (p->weights) return loop_lanes(k, p->weights, columns, p->panel, segment, p->k, p->offset);
+  if (p->filled)
+    return loop_lanes(k, p->filled, columns, loop_sub(k, p->k, p->from), loop_int(k, 0));
+  return p->rows.weights_at(p->rows.user, p->line, p->column, p->k, p->mask);
+}
+
+static void sum_tile(Panel *p, LoopExpr *first, LoopExpr *count) {
   Tile *t = &p->tile;
   LoopKernel *k = t->l->kernel;
   LoopExpr *zero = loop_int(k, 0), *run = dim_expr(k, p->rows.run);
-  p->rows.begin(p->rows.user, p->line, first, count);
   begin_ahead(p, first);
   LoopExpr *acc = tile_sums(t);
   if (p->pieces) {
@@ -127,8 +164,7 @@ static void one_tile(void *user, LoopExpr *first, LoopExpr *count) {
   p->k = loop_for_unroll(k, "k", p->from, p->to, TILE_UNROLL);
   LoopExpr *at = loop_mul(k, loop_sub(k, segment, p->segment[0]), run);
   tile_fetch(t, loop_add(k, at, loop_sub(k, p->k, p->from)));
-  LoopExpr *w = loop_lanes(k, p->weights, (int)t->columns, p->panel, segment, p->k, p->offset);
-  tile_accumulate(t, acc, count, w, element, p);
+  tile_accumulate(t, acc, count, weights_of(p, segment), element, p);
   loop_end(k);
   if (p->segments > 1) loop_end(k);
   if (p->pieces) {
@@ -143,24 +179,41 @@ static void one_tile(void *user, LoopExpr *first, LoopExpr *count) {
   }
 }
 
+static void one_tile(void *user, LoopExpr *first, LoopExpr *count) {
+  Panel *p = user;
+  LoopKernel *k = p->tile.l->kernel;
+  p->rows.begin(p->rows.user, p->line, first, count);
+  if (p->inner) begin_block(p, loop_for(k, "block", p->first_block, p->past));
+  sum_tile(p, first, count);
+  if (p->inner) loop_end(k);
+}
+
 /* ---- loops ---- */
 
 static void plan_blocking(Panel *p) {
   const Tile *t = &p->tile;
   const Target *target = t->l->target;
-  int64_t rows = dim_max(p->rows.rows), bytes = loop_element_bytes(p->weights->element);
-  p->strip = even_part(rows, STRIP_ROWS, t->rows);
-  int64_t trips = p->rows.groups * ceil_of(rows, p->strip), group = GROUP_BLOCKS;
+  int64_t rows = dim_max(p->rows.rows);
+  int64_t bytes = t->columns * (p->weights ? loop_element_bytes(p->weights->element) : 4);
+  p->strip = even_part(rows, p->rows.fill ? FILLED_ROWS : STRIP_ROWS, t->rows);
+  int64_t lines = dim_max(p->rows.lines), trips = ceil_of(rows, p->strip), group = GROUP_BLOCKS;
+  trips *= lines < LEAST_TRIPS ? lines * p->rows.groups : LEAST_TRIPS;
   while (group > 1 && trips * ceil_of(p->blocks, group) < LEAST_TRIPS) group /= 2;
   p->group = rows > t->rows ? even_part(p->blocks, group, 1) : 1;
   p->segments = p->rows.segments;
   p->depth = 0;
-  if (!dim_is_constant(p->rows.run) || rows <= 2 * t->rows) return;
-  int64_t run = dim_value(p->rows.run);
-  int64_t near = target->l2 / (rows > p->strip ? L2_PART : L2_PART / 2);
-  int64_t piece = (near > target->l1 ? near : target->l1) / (t->columns * bytes);
+  if (!dim_is_constant(p->rows.run)) return;
+  int64_t run = dim_value(p->rows.run), all = run * p->segments;
   p->depth = run;
-  if (run * p->segments <= piece * 3 / 2) return;
+  int64_t blocks = p->blocks * p->rows.groups;
+  if (p->weights && rows > t->rows && blocks > 1 && blocks * all * bytes <= target->l1 / 2) {
+    p->group = even_part(blocks, trips < LEAST_TRIPS ? group : blocks, 1);
+    p->inner = p->group > 1;
+  }
+  if (rows <= 2 * t->rows || p->inner) return;
+  int64_t near = target->l2 / (rows > p->strip ? L2_PART : L2_PART / 2);
+  int64_t piece = (near > target->l1 ? near : target->l1) / bytes;
+  if (all <= piece * 3 / 2) return;
   p->pieces = true;
   if (run > piece) {
     p->segments = 1;
@@ -181,38 +234,28 @@ static const Dim *strips_of(const Panel *p) {
   return dim_constant(dims, full ? ceil_of(full, p->strip) : dim_value(rows) > 0);
 }
 
-/* The block number `block`, of all groups of columns. */
-static void begin_block(Panel *p, LoopExpr *block) {
-  LoopKernel *k = p->tile.l->kernel;
-  LoopExpr *within = block, *zero = loop_int(k, 0);
-  int64_t panels = ceil_of(p->blocks, p->parts);
-  p->block = block, p->of_group = zero, p->offset = zero;
-  if (p->rows.groups > 1) {
-    p->of_group = loop_let(k, "group", loop_div(k, block, loop_int(k, p->blocks)));
-    within = loop_let(k, "of", loop_mod(k, block, loop_int(k, p->blocks)));
-  }
-  p->panel = within;
-  if (p->parts > 1) {
-    LoopExpr *parts = loop_int(k, p->parts), *columns = loop_int(k, p->tile.columns);
-    p->panel = loop_div(k, within, parts);
-    p->offset = loop_let(k, "offset", loop_mul(k, loop_mod(k, within, parts), columns));
-  }
-  if (p->rows.groups > 1)
-    p->panel = loop_add(k, p->panel, loop_mul(k, p->of_group, loop_int(k, panels)));
-  p->panel = loop_let(k, "panel", p->panel);
-  p->within = loop_let(k, "within", loop_mul(k, within, loop_int(k, p->tile.columns)));
-  p->column = p->within;
-  if (p->rows.groups > 1)
-    p->column = loop_let(
-        k, "column", loop_add(k, p->within, loop_mul(k, p->of_group, loop_int(k, p->tile.size))));
-}
-
 /* Blocks of the trip, each with all rows of the strip. */
 static void each_block(Panel *p, LoopExpr *end) {
-  LoopKernel *k = p->tile.l->kernel;
-  begin_block(p, p->group > 1 ? loop_for(k, "block", p->first_block, p->past) : p->first_block);
-  tile_each(&p->tile, p->rows.rows, p->begin, end, one_tile, p);
-  if (p->group > 1) loop_end(k);
+  Tile *t = &p->tile;
+  LoopKernel *k = t->l->kernel;
+  bool loops = p->group > 1 && !p->inner;
+  if (!p->inner)
+    begin_block(p, loops ? loop_for(k, "block", p->first_block, p->past) : p->first_block);
+  if (p->filled) p->rows.fill(p->rows.user, p->filled, p->line, p->column, p->from, p->to);
+  bool edge = p->rows.weights_at && !p->filled && t->size % t->columns;
+  if (edge && t->size > t->columns) {
+    loop_if(k, loop_le(k, p->within, loop_int(k, t->size - t->columns)));
+    tile_each(t, p->rows.rows, p->begin, end, one_tile, p);
+    loop_otherwise(k);
+  }
+  if (edge) {
+    LoopExpr *places = loop_iota(k, p->within, (int)t->columns);
+    p->mask = loop_let(k, "inside", loop_lt(k, places, loop_int(k, t->size)));
+  }
+  tile_each(t, p->rows.rows, p->begin, end, one_tile, p);
+  if (edge && t->size > t->columns) loop_end(k);
+  p->mask = NULL;
+  if (loops) loop_end(k);
 }
 
 static void each_piece(Panel *p, LoopExpr *end) {
@@ -238,17 +281,22 @@ static void each_piece(Panel *p, LoopExpr *end) {
   if (some) loop_end(k);
 }
 
+static void open_panels(Panel *p, const Value *w, const Tile *t) {
+  LoopKernel *k = t->l->kernel;
+  int64_t panels = dim_value(w->type.dims[0]), width = dim_value(w->type.dims[w->type.rank - 1]);
+  LoopBuffer *given = region_buffer(t->r, w);
+  p->weights =
+      loop_view(k, given, "panels", given->element, 4, loop_int(k, panels),
+                loop_int(k, p->rows.segments), dim_expr(k, p->rows.run), loop_int(k, width));
+  p->parts = width / t->columns;
+}
+
 void panel_loops(Tile t, PanelRows rows) {
   Lowering *l = t.l;
   LoopKernel *k = l->kernel;
   DimTable *dims = l->dims;
-  const Value *w = t.product->operands[1];
-  int64_t panels = dim_value(w->type.dims[0]);
-  Panel p = {.rows = rows, .width = dim_value(w->type.dims[w->type.rank - 1])};
-  LoopBuffer *given = region_buffer(t.r, w);
-  p.weights = loop_view(k, given, "panels", given->element, 4, loop_int(k, panels),
-                        loop_int(k, rows.segments), dim_expr(k, rows.run), loop_int(k, p.width));
-  p.parts = p.width / t.columns;
+  Panel p = {.rows = rows, .parts = 1};
+  if (!rows.fill && !rows.weights_at) open_panels(&p, t.product->operands[1], &t);
   p.blocks = ceil_of(t.size, t.columns);
   if (dim_max(rows.rows) < t.rows)
     t.rows = dim_max(rows.rows) < 1 ? 1 : (int)dim_max(rows.rows);
@@ -278,10 +326,14 @@ void panel_loops(Tile t, PanelRows rows) {
     LoopExpr *last = loop_ge(k, next, dim_expr(k, strips));
     end = loop_let(k, "end", loop_select(k, last, end, loop_add(k, p.begin, strip)));
   }
+  if (rows.fill)
+    p.filled = loop_scratch(k, "panel", LOOP_F32, 2, loop_int(k, p.depth + l->target->lanes),
+                            loop_int(k, t.columns));
   if (p.pieces)
     p.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, p.group),
                           loop_int(k, p.strip + 2 * t.rows), loop_int(k, t.columns));
-  if (p.depth && p.parts == 1 && rows.groups == 1 && dim_max(rows.rows) <= FEW_TILES * t.rows)
+  if (p.weights && p.depth && p.parts == 1 && !p.inner && rows.groups == 1 &&
+      dim_max(rows.rows) <= FEW_TILES * t.rows)
     tile_plan_ahead(&p.tile, p.strip / t.rows, p.segments * p.depth);
   each_piece(&p, end);
   loop_end(k);

@@ -8,7 +8,7 @@
 #include "backend/product_tile.h"
 
 /* The rows of a product. A result's sum goes over `segments` runs of `run` numbers, which are
- * neighbours in x; w is [groups * P, segments, run, B]. */
+ * neighbours in x. w is [groups * P, segments, run, B], unless it lies otherwise. */
 typedef struct {
   const Dim *lines, *rows; /* sets of rows, which share no tile; rows of each */
   int64_t groups;          /* of columns, each with its own part of x */
@@ -22,6 +22,14 @@ typedef struct {
   /* and how far from there it has that of segment number `segment` of `group`. */
   LoopExpr *(*segment_at)(void *user, LoopExpr *segment, LoopExpr *group);
   TileIndex *index_of;
+  /* Of a w that is in no panels (groups and segments 1, run known): rows from..to of a block of
+   * columns, from `column` on, are brought into panel [.., columns], whose rows are a multiple of
+   * the target's lanes; */
+  void (*fill)(void *user, LoopBuffer *panel, LoopExpr *line, LoopExpr *column, LoopExpr *from,
+               LoopExpr *to);
+  /* or, if that is NULL too, a block's row k is read where it is, `mask` (may be NULL) of it. */
+  LoopExpr *(*weights_at)(void *user, LoopExpr *line, LoopExpr *column, LoopExpr *k,
+                          LoopExpr *mask);
   void *user;
 } PanelRows;
 

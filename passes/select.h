@@ -44,8 +44,9 @@ double select_traffic(const Select *s, double bytes);
 double select_time(const Select *s, double flops, double share, double bytes);
 /* Bringing a weight that is no constant into panels, in each call. */
 double select_packing(const Select *s, double elements);
-/* A dot whose weight of so many elements is read as it lies. */
-double select_rows_time(const Select *s, double flops, double elements);
+/* A dot of so many rows of x whose weight of so many elements is read as it lies, `turned` if the
+ * sum is over its last axis. */
+double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned);
 /* The cheapest one's number; notes all in `why`. */
 int select_choose(Select *s, const Candidate *candidates, int count);
 

@@ -4,9 +4,11 @@
 #include "passes/cost.h"
 #include "passes/select.h"
 
-/* Arithmetic that takes as long as moving one element of a weight into a panel, and, of a product
- * along rows, as the sum across a vector for one element of the weight. */
-static const double packing = 80, summing = 120;
+/* Arithmetic that takes as long as moving one element of a weight into a panel; and, of a product
+ * by a weight as it lies, as copying one near by, in its order or turned around. A few rows of x
+ * read it where it is. */
+static const double packing = 80, copying = 5, turning = 12;
+enum { FEW_ROWS = 12 };
 
 /* Operands that fit into this many times L2 come from the caches, faster than memory. */
 static const double cached = 8, cache_speed = 4;
@@ -27,9 +29,9 @@ double select_packing(const Select *s, double elements) {
   return select_time(s, packing * elements, 1, 2 * 4 * elements);
 }
 
-double select_rows_time(const Select *s, double flops, double elements) {
-  double once = select_time(s, summing * elements, 1, 4 * elements);
-  return once + flops / (0.9 * s->context->options->flop_rate);
+double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned) {
+  double each = turned ? turning : rows > FEW_ROWS ? copying : 0;
+  return select_time(s, flops / 0.9 + each * elements, 1, 4 * elements);
 }
 
 static void text_seconds(Text *text, double seconds) {

@@ -182,6 +182,12 @@ static bool is_weight(const Value *value) {
   return value->op && (value->op->kind == OP_read || value->op->kind == OP_constant);
 }
 
+/* The sum is over the last axis. */
+static bool is_turned(const Side *y) {
+  return y->rest_count == 0 || y->contract_count == 0 ||
+         y->contract[0] > y->rest[y->rest_count - 1];
+}
+
 /* Whether to bring the second operand into panels, which costs a copy of it in each call unless it
  * is constant. */
 static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) {
@@ -191,14 +197,14 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
   double given = type_elements(&x->value->type), made = type_elements(&op_result(op)->type);
   double flops = size > 0 ? 2 * made * weights / size : 0;
   for (int i = 0; i < y->batch_count; i++) flops /= (double)dim_max(type->dims[y->batch[i]]);
-  Candidate candidates[2] = {{"rows", select_rows_time(s, flops, weights)}};
+  double rows = flops / (2 * weights); /* of x */
+  Candidate candidates[2] = {{"rows", select_rows_time(s, flops, weights, rows, is_turned(y))}};
   bool can = s->context->options->level >= 2 && type->element == ELEMENT_f32 &&
              y->batch_count == 0 && type_is_static(type) && y->rest_count > 0 &&
              y->contract_count > 0 && weights > 0;
   if (can) {
     double packing = select_is_constant(s, y->value) ? 0 : select_packing(s, weights);
     packing /= scan_repeats(viewed(y->value)); /* `invariants` takes it out of the loop */
-    double rows = given * size / weights;      /* of x */
     double waste = select_panel_waste(s, (int64_t)size, (int64_t)(weights / size), rows);
     double bytes = 4 * (given + weights + made);
     candidates[1] = (Candidate){"panel", packing + select_time(s, flops * waste, 0.95, bytes)};
@@ -242,8 +248,7 @@ bool select_dot(Select *s, Op *op) {
   absorb_transpose(&x);
   absorb_transpose(&y);
   bool panels = wants_panels(s, op, &x, &y);
-  bool contract_last =
-      y.rest_count == 0 || y.contract_count == 0 || y.contract[0] > y.rest[y.rest_count - 1];
+  bool contract_last = is_turned(&y);
   Value *left = side_form(s, &b, &x, true, !panels), *result;
   Value *right = side_form(s, &b, &y, contract_last, true);
   if (!left || !right) return false;
