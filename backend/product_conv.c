@@ -20,9 +20,9 @@ typedef struct {
   int64_t taps;                           /* segments of a kernel row */
   LoopExpr *height, *width;               /* of x */
   bool lines;
-  LoopExpr *first;            /* lines: the tile's first pixel, */
-  LoopExpr *n, *oh, *at;      /* the line, and where it begins in x */
-  LoopExpr *rows, *places[3]; /* all: where rows begin in x, and their pixels */
+  LoopExpr *first;       /* the tile's first pixel, of the line or of all */
+  LoopExpr *n, *oh, *at; /* lines: which it is, and where it begins in x */
+  LoopExpr *rows;        /* all: where rows begin in x */
 } Conv;
 
 /* ---- pixels of a line ---- */
@@ -67,14 +67,11 @@ static void all_begin(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *cou
   Conv *c = user;
   LoopKernel *k = c->tile.l->kernel;
   (void)line;
-  int most = c->tile.rows;
-  LoopExpr *zero = loop_int(k, 0);
-  c->rows = loop_array(k, "rows", LOOP_I64, most, 1, zero);
-  for (int i = 0; i < 3; i++)
-    c->places[i] = loop_array(k, (const char *[]){"n", "oh", "ow"}[i], LOOP_I64, most, 1, zero);
-  LoopExpr *row = loop_each(k, "r", zero, count), *at[3];
+  LoopExpr *zero = loop_int(k, 0), *at[3];
+  c->first = first;
+  c->rows = loop_array(k, "rows", LOOP_I64, c->tile.rows, 1, zero);
+  LoopExpr *row = loop_each(k, "r", zero, count);
   index_split(k, loop_add(k, first, row), c->out->dims, 3, at);
-  for (int i = 0; i < 3; i++) loop_set(k, loop_row(k, c->places[i], row), at[i]);
   loop_set(k, loop_row(k, c->rows, row), window_at(c, at[0], at[1], at[2]));
   loop_end(k);
 }
@@ -87,7 +84,9 @@ static LoopExpr *all_row(void *user, LoopExpr *row) {
 static void all_index(void *user, LoopExpr *row, Index *index) {
   Conv *c = user;
   LoopKernel *k = c->tile.l->kernel;
-  for (int i = 0; i < 3; i++) index[i] = index_scalar(loop_row(k, c->places[i], row));
+  LoopExpr *at[3];
+  index_split(k, loop_add(k, c->first, row), c->out->dims, 3, at);
+  for (int i = 0; i < 3; i++) index[i] = index_scalar(at[i]);
 }
 
 /* ---- both ---- */
