@@ -25,11 +25,12 @@ OPTIMIZERS = {
 
 class Net:
     """`page`: where the network is, if not in the example of its name; `is_loss`: it gives the loss
-    itself. `offsets`: of biases, by the name of what owns them, on top of the formula's values."""
+    itself; `body`: statements that bind `loss`, instead of the cross entropy. `offsets`: of biases, by the name of what owns them, on top of the formula's values."""
 
-    def __init__(self, name, batch, shape, defines, rates, page=None, is_loss=False, **offsets):
+    def __init__(self, name, batch, shape, defines, rates, page=None, is_loss=False, body=None, **offsets):
         self.name, self.batch, self.shape, self.defines, self.rates = name, batch, shape, defines, rates
-        self.page, self.is_loss, self.offsets = page or name, is_loss, offsets
+        self.page, self.is_loss, self.offsets = page or name, is_loss or body is not None, offsets
+        self.body = body
 
     def offset(self, name):
         return self.offsets.get(name.split(".")[-2], 0.0) if name.endswith(".bias") else 0.0
@@ -38,8 +39,9 @@ class Net:
         """The training entry that a page of examples/ gets for this optimizer."""
         dims = ", ".join(str(d) for d in self.shape)
         loss = self.name + "(image)" if self.is_loss else "cross_entropy(%s(image), label)" % self.name
-        return ("train by_%s(image: f32[N, %s], label: i64[N]) -> f32 {\n  loss = %s\n"
-                "  minimize loss with %s\n  return loss\n}\n" % (optimizer, dims, loss, OPTIMIZERS[optimizer] % self.rates[optimizer]))
+        body = self.body or "  loss = %s\n" % loss
+        return ("train by_%s(image: f32[N, %s], label: i64[N]) -> f32 {\n%s"
+                "  minimize loss with %s\n  return loss\n}\n" % (optimizer, dims, body, OPTIMIZERS[optimizer] % self.rates[optimizer]))
 
 
 def rates(**own):
@@ -55,6 +57,23 @@ def sequence_loss(name, **more):
     return layer("vocabulary", name, (10, 16), is_loss=True, **more)
 
 
+def language_model(name, page, words, steps, defines, body, **own):
+    """An example that reads words: those are a sequence's steps' greatest numbers."""
+    return Net(name, 8, (steps, words), {**defines, "drop": 0.0}, {"adam": 1e-3, **own}, page=page,
+               body="  token = argmax(image, axis=-1)\n" + body)
+
+
+LETTERS = "  loss = cross_entropy(letters(token[:, :-1]), token[:, 1:])\n"
+MASKED = """  guess = arange(shape(token)[1]) % 3 == 1
+  x, pooled = trunk(where(guess, 0, token), token % 2, token != 7)
+  loss = cross_entropy(masked_words(x), where(guess, token, -100)) + cross_entropy(cls.seq_relationship(pooled), label % 2)
+"""
+TRANSLATED = """  before = concat([full(i64[N, 1], 1), token[:, :-1]], axis=1)
+  memory, keep = encode((token[:, ::-1] * 3 + 1) % 12)
+  loss = cross_entropy(decode(before, memory, keep), token, smoothing=0.1, ignore=padding)
+"""
+SPOKEN = "  loss = cross_entropy(unembed(trunk(token[:, :-1])), token[:, 1:])\n"
+
 NETS = {net.name: net for net in (
     Net("lenet", 32, (1, 28, 28), {}, rates()),
     Net("mlp", 32, (784,), {}, rates(sgd=0.03, momentum=5e-3, nesterov=5e-3, adagrad=3e-3, rmsprop=1e-4)),
@@ -65,4 +84,9 @@ NETS = {net.name: net for net in (
     layer("attention", "looking", (10, 12)),
     sequence_loss("tied_loss"), sequence_loss("adaptive_loss"), sequence_loss("tree_loss"), sequence_loss("negative_loss"),
     sequence_loss("sampled_loss"), sequence_loss("ctc_loss"),
+    language_model("char_lstm", "char_rnn", 20, 24, {"vocab": 20, "hidden": 32}, LETTERS, sgd=0.5),
+    language_model("char_gru", "char_rnn", 20, 24, {"vocab": 20, "hidden": 32, "cell": "gru"}, LETTERS, sgd=0.5),
+    language_model("masked_words", "bert", 20, 12, {"vocab": 20, "D": 64, "depth": 2, "longest": 16}, MASKED, adamw=1e-3),
+    language_model("translated", "transformer", 20, 10, {"pieces": 20, "D": 32, "heads": 2, "inner": 64, "depth": 2}, TRANSLATED),
+    language_model("spoken", "gpt2", 20, 12, {"vocab": 20, "D": 64, "depth": 2, "longest": 16}, SPOKEN, adamw=1e-3),
 )}

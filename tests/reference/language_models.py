@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from models import LEARNERS, Net, model
+from models import Net, learner, model
 
 
 # ---- GPT-2, by its published code's equations ----
@@ -57,12 +57,12 @@ def transformer(D=512, heads=8, inner=2048, depth=6, pieces=37000, longest=256, 
         def embed(token):
             x = m.embedding(token) * math.sqrt(D)
             return F.dropout(x + positions(token.shape[1], x.dtype), drop, m.training)
-        with torch.enable_grad():                      # not by inference's fast path
+        with torch.enable_grad():                      # never by inference's fast path
             hidden = source == 0
             memory = m.encoder(embed(source), src_key_padding_mask=hidden)
             later = torch.ones(before.shape[1], before.shape[1], dtype=torch.bool).triu(1)
             y = m.decoder(embed(before), memory, tgt_mask=later, memory_key_padding_mask=hidden)
-            return {"logits": (y @ m.embedding.weight.T).detach()}
+            return {"logits": y @ m.embedding.weight.T}
     return Net(run, embedding=nn.Embedding(pieces, D),
                encoder=nn.TransformerEncoder(nn.TransformerEncoderLayer(D, heads, inner, drop, batch_first=True), depth),
                decoder=nn.TransformerDecoder(nn.TransformerDecoderLayer(D, heads, inner, drop, batch_first=True), depth))
@@ -76,3 +76,40 @@ def char_rnn(cell="lstm", vocab=128, hidden=256, depth=2, drop=0.0):
     kind = {"lstm": nn.LSTM, "gru": nn.GRU}[cell]
     return Net(run, encoder=nn.Embedding(vocab, hidden), rnn=kind(hidden, hidden, depth, batch_first=True, dropout=drop),
                decoder=nn.Linear(hidden, vocab))
+
+
+# ---- what learning curves train: curves.py says it in .dl ----
+def letters(m, image):
+    token = image.argmax(-1)
+    return F.cross_entropy(m(token[:, :-1])["logits"].flatten(0, 1), token[:, 1:].flatten())
+
+
+@learner
+def char_lstm(m, image, label):
+    return letters(m, image)
+
+
+@learner
+def char_gru(m, image, label):
+    return letters(m, image)
+
+
+@learner
+def spoken(m, image, label):
+    return letters(m, image)
+
+
+@learner
+def masked_words(m, image, label):
+    token = image.argmax(-1)
+    guess = (torch.arange(token.shape[1]) % 3 == 1).expand(token.shape)
+    out = m(token.masked_fill(guess, 0), token % 2, token != 7)
+    return F.cross_entropy(out["words"].flatten(0, 1), token.masked_fill(~guess, -100).flatten()) + F.cross_entropy(out["next"], label % 2)
+
+
+@learner
+def translated(m, image, label):
+    token = image.argmax(-1)
+    before = torch.cat([torch.ones_like(token[:, :1]), token[:, :-1]], 1)
+    out = m((token.flip(1) * 3 + 1) % 12, before)["logits"]
+    return F.cross_entropy(out.flatten(0, 1), token.flatten(), label_smoothing=0.1, ignore_index=0)

@@ -1,7 +1,7 @@
 """PyTorch's own layers, or papers' equations where it has none, for the pages of tests/reference/pages.
 
 Registers in models.MODELS under the pages' names, and in models.LEARNERS what learning curves train:
-there each function takes the module and an image, and gives scores of classes, or a loss.
+there each function takes the module, images and labels, and gives scores of classes, or a loss.
 """
 import math
 
@@ -10,12 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import rnn as packed
 
-from models import LEARNERS, Net, model
-
-
-def learner(run):
-    LEARNERS[run.__name__] = run
-    return run
+from models import Net, learner, model
 
 
 class Group(nn.Module):
@@ -64,17 +59,17 @@ def recurrence(K=6, H=7):
 
 
 @learner
-def elman(m, image):
+def elman(m, image, label):
     return m.classes.rnn(m.rnn(image)[0][:, -1])
 
 
 @learner
-def long_short(m, image):
+def long_short(m, image, label):
     return m.classes.lstm(m.lstm(image)[0][:, -1])
 
 
 @learner
-def gated(m, image):
+def gated(m, image, label):
     return m.classes.gru(m.gru(image)[0][:, -1])
 
 
@@ -206,23 +201,23 @@ def attention(D=12, heads=3):
 
 
 @learner
-def after(m, image):
+def after(m, image, label):
     return m.classes.post(m.still.post(image + sinusoidal(image.shape[1], image.shape[2], image.dtype)).mean(1))
 
 
 @learner
-def before(m, image):
+def before(m, image, label):
     return m.classes.pre(m.still.pre(m.positions(image), mask=causal(image.shape[1])).mean(1))
 
 
 @learner
-def both(m, image):
+def both(m, image, label):
     source, target = image[:, :6], image[:, 6:]
     return m.classes.whole(m.still.whole(source, target, tgt_mask=causal(target.shape[1]))[:, -1])
 
 
 @learner
-def looking(m, image):
+def looking(m, image, label):
     h = image.new_zeros(len(image), image.shape[2])
     for _ in range(3):
         h = m.cell(m.look(h, image)[0], h)
@@ -309,36 +304,36 @@ def told(m, image):
 
 
 @learner
-def tied_loss(m, image):
+def tied_loss(m, image, label):
     h, following = told(m, image)
     return F.cross_entropy(h @ m.learnt.embedding.weight.T, following, label_smoothing=0.1)
 
 
 @learner
-def adaptive_loss(m, image):
+def adaptive_loss(m, image, label):
     return m.learnt.adaptive(*told(m, image)).loss
 
 
 @learner
-def tree_loss(m, image):
+def tree_loss(m, image, label):
     return m.learnt.tree(*told(m, image)).mean()
 
 
 @learner
-def negative_loss(m, image):
+def negative_loss(m, image, label):
     h, following = told(m, image)
     noise = torch.stack([(following + 3 * k + 1) % 16 for k in range(4)], 1)
     return negative_sampling(h, m.learnt.out.weight, following, noise).mean()
 
 
 @learner
-def sampled_loss(m, image):
+def sampled_loss(m, image, label):
     h, following = told(m, image)
     return sampled_softmax(h, m.learnt.out.weight, None, following, torch.tensor([1, 4, 7, 4, 11]), 16).mean()
 
 
 @learner
-def ctc_loss(m, image):
+def ctc_loss(m, image, label):
     word = image.argmax(-1)
     n, T = word.shape
     logp = F.log_softmax(m.learnt.lstm(image)[0], -1)

@@ -50,7 +50,7 @@ def data(net, seed):
 
 def run(net, optimizer, seed, image, label, element):
     module = models.make(net.page, net.defines).train()
-    learner = models.LEARNERS.get(net.name, module.__class__.__call__)
+    learner = models.LEARNERS.get(net.name, lambda module, image, label: module(image))
     with torch.no_grad():
         for name, t in module.state_dict().items():
             if not name.endswith("num_batches_tracked"):
@@ -64,7 +64,7 @@ def run(net, optimizer, seed, image, label, element):
     losses = []
 
     def loss_of(i):
-        out = learner(module, image[i])
+        out = learner(module, image[i], label[i])
         return out if net.is_loss else F.cross_entropy(out, label[i])
     for i in range(curves.STEPS):
         loss = loss_of(i)

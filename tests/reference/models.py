@@ -11,12 +11,17 @@ from torch import nn
 from torch.nn import functional as F
 
 MODELS = {}
-LEARNERS = {}  # by name, a function of the module and an image: layers.py
+LEARNERS = {}  # by a network's name in curves.py, a function of the module, images and labels
 
 
 def model(build):
     MODELS[build.__name__] = build
     return build
+
+
+def learner(run):
+    LEARNERS[run.__name__] = run
+    return run
 
 
 def make(example, defines):
@@ -769,7 +774,8 @@ def nest(**children):
 
 
 @model
-def bert(D=768, depth=12, vocab=30522, longest=512):
+def bert(D=768, depth=12, vocab=30522, longest=512, drop=0.0):
+    assert drop == 0.0, "as it infers"
     heads = D // 64
 
     def norm():
