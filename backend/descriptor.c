@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { ABI = 8 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 9 }; /* DLRT_ABI of the layout that is written here */
 
 /* Of an entry, what is the same for all CPU levels. */
 typedef struct {
@@ -24,8 +24,9 @@ typedef struct {
   int functions;
   VEC(const Dim *) trip_dims;
   VEC(LLVMValueRef) trip_functions;
-  LLVMValueRef dims, tensors; /* tables, the same for all levels, as */
-  Common *common;             /* by entry */
+  LLVMValueRef texts, vocabulary; /* the same for all levels, as */
+  LLVMValueRef dims, tensors;     /* tables, and as */
+  Common *common;                 /* by entry */
 } Writer;
 
 /* ---- what the header also knows ---- */
@@ -386,6 +387,19 @@ static LLVMValueRef train_command(Writer *w) {
   return none(w);
 }
 
+/* Of a program whose steps take rows of whole numbers, which may be tokens of a text. */
+static LLVMValueRef text_parts(Writer *w) {
+  for (size_t i = 0; w->options->main && i < w->program->entries.count; i++) {
+    const Function *f = w->program->entries.items[i].function;
+    for (int k = 0; f->kind == FUNCTION_TRAIN && k < f->body->argument_count; k++) {
+      const Type *type = &f->body->arguments[k]->type;
+      if (type->rank == 2 && (type->element == ELEMENT_i64 || type->element == ELEMENT_i32))
+        return external(w, "dlrt_text_parts");
+    }
+  }
+  return none(w);
+}
+
 /* The model of a level; `lower` is the next one's, `symbol` its own name. */
 static LLVMValueRef model(Writer *w, LLVMValueRef lower, const char *symbol) {
   const NativeProgram *p = w->program;
@@ -404,7 +418,7 @@ static LLVMValueRef model(Writer *w, LLVMValueRef lower, const char *symbol) {
       number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
       string(w, o->classes), number(w, p->draws), number(w, (int64_t)p->module->schedule.count),
-      schedule_table(w), train_command(w));
+      schedule_table(w), train_command(w), w->texts, w->vocabulary);
   LLVMValueRef global = LLVMAddGlobal(w->e->module, LLVMTypeOf(row), symbol);
   LLVMSetInitializer(global, row);
   LLVMSetGlobalConstant(global, true);
@@ -426,6 +440,8 @@ void emit_programs(Emission *e, NativePrograms programs, DescriptorOptions optio
   w.common = ARENA_ARRAY(e->arena, program->entries.count + 1, Common);
   w.dims = dims_table(&w);
   w.tensors = tensors_table(&w);
+  w.texts = text_parts(&w);
+  w.vocabulary = string(&w, LLVMIsNull(w.texts) ? "" : options.vocabulary);
   LLVMValueRef table = none(&w);
   for (size_t i = programs.count; i-- > 0;) {
     w.program = programs.items[i];

@@ -22,6 +22,7 @@ typedef struct {
   bool wrappers, main;
   /* What the weights' file says of its data (metadata dlc.inputs, dlc.classes); NULL: nothing. */
   const char *inputs, *classes;
+  const char *vocabulary; /* its text, of programs that know texts; NULL: none */
 } DescriptorOptions;
 
 void emit_programs(Emission *e, NativePrograms programs, DescriptorOptions options);

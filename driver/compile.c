@@ -4,6 +4,7 @@
 #include "driver/ir_file.h"
 
 #include "ir/module_text.h"
+#include "runtime/vocabulary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,26 @@ static bool read_target(Compilation *c, const char *otherwise) {
   return true;
 }
 
+/* --vocabulary: another one than the parameters were trained with, or of a program without them. */
+static bool read_vocabulary(Session *session, WeightsNotes *notes) {
+  const char *path = option_text(session->options, OPTION_vocabulary, NULL);
+  dlrt_vocabulary *vocabulary;
+  dlrt_error error = {0};
+  if (!path) return true;
+  dlrt_status status = dlrt_vocabulary_read(path, &vocabulary, &error);
+  char *text = status ? NULL : dlrt_vocabulary_text(vocabulary);
+  if (text) {
+    notes->vocabulary = arena_string(session->arena, text, strlen(text));
+    free(text);
+    dlrt_vocabulary_free(vocabulary);
+    return true;
+  }
+  Span span = {sources_add(session->sources, path, path, NULL, 0), 0, 0};
+  diag_report(session->diagnostics, E0501, span, "%s", status ? error.text : "no memory for it");
+  if (!status) dlrt_vocabulary_free(vocabulary);
+  return false;
+}
+
 static bool open_file(Session *session, Compilation *c, bool is_text, const char *cpu, int *code) {
   *c = (Compilation){.session = session};
   *code = EXIT_USAGE;
@@ -188,7 +209,8 @@ static bool open_file(Session *session, Compilation *c, bool is_text, const char
   if (session->options->command == COMMAND_build) entries_add_reset(c->module);
   if (option_given(session->options, OPTION_entry)) entries_drop_init(c->module);
   if (weights) entries_drop_training(c->module);
-  return !weights || weights_load(session, c->module, weights, &c->notes);
+  if (weights && !weights_load(session, c->module, weights, &c->notes)) return false;
+  return read_vocabulary(session, &c->notes);
 }
 
 bool compile_open(Session *session, Compilation *c, int *code) {

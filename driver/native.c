@@ -92,7 +92,8 @@ DescriptorOptions native_descriptor(const Native *n, NativeOptions options) {
                              .wrappers = options.wrappers,
                              .main = options.main,
                              .inputs = n->compilation->notes.inputs,
-                             .classes = n->compilation->notes.classes};
+                             .classes = n->compilation->notes.classes,
+                             .vocabulary = n->compilation->notes.vocabulary};
 }
 
 EmitBytes native_emit(Native *n, NativeOptions options) {

@@ -273,6 +273,7 @@ bool weights_load(Session *session, Module *module, const char *path, WeightsNot
   }
   report_unused(&l);
   *notes = (WeightsNotes){dlrt_safetensors_metadata(file, "dlc.inputs"),
-                          dlrt_safetensors_metadata(file, "dlc.classes")};
+                          dlrt_safetensors_metadata(file, "dlc.classes"),
+                          dlrt_safetensors_metadata(file, "dlc.vocabulary")};
   return true;
 }

@@ -6,9 +6,9 @@
 #include "ir/graph.h"
 
 /* What the file says of the data that its parameters were trained on (metadata dlc.inputs,
- * dlc.classes); NULL: nothing. */
+ * dlc.classes, dlc.vocabulary); NULL: nothing. */
 typedef struct {
-  const char *inputs, *classes;
+  const char *inputs, *classes, *vocabulary;
 } WeightsNotes;
 
 /* Gives each parameter and state of the module its data from the file (mapped until the end of the

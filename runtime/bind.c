@@ -1,5 +1,6 @@
 #include "runtime/bind.h"
 #include "runtime/element.h"
+#include "runtime/texts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -236,10 +237,9 @@ static void use_kept(const dlrt_binding *binding, dlrt_input *input) {
   input->kept = true;
 }
 
-static dlrt_status read_input(dlrt_binding *binding, dlrt_input *input, const char *path,
+static dlrt_status read_array(dlrt_binding *binding, dlrt_input *input, const char *path,
                               dlrt_error *error) {
   const dlrt_port *port = input->port;
-  if (read_scalar(input, path)) return DLRT_OK;
   dlrt_array_free(&input->array);
   dlrt_wanted wanted = {port->name, (dlrt_element)port->element, (int)port->rank, {0}};
   for (int i = 0; i < port->rank; i++) {
@@ -253,7 +253,14 @@ static dlrt_status read_input(dlrt_binding *binding, dlrt_input *input, const ch
   dlrt_status status = dlrt_array_read(path, &wanted, &input->array, error);
   if (!status) status = check_element(path, input, error);
   if (!status) use_kept(binding, input);
-  if (!status) status = dlrt_fit_channels(path, input, error);
+  return status ? status : dlrt_fit_channels(path, input, error);
+}
+
+static dlrt_status read_input(dlrt_binding *binding, dlrt_input *input, const char *path,
+                              dlrt_error *error) {
+  const dlrt_port *port = input->port;
+  if (read_scalar(input, path)) return DLRT_OK;
+  dlrt_status status = input->corpus ? DLRT_OK : read_array(binding, input, path, error);
   if (status) return status;
   if (!dlrt_fit(binding, input)) {
     char found[96];
@@ -353,18 +360,23 @@ static dlrt_status bind_all(const dlrt_request *request, dlrt_binding *binding, 
     status = read_norm(&binding->inputs[i], &request->norms[n], error);
     if (status) return status;
   }
-  for (int64_t i = 0; i < entry->input_count; i++) {
-    dlrt_input *input = &binding->inputs[i];
-    const char *path = NULL;
+  const char **paths = calloc((size_t)entry->input_count + 1, sizeof *paths);
+  if (!paths) return no_memory(error);
+  for (int64_t i = 0; i < entry->input_count; i++)
     for (int n = 0; n < request->input_count; n++)
-      if (dlrt_setting_is(&request->inputs[n], input->port->name)) path = request->inputs[n].value;
-    if (!path)
-      return dlrt_fail(error, DLRT_BAD_ARGUMENT, "'%s' is missing: %s=FILE, %s", input->port->name,
-                       input->port->name, input->port->type);
-    status = read_input(binding, input, path, error);
-    if (status) return status;
+      if (dlrt_setting_is(&request->inputs[n], entry->inputs[i].name))
+        paths[i] = request->inputs[n].value;
+  if (binding->model->texts) status = binding->model->texts->bind(binding, request, paths, error);
+  for (int64_t i = 0; !status && i < entry->input_count; i++) {
+    dlrt_input *input = &binding->inputs[i];
+    if (paths[i] || input->corpus)
+      status = read_input(binding, input, paths[i] ? paths[i] : "its text", error);
+    else
+      status = dlrt_fail(error, DLRT_BAD_ARGUMENT, "'%s' is missing: %s=FILE, %s",
+                         input->port->name, input->port->name, input->port->type);
   }
-  return check_dims(binding, error);
+  free(paths);
+  return status ? status : check_dims(binding, error);
 }
 
 dlrt_status dlrt_bind(const dlrt_request *request, dlrt_binding *binding, dlrt_error *error) {
@@ -385,6 +397,7 @@ static dlrt_status share(const dlrt_binding *from, dlrt_input *to, dlrt_error *e
     to->port = port;
     to->by_rows = by_rows;
     to->buffer = NULL;
+    to->owns_corpus = false;
     to->array.keep = (dlrt_file){0};
     if (!input->channels) return DLRT_OK;
     to->mean = malloc(2 * (size_t)input->channels * sizeof *to->mean);
@@ -414,6 +427,7 @@ dlrt_status dlrt_bind_same(const dlrt_binding *from, int64_t entry, dlrt_binding
 
 void dlrt_bind_free(dlrt_binding *binding) {
   for (int64_t i = 0; binding->inputs && i < binding->entry->input_count; i++) {
+    if (binding->inputs[i].corpus) binding->model->texts->release(&binding->inputs[i]);
     dlrt_array_free(&binding->inputs[i].array);
     free(binding->inputs[i].mean); /* deviation is its second half */
     free(binding->inputs[i].buffer);

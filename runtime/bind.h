@@ -39,8 +39,9 @@ typedef struct {
   int dim_count;
   const dlrt_setting *norms; /* image=MEAN,STD */
   int norm_count;
-  int64_t batch;    /* rows of a call; 0: as many as the bound allows */
-  const char *kept; /* dlc.inputs of the parameters (model.h), or NULL */
+  int64_t batch;                            /* rows of a call; 0: as many as the bound allows */
+  const char *kept;                         /* dlc.inputs of the parameters (model.h), or NULL */
+  const struct dlrt_vocabulary *vocabulary; /* of texts; NULL: their bytes */
 } dlrt_request;
 
 /* An axis of a port's type. */
@@ -59,7 +60,10 @@ typedef struct {
   double *mean, *deviation;
   bool kept; /* they came with the parameters */
   bool by_rows;
-  void *buffer; /* of a call's rows, converted */
+  void *buffer;               /* of a call's rows, converted */
+  struct dlrt_corpus *corpus; /* the text whose tokens it is, from number `shift` on, or NULL */
+  int64_t shift;
+  bool owns_corpus;
 } dlrt_input;
 
 typedef struct {

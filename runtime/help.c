@@ -44,11 +44,14 @@ static bool seen(const dlrt_model *model, int64_t entry, const char *name) {
   return false;
 }
 
-static void print_input(const dlrt_port *port, int name, int type, FILE *to) {
+static void print_input(const dlrt_model *model, const dlrt_port *port, int name, int type,
+                        FILE *to) {
   bool is_float = dlrt_element_is_float(port->element);
   fprintf(to, "  %-*s  %-*s  ", name, port->name, type, port->type);
   if (!port->rank)
     fputs("a number, or a file of one\n", to);
+  else if (model->texts && port->rank == 2 && port->element == DLRT_I64)
+    fputs("a text, +K: the same K tokens on; .npy .npz .idx .csv .raw, or .gz\n", to);
   else if (is_float && port->rank >= 2)
     fputs(".npy .npz .idx .csv .raw .pgm .ppm .png, or .gz; u8 is divided by 255\n", to);
   else
@@ -91,7 +94,7 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
   for (int64_t e = 0; e < model->entry_count; e++)
     for (int64_t i = 0; i < model->entries[e].input_count; i++)
       if (is_shown(&model->entries[e]) && !seen(model, e, model->entries[e].inputs[i].name))
-        print_input(&model->entries[e].inputs[i], name, type, to);
+        print_input(model, &model->entries[e].inputs[i], name, type, to);
   for (int64_t d = 0; d < model->dim_count; d++)
     if (model->dims[d].min == model->dims[d].max)
       fprintf(to, "  %-*s  %lld a call\n", name, model->dims[d].name,
@@ -105,11 +108,13 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
   if (model->draws || model->train) dlrt_options_print(to, DLRT_COMMANDS_CALLING | COMMAND_DRAWS);
   fputs(model->train ? "  predict, train\n" : "  predict\n", to);
   dlrt_options_print(to, COMMAND_PREDICT | COMMAND_TRAIN);
+  if (model->texts) dlrt_options_print(to, COMMAND_PREDICT | COMMAND_TRAIN | COMMAND_TEXT);
   if (model->train) fputs("  predict\n", to);
   dlrt_options_print(to, COMMAND_PREDICT);
   if (model->train) {
     fputs("  train\n", to);
     dlrt_options_print(to, COMMAND_TRAIN);
+    if (model->texts) dlrt_options_print(to, COMMAND_TRAIN | COMMAND_TEXT);
   }
   fputs("  profile\n", to);
   dlrt_options_print(to, COMMAND_PROFILE);

@@ -2,6 +2,7 @@
 #include "runtime/element.h"
 #include "runtime/program.h"
 #include "runtime/safetensors.h"
+#include "runtime/texts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -65,7 +66,8 @@ dlrt_request dlrt_program_request(const dlrt_program *program) {
                         .norms = program->norms.items,
                         .norm_count = program->norms.count,
                         .batch = program->batch,
-                        .kept = program->kept_inputs};
+                        .kept = program->kept_inputs,
+                        .vocabulary = program->tokens};
 }
 
 static bool has_variables(const dlrt_model *model) {
@@ -78,18 +80,20 @@ static bool has_variables(const dlrt_model *model) {
 int dlrt_kept_read(dlrt_program *program) {
   const dlrt_model *model = program->model;
   dlrt_safetensors file = {0};
-  const char *inputs = model->inputs, *classes = model->classes;
+  const char *inputs = model->inputs, *classes = model->classes, *vocabulary = NULL;
   bool beside = model->constants_bytes && !model->constants;
   if (program->weights && !beside && has_variables(model)) {
     dlrt_status status = dlrt_safetensors_open(program->weights, &file, &program->error);
     if (status) return dlrt_complain_status(program, status, &program->error);
     inputs = dlrt_safetensors_metadata(&file, "dlc.inputs");
     classes = dlrt_safetensors_metadata(&file, "dlc.classes");
+    vocabulary = dlrt_safetensors_metadata(&file, "dlc.vocabulary");
   }
   if (inputs && *inputs) program->kept_inputs = strdup(inputs);
   if (classes && *classes) program->kept_classes = strdup(classes);
+  if (vocabulary && model->texts) program->kept_vocabulary = strdup(vocabulary);
   dlrt_safetensors_close(&file);
-  return 0;
+  return model->texts ? model->texts->open(program) : 0;
 }
 
 /* OUT.weights, in the program's own folder. */

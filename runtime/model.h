@@ -18,12 +18,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 8
+#define DLRT_ABI 9
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
 typedef struct dlrt_threading dlrt_threading;
 extern const dlrt_threading dlrt_pool;
+
+/* What a program does with texts; NULL where none goes in or comes out, so that nothing of it is
+ * linked. The one there is: `dlrt_text_parts`, in libdlrt. */
+typedef struct dlrt_texts dlrt_texts;
+extern const dlrt_texts dlrt_text_parts;
 
 typedef enum {
   DLRT_F32,
@@ -232,6 +237,8 @@ typedef struct dlrt_model {
   /* What a program does for `train`: dlrt_train, in libdlrt; NULL where nothing trains, so that
    * nothing of it is linked. */
   int (*train)(struct dlrt_program *program);
+  const dlrt_texts *texts;
+  const char *vocabulary; /* as dlrt_vocabulary_parse reads it; "": none */
 } dlrt_model;
 
 /* Numbers that a context keeps with the dims, before the trips of the running loops, outermost

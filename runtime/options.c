@@ -1,4 +1,5 @@
 #include "runtime/program.h"
+#include "runtime/texts.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ static const struct option {
     {"--seed", "S", "of random numbers; default: 0", CALLS | COMMAND_DRAWS, SEED, AT(seed)},
     {"--norm", "NAME=M,S", "(x - M) / S for the input NAME, after the division by 255", DATA, PAIRS,
      AT(norms)},
+    {"--vocabulary", "FILE", "of texts, as 'dlc subwords' writes it; default: kept ones, or bytes",
+     DATA | COMMAND_TEXT, TEXT, AT(vocabulary)},
     {"--classes", "FILE", "names of the classes, one a line", DATA, TEXT, AT(classes)},
     {"--expect", "FILE", "what should come out: labels of classes, or values", COMMAND_PREDICT,
      TEXT, AT(expect)},
@@ -43,6 +46,9 @@ static const struct option {
     {"--lr", "X", "the input lr, as lr=X", COMMAND_TRAIN, RATE, AT(inputs)},
     {"--steps", "K", "of an epoch; default: as the data has batches", COMMAND_TRAIN, COUNT,
      AT(steps)},
+    {"--streams", NULL,
+     "row i of a call goes on where row i of the last one ended: for lasting states",
+     COMMAND_TRAIN | COMMAND_TEXT, FLAG, AT(streams)},
     {"--validate", "K|FILE", "keep K rows apart, or an .npz of all inputs, or NAME=FILE of each",
      COMMAND_TRAIN, TEXTS, AT(validate)},
     {"--patience", "K", "stop after K epochs without a better validation", COMMAND_TRAIN, COUNT,
@@ -225,6 +231,7 @@ static const struct option *find(const dlrt_model *model, const char *text, cons
   for (int i = 0; i < OPTIONS; i++) {
     size_t length = strlen(options[i].name);
     if (options[i].commands & COMMAND_DRAWS && !model->draws && !model->train) continue;
+    if (options[i].commands & COMMAND_TEXT && !model->texts) continue;
     if (strncmp(text, options[i].name, length)) continue;
     bool is_long = options[i].name[1] == '-';
     if (text[length] == 0)
@@ -414,4 +421,6 @@ void dlrt_options_free(dlrt_program *program) {
   free(program->validate.items);
   free(program->kept_inputs);
   free(program->kept_classes);
+  free(program->kept_vocabulary);
+  if (program->tokens) program->model->texts->close(program);
 }

@@ -18,7 +18,7 @@ typedef struct {
 } panel;
 
 static bool is_in(const panel *p, const dlrt_column *column) {
-  return (column->kind == DLRT_ACCURACY) == p->accuracy;
+  return column->kind != DLRT_PERPLEXITY && (column->kind == DLRT_ACCURACY) == p->accuracy;
 }
 
 static double x_of(const panel *p, int64_t epoch) {

@@ -21,7 +21,8 @@ enum {
 };
 enum { DLRT_COMMANDS_CALLING = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE | COMMAND_TRAIN };
 enum { DLRT_COMMANDS = DLRT_COMMANDS_CALLING | COMMAND_INFO };
-enum { COMMAND_DRAWS = 16 }; /* of options: for models that draw random numbers alone */
+/* Of options: for models that draw random numbers alone, for those that know texts. */
+enum { COMMAND_DRAWS = 16, COMMAND_TEXT = 64 };
 
 typedef struct {
   dlrt_setting *items;
@@ -38,14 +39,15 @@ typedef struct dlrt_program {
   const dlrt_entry *entry;
   int64_t entry_index;
   dlrt_settings inputs, dims, norms, validate;
-  const char *output, *expect, *classes, *weights, *entry_name;
+  const char *output, *expect, *classes, *weights, *entry_name, *vocabulary;
   const char *save, *resume, *log, *plot;
   const char *cpu;
-  char *kept_inputs, *kept_classes; /* what the parameters were made with, or NULL */
+  char *kept_inputs, *kept_classes, *kept_vocabulary; /* what parameters were made with, or NULL */
+  struct dlrt_vocabulary *tokens;                     /* that texts are read with; NULL: bytes */
   double tolerance;
   int64_t threads, batch, show, seed;
   int64_t epochs, steps, patience, log_every;
-  int json, quiet, all, help;
+  int json, quiet, all, help, streams;
   bool again;   /* these arguments follow those of a checkpoint: the command may be said twice */
   FILE *report; /* where the report goes: stdout, or stderr if results go there */
   bool colour, bar; /* of the report; a progress bar on stderr */
@@ -117,7 +119,7 @@ typedef struct {
   int64_t count;
 } dlrt_names;
 
-/* Fills kept_inputs and kept_classes, of --weights or of the model. */
+/* Fills what was kept, of --weights or of the model, and opens the vocabulary. */
 int dlrt_kept_read(dlrt_program *program);
 /* Of names parted by commas. */
 int dlrt_names_split(const dlrt_program *program, const char *text, dlrt_names *names);

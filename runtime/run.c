@@ -1,6 +1,7 @@
 /* Calls of an entry until all rows have gone through. */
 #include "runtime/bind.h"
 #include "runtime/element.h"
+#include "runtime/texts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,19 @@ static void normalise(const dlrt_input *input, void *data, size_t count) {
   }
 }
 
+/* Rows of tokens, one after the other. */
+static dlrt_status text_rows(const dlrt_binding *binding, const dlrt_input *input, int64_t first,
+                             int64_t count, dlrt_error *error) {
+  dlrt_status status = DLRT_OK;
+  size_t size = row_count(input) * dlrt_element_size(input->port->element);
+  for (int64_t i = 0; !status && i < count; i++) {
+    int64_t row = first + i;
+    status = binding->model->texts->rows(input, &row, 1, (char *)input->buffer + (size_t)i * size,
+                                         error);
+  }
+  return status;
+}
+
 dlrt_status dlrt_bind_rows(dlrt_binding *binding, int64_t first, int64_t count, const void **inputs,
                            dlrt_error *error) {
   for (int64_t i = 0; i < binding->entry->input_count; i++) {
@@ -41,8 +55,8 @@ dlrt_status dlrt_bind_rows(dlrt_binding *binding, int64_t first, int64_t count, 
     size_t row = row_count(input), rows = input->by_rows ? (size_t)count : 1;
     size_t batch = input->by_rows ? (size_t)binding->batch : 1;
     const char *data = input->array.data;
-    if (input->by_rows) data += (size_t)first * row * dlrt_element_size(from);
-    if (from == to && input->scale == 1 && !input->channels && rows == batch &&
+    if (input->by_rows && data) data += (size_t)first * row * dlrt_element_size(from);
+    if (!input->corpus && from == to && input->scale == 1 && !input->channels && rows == batch &&
         (uintptr_t)data % dlrt_element_size(to) == 0) {
       inputs[i] = data;
       continue;
@@ -51,7 +65,10 @@ dlrt_status dlrt_bind_rows(dlrt_binding *binding, int64_t first, int64_t count, 
     if (!input->buffer) input->buffer = aligned_alloc(DLRT_ALIGN, DLRT_ROUND(batch * size + 1));
     if (!input->buffer) return no_memory(error);
     inputs[i] = input->buffer;
-    if (dlrt_convert(from, data, to, input->buffer, rows * row, input->scale))
+    if (input->corpus) {
+      dlrt_status status = text_rows(binding, input, first, count, error);
+      if (status) return status;
+    } else if (dlrt_convert(from, data, to, input->buffer, rows * row, input->scale))
       return dlrt_fail(error, DLRT_BAD_FILE, "'%s': a number does not fit %s", input->port->name,
                        input->port->type);
     if (input->channels) normalise(input, input->buffer, rows * row);
@@ -92,6 +109,7 @@ static dlrt_status gather(dlrt_binding *binding, dlrt_input *input, const int64_
     rows = &the_only;
     count = 1;
   }
+  if (input->corpus) return binding->model->texts->rows(input, rows, count, input->buffer, error);
   if (from == DLRT_U8 && to == DLRT_F32 && input->channels <= 1)
     return gather_bytes(input, rows, count, error);
   for (int64_t r = 0; r < count; r++)

@@ -33,6 +33,7 @@ target_compile_options(dlrt PRIVATE -ffunction-sections -fdata-sections -fvisibi
                        "$<$<CONFIG:RelWithDebInfo,Release>:-Os;-g0;-fno-asynchronous-unwind-tables>")
 # Every number of a data set passes through these.
 set_source_files_properties(runtime/crc32.c runtime/element.c runtime/run.c
+                            runtime/encode.c runtime/split.c runtime/tokens.c runtime/unicode.c
                             PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:RelWithDebInfo,Release>:-O2>")
 target_link_libraries(dlrt PUBLIC m Threads::Threads)
 

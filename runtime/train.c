@@ -45,12 +45,22 @@ static int check_classes(const dlrt_training *t) {
   return code;
 }
 
+/* Of steps whose rows are tokens of a text. */
+static void add_perplexity(dlrt_training *t) {
+  for (int64_t i = 0; t->lead && i < t->lead->entry->input_count; i++)
+    t->reads_text = t->reads_text || t->lead->binding.inputs[i].corpus;
+  if (!t->reads_text) return;
+  snprintf(t->columns[t->column_count].name, sizeof t->columns->name, "perplexity");
+  t->columns[t->column_count++].kind = DLRT_PERPLEXITY;
+}
+
 static int begin(dlrt_training *t) {
   dlrt_program *program = t->program;
   int code = dlrt_paths_check(t);
   if (!code) code = dlrt_kept_read(program);
   if (!code) code = dlrt_tasks_open(t);
   if (!code) code = dlrt_validate_open(t);
+  if (!code) add_perplexity(t);
   if (!code) code = dlrt_labels_check(t);
   if (!code) code = check_classes(t);
   if (!code) code = dlrt_describe(t);
@@ -89,7 +99,7 @@ static void judge_epoch(dlrt_training *t, double validation) {
 
 static int finish_epoch(dlrt_training *t) {
   double *values = t->history + t->at.epochs * t->column_count;
-  int64_t measured = t->column_count - t->validates - t->judges;
+  int64_t measured = t->column_count - t->validates - t->judges - t->reads_text;
   for (int64_t i = 0; i < measured; i++) values[i] = dlrt_column_mean(t, i);
   bool done = true;
   if (t->validates) {
@@ -97,6 +107,8 @@ static int finish_epoch(dlrt_training *t) {
     if (status) return dlrt_complain_status(t->program, status, &t->program->error);
   }
   if (!done) return GOING_ON; /* interrupted */
+  if (t->reads_text)
+    values[t->column_count - 1] = exp(values[t->validates ? measured : t->lead->metric]);
   double now = dlrt_seconds();
   t->seconds[t->at.epochs++] = now - t->epoch_started;
   if (t->validates) judge_epoch(t, values[measured]);

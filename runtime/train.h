@@ -40,12 +40,13 @@ typedef struct {
   int64_t measured; /* numbers of columns: results that are one float each */
 } dlrt_task;
 
-/* What is measured: results of steps, then validation's loss, then accuracy. */
+/* What is measured: results of steps, then validation's loss, then accuracy, then the perplexity of
+ * texts, exp of the validation's loss or of the step's. */
 typedef struct {
   char name[32];
   const dlrt_task *task; /* NULL: of validation */
   int64_t output;        /* of the task */
-  enum { DLRT_LOSS, DLRT_VALIDATION, DLRT_ACCURACY } kind;
+  enum { DLRT_LOSS, DLRT_VALIDATION, DLRT_ACCURACY, DLRT_PERPLEXITY } kind;
 } dlrt_column;
 
 /* All that calls change, but for parameters and random counters. */
@@ -79,7 +80,7 @@ typedef struct {
   int64_t epoch_steps, epochs;
   uint64_t seed;
 
-  bool validates, judges;
+  bool validates, judges, reads_text;
   dlrt_task held, judged; /* lead's value entry on the rows kept apart; a model, for accuracy */
   int64_t *held_rows, held_count;
   int64_t label, classes; /* the input of held that says what the model should */

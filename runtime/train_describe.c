@@ -1,6 +1,7 @@
 /* What a checkpoint says of the data and the options that it was made with. */
 #include "runtime/element.h"
 #include "runtime/inflate.h"
+#include "runtime/texts.h"
 #include "runtime/train.h"
 
 #include <stdarg.h>
@@ -32,11 +33,18 @@ char *dlrt_format(const char *format, ...) {
 }
 
 /* "image u8[60000,28,28] crc32 3f1c09aa": a sum that finds mistakes, it is no protection. */
-static void describe_arrays(const dlrt_binding *b, const char *of, FILE *to) {
+static void describe_arrays(const dlrt_binding *b, const dlrt_vocabulary *vocabulary,
+                            const char *of, FILE *to) {
   for (int64_t i = 0; i < b->entry->input_count; i++) {
     const dlrt_input *input = &b->inputs[i];
     char shape[96];
     if (!input->port->rank) continue;
+    if (input->corpus) {
+      fprintf(to, "%s%s ", of, input->port->name);
+      b->model->texts->describe(input, vocabulary, to);
+      fputs("; ", to);
+      continue;
+    }
     dlrt_shape_text(shape, sizeof shape, input->array.element, input->array.rank,
                     input->array.shape);
     fprintf(to, "%s%s %s crc32 %08x; ", of, input->port->name, shape,
@@ -46,8 +54,9 @@ static void describe_arrays(const dlrt_binding *b, const char *of, FILE *to) {
 
 /* Of --validate K the rows are the step's own. */
 static bool has_own_rows(const dlrt_training *t) {
-  return t->validates &&
-         t->held.binding.inputs[0].array.data != t->lead->binding.inputs[0].array.data;
+  const dlrt_input *held = t->validates ? &t->held.binding.inputs[0] : NULL;
+  const dlrt_input *lead = t->lead ? &t->lead->binding.inputs[0] : NULL;
+  return held && (held->array.data != lead->array.data || held->corpus != lead->corpus);
 }
 
 static void describe_options(const dlrt_training *t, FILE *to) {
@@ -55,6 +64,7 @@ static void describe_options(const dlrt_training *t, FILE *to) {
   fprintf(to, "batch %lld; seed %llu; epoch %lld steps; ",
           (long long)(t->lead ? t->lead->batch : 0), (unsigned long long)t->seed,
           (long long)t->epoch_steps);
+  if (p->streams) fputs("streams; ", to);
   if (t->held_count) fprintf(to, "validate %lld rows; ", (long long)t->held_count);
   for (int64_t i = 0; i < t->task_count; i++)
     fprintf(to, "%s * %lld; ", t->tasks[i].entry->name, (long long)t->tasks[i].per_round);
@@ -91,8 +101,9 @@ static void describe_inputs(const dlrt_training *t, FILE *to) {
 }
 
 static void describe_data(const dlrt_training *t, FILE *to) {
-  for (int64_t i = 0; i < t->task_count; i++) describe_arrays(&t->tasks[i].binding, "", to);
-  if (has_own_rows(t)) describe_arrays(&t->held.binding, "validate ", to);
+  const dlrt_vocabulary *words = t->program->tokens;
+  for (int64_t i = 0; i < t->task_count; i++) describe_arrays(&t->tasks[i].binding, words, "", to);
+  if (has_own_rows(t)) describe_arrays(&t->held.binding, words, "validate ", to);
 }
 
 static char *text_of(const dlrt_training *t, void (*describe)(const dlrt_training *, FILE *)) {

@@ -118,8 +118,10 @@ static void put_epoch(const dlrt_training *t, int64_t epoch, FILE *to) {
     fputs(",\"validation\":{\"loss\":", to);
     fprintf(to, isfinite(values[i]) ? "%.17g" : "null", values[i]);
     if (t->judges) put_number(to, "accuracy", values[i + 1], 17);
+    if (t->reads_text) put_number(to, "perplexity", values[t->column_count - 1], 17);
     fputc('}', to);
   }
+  if (t->reads_text && !t->validates) put_number(to, "perplexity", values[t->column_count - 1], 17);
   fprintf(to, ",\"seconds\":%.6g", t->seconds[epoch]);
 }
 

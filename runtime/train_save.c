@@ -88,6 +88,7 @@ static void describe_network(const dlrt_training *t, metadata *m, int64_t epoch,
   if (*t->inputs_text) add(m, "dlc.inputs", strdup(t->inputs_text));
   char *names = classes(t);
   if (names) add(m, "dlc.classes", names);
+  if (t->program->kept_vocabulary) add(m, "dlc.vocabulary", strdup(t->program->kept_vocabulary));
   add(m, "dlc.epoch", dlrt_format("%lld", (long long)epoch));
   if (epoch) add(m, "dlc.loss", dlrt_format("%.9g", loss));
 }

@@ -1,4 +1,5 @@
 /* What training says while it runs: on stderr, redrawn only on a terminal. */
+#include "runtime/texts.h"
 #include "runtime/train.h"
 
 #include <math.h>
@@ -30,11 +31,21 @@ static void clear_bar(dlrt_training *t) {
   t->bar_drawn = false;
 }
 
+static void say_text(const dlrt_training *t) {
+  for (int64_t i = 0; i < t->lead->entry->input_count; i++) {
+    const dlrt_input *input = &t->lead->binding.inputs[i];
+    if (!input->owns_corpus) continue;
+    fputs("; ", stderr);
+    t->model->texts->say(input, t->program->tokens, stderr);
+  }
+}
+
 static void say_head(const dlrt_training *t) {
   int threads = dlrt_threads(t->context);
   if (t->lead) {
     fprintf(stderr, "data     %s to learn from", dlrt_thousands(t->lead->row_count));
     if (t->validates) fprintf(stderr, ", %s to validate", dlrt_thousands(t->held_count));
+    if (t->reads_text) say_text(t);
     fprintf(stderr, "; batch %s, ", dlrt_thousands(t->lead->batch));
   } else {
     fputs("data     none; ", stderr);
@@ -98,6 +109,8 @@ void dlrt_show_epoch(dlrt_training *t) {
   for (int64_t i = 0; i < t->column_count; i++)
     if (t->columns[i].kind == DLRT_ACCURACY)
       fprintf(stderr, "%*.2f %%", COLUMN - 2, 100 * values[i]);
+    else if (t->columns[i].kind == DLRT_PERPLEXITY)
+      fprintf(stderr, "%*.*f", COLUMN, values[i] < 1e6 ? 2 : 0, values[i]);
     else
       fprintf(stderr, "%*.*f", COLUMN, fabs(values[i]) < 1000 ? 4 : 0, values[i]);
   fprintf(stderr, "%*s%9s%s\n", COLUMN, dlrt_thousands((int64_t)speed(t)),

@@ -144,7 +144,11 @@ static int split_rows(dlrt_training *t, dlrt_task *task, int64_t held) {
   if (held) t->held_rows = malloc((size_t)held * sizeof *t->held_rows);
   bool good = all && apart && task->rows && task->order && (!held || t->held_rows);
   for (int64_t i = 0; good && i < count; i++) all[i] = i;
-  if (good) dlrt_shuffle(t->seed, -1, all, held ? count : 0);
+  /* What goes on from row to row is kept whole: its end is kept apart. */
+  if (good && t->program->streams)
+    for (int64_t i = 0; i < count; i++) all[i] = count - 1 - i;
+  else if (good)
+    dlrt_shuffle(t->seed, -1, all, held ? count : 0);
   for (int64_t i = 0; good && i < held; i++) apart[all[i]] = 1;
   for (int64_t i = 0; good && i < count; i++)
     if (apart[i])
@@ -161,7 +165,10 @@ static int split_rows(dlrt_training *t, dlrt_task *task, int64_t held) {
   b->batch = task->batch;
   task->batches = task->row_count / task->batch;
   int64_t rest = task->row_count % task->batch;
-  if (rest && b->row_dim >= 0 && rest >= t->model->dims[b->row_dim].min) task->batches++;
+  if (t->program->streams)
+    task->row_count -= rest;
+  else if (rest && b->row_dim >= 0 && rest >= t->model->dims[b->row_dim].min)
+    task->batches++;
   return 0;
 }
 
@@ -213,7 +220,7 @@ static int open_data(dlrt_training *t) {
 }
 
 static int make_columns(dlrt_training *t) {
-  int64_t most = 2;
+  int64_t most = 3;
   for (int64_t i = 0; i < t->task_count; i++) most += t->tasks[i].entry->output_count;
   t->columns = calloc((size_t)most, sizeof *t->columns);
   if (!t->columns) return no_memory(t);
@@ -298,6 +305,13 @@ dlrt_status dlrt_task_gather(dlrt_training *t, dlrt_task *task, const int64_t *r
   return status;
 }
 
+/* The data in as many parts as a call has rows; each row of a call goes through its part. */
+static void in_streams(dlrt_task *task) {
+  for (int64_t call = 0; call < task->batches; call++)
+    for (int64_t i = 0; i < task->batch; i++)
+      task->order[call * task->batch + i] = task->rows[i * task->batches + call];
+}
+
 dlrt_status dlrt_task_prepare(dlrt_training *t, int64_t step, dlrt_task **which, int64_t *rows) {
   int64_t call, count = 0;
   dlrt_task *task = *which = task_at(t, step, &call);
@@ -306,7 +320,10 @@ dlrt_status dlrt_task_prepare(dlrt_training *t, int64_t step, dlrt_task **which,
     int64_t pass = call / task->batches, first = call % task->batches * task->batch;
     if (pass != task->pass) {
       memcpy(task->order, task->rows, (size_t)task->row_count * sizeof *task->rows);
-      dlrt_shuffle(t->seed + (uint64_t)(task - t->tasks), pass, task->order, task->row_count);
+      if (t->program->streams)
+        in_streams(task);
+      else
+        dlrt_shuffle(t->seed + (uint64_t)(task - t->tasks), pass, task->order, task->row_count);
       task->pass = pass;
     }
     order = task->order + first;

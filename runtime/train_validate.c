@@ -23,15 +23,20 @@ static int bind_files(dlrt_training *t) {
   const dlrt_entry *entry = &t->model->entries[t->lead->value];
   dlrt_setting *inputs = calloc((size_t)entry->input_count + 1, sizeof *inputs);
   dlrt_setting *norms = calloc((size_t)program->norms.count + 1, sizeof *norms);
+  char(*shifts)[24] = calloc((size_t)entry->input_count + 1, sizeof *shifts);
   int count = 0, norm_count = 0, code = 0;
-  if (!inputs || !norms) code = dlrt_complain(program, EXIT_INPUT, "no memory to train");
+  if (!inputs || !norms || !shifts) code = dlrt_complain(program, EXIT_INPUT, "no memory to train");
   for (int64_t i = 0; !code && i < entry->input_count; i++) {
     const char *name = entry->inputs[i].name;
     const dlrt_setting *file = named(&program->validate, name);
     for (int k = 0; !file && entry->inputs[i].rank && k < program->validate.count; k++)
       if (!program->validate.items[k].name_length) file = &program->validate.items[k];
     if (!file) file = named(&program->inputs, name);
-    if (file) inputs[count++] = (dlrt_setting){name, strlen(name), file->value};
+    const dlrt_input *lead = &t->lead->binding.inputs[i];
+    bool follows = file && !file->name_length && lead->corpus && lead->shift;
+    if (follows) snprintf(shifts[i], sizeof shifts[i], "+%lld", (long long)lead->shift);
+    if (file)
+      inputs[count++] = (dlrt_setting){name, strlen(name), follows ? shifts[i] : file->value};
     const dlrt_setting *norm = named(&program->norms, name);
     if (norm) norms[norm_count++] = *norm;
   }
@@ -48,6 +53,7 @@ static int bind_files(dlrt_training *t) {
   }
   free(inputs);
   free(norms);
+  free(shifts);
   if (code) return code;
   dlrt_binding *b = &t->held.binding;
   if (b->row_dim >= 0) b->batch = t->lead->batch;
