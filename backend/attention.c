@@ -50,6 +50,17 @@ Attention attention_open(Lowering *l, Region *r, const Op *op) {
   return a;
 }
 
+void attention_open_matrices(Attention *a) {
+  Lowering *l = a->l;
+  LoopKernel *k = l->kernel;
+  l->trips = dim_constant(l->dims, 1);
+  for (int i = 0; i < a->batch; i++) l->trips = dim_mul(l->dims, l->trips, a->q->type.dims[i]);
+  l->grain = 1;
+  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips));
+  index_split(k, trip, a->q->type.dims, a->batch, a->at);
+  a->ahead = loop_let(k, "ahead", loop_sub(k, dim_expr(k, a->keys), dim_expr(k, a->queries)));
+}
+
 LoopExpr *attention_blocks(Attention *a, LoopExpr **count) {
   Lowering *l = a->l;
   LoopKernel *k = l->kernel;
@@ -235,6 +246,32 @@ static void store_made(const Attention *a, int number, const Index *index, LoopE
   for (int i = 0; i < region_result_count(a->r); i++)
     if (index_in(region_result(a->r, i), made, index, at))
       region_store(a->r, region_result_buffer(a->r, i), made->type.rank, at, value);
+}
+
+static void row_index(const Attention *a, int lanes, LoopExpr *row, LoopExpr *column,
+                      Index *index) {
+  for (int i = 0; i < a->batch; i++) index[i] = index_scalar(a->at[i]);
+  index[a->batch] = index_scalar(row);
+  index[a->batch + 1] = index_lanes(column);
+  a->r->lanes = lanes;
+}
+
+void attention_make(const Attention *a, int number, int lanes, LoopExpr *row, LoopExpr *column,
+                    LoopExpr *value) {
+  Index index[MOST_AXES];
+  row_index(a, lanes, row, column, index);
+  store_made(a, number, index, value);
+}
+
+LoopExpr *attention_made(const Attention *a, int number, int lanes, LoopExpr *row,
+                         LoopExpr *column) {
+  const Value *made = a->op->results[number];
+  Index index[MOST_AXES], at[MOST_AXES];
+  row_index(a, lanes, row, column, index);
+  for (int i = 0; i < region_result_count(a->r); i++)
+    if (index_in(region_result(a->r, i), made, index, at))
+      return region_load(a->r, region_result_buffer(a->r, i), made, made->type.rank, at);
+  return loop_number(a->l->kernel, 0); /* nobody wants it */
 }
 
 static bool is_stored(const Attention *a, int number) {

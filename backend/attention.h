@@ -34,7 +34,9 @@ typedef struct {
 } Attention;
 
 Attention attention_open(Lowering *l, Region *r, const Op *op);
-/* Opens the parallel loop over all matrices and blocks of queries; the first query of the trip's
+/* Opens the parallel loop over all matrices. */
+void attention_open_matrices(Attention *a);
+/* The same, and blocks of queries; the first query of the trip's
  * block, and how many there are. */
 LoopExpr *attention_blocks(Attention *a, LoopExpr **count);
 
@@ -91,6 +93,11 @@ LoopExpr *attention_ceil(LoopKernel *k, LoopExpr *x, int64_t by);        /* x / 
 /* One query against all of its keys, at the memory's speed (product_attention_row.c): for few
  * queries, of which blocks would be mostly empty. */
 void attention_row(const Attention *a, LoopExpr *query);
+/* Lanes of a row of one of the operation's results, in its place in the kernel's. */
+LoopExpr *attention_made(const Attention *a, int number, int lanes, LoopExpr *row,
+                         LoopExpr *column);
+void attention_make(const Attention *a, int number, int lanes, LoopExpr *row, LoopExpr *column,
+                    LoopExpr *value);
 /* Stores the results of a row of sums, of all its columns: the weighted values, the logarithm. */
 void attention_store(const Attention *a, LoopExpr *query, LoopBuffer *sums, LoopExpr *row,
                      LoopExpr *top, LoopExpr *sum);

@@ -252,7 +252,8 @@ void lower_product(Lowering *l) {
   Region region = region_open(l->kernel, l->op, l->target, l->dims);
   region.next_fault = l->first_fault;
   const Op *product = find_product(&region);
-  if (product_attention(l, &region, product)) return;
+  if (product_attention(l, &region, product) || product_attention_gradient(l, &region, product))
+    return;
   bool stored = true; /* tiles read memory: an operand that is computed here has none */
   for (int i = 0; i < product->operand_count; i++)
     stored = stored && region_buffer(&region, product->operands[i]);

@@ -17,11 +17,13 @@ void product_finish(Region *region, const Op *product, const Index *index, LoopE
  * product_panel      dot_panel: register tiles over packed panels (product_tile.h)
  * product_conv       conv_panel, by the same tiles
  * product_dot        dot whose right side is no weight
- * product_attention  attention, block by block of its keys
+ * product_attention, product_attention_gradient
+ *                    attention and its gradient, block by block of the keys
  * product_weight     conv_weight in nhwc: register tiles of the weight's gradient
  * product_winograd   conv_winograd
  * product_depthwise  a convolution of each channel alone, in nhwc */
 bool product_attention(Lowering *lowering, Region *region, const Op *product);
+bool product_attention_gradient(Lowering *lowering, Region *region, const Op *product);
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);

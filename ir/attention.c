@@ -4,8 +4,7 @@
 enum { MOST_WIDTH = 2048 };
 
 static int first_extra(const Op *op) {
-  (void)op;
-  return 3;
+  return op->kind == OP_attention ? 3 : 6;
 }
 
 int attention_factor(const Op *op) {

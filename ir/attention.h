@@ -1,12 +1,20 @@
 /* attention.h - the operands of attention, by what they are:
  *
- *   attention q, k, v, [mask], [factor]        a mask is bool (true: may look) or added to the
- * scores; the attribute `factor` says that the last one is the factor of the probabilities
+ *   attention q, k, v, [mask], [factor]
+ *   attention_gradient q, k, v, d, logs, delta, [mask], [factor]
+ *
+ * A mask is bool (true: may look) or added to the scores; the attribute `factor` says that the last
+ * operand is the factor of the probabilities. d is the gradient of attention's result y, logs its
+ * second result, delta has sum(d * y) for each row.
  */
 #ifndef IR_ATTENTION_H
 #define IR_ATTENTION_H
 
 #include "ir/graph.h"
+
+static inline bool is_attention(Operator kind) {
+  return kind == OP_attention || kind == OP_attention_gradient;
+}
 
 /* Numbers of operands; -1: not there. */
 int attention_mask(const Op *op);

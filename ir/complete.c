@@ -1,4 +1,5 @@
 /* Attributes in their one form. */
+#include "ir/attention.h"
 #include "ir/infer.h"
 
 #include "support/bug.h"
@@ -170,7 +171,7 @@ static bool normalise_number(Completion *c, Number *number) {
   if (element_is_float(e)) {
     double real = number->is_integer ? (double)number->integer : number->real;
     /* the scale of scores is no element: halves keep it in f32 */
-    if (i->kind == OP_attention && e != ELEMENT_f64) e = ELEMENT_f32;
+    if (is_attention(i->kind) && e != ELEMENT_f64) e = ELEMENT_f32;
     real = element_round(e, real);
     *number = number_real(isnan(real) ? NAN : real);
     return true;

@@ -28,6 +28,10 @@ static const Dim *attention_flops(DimTable *table, const Op *op) {
   const Type *q = &op->operands[0]->type, *k = &op->operands[1]->type, *v = &op->operands[2]->type;
   const Dim *scores = dim_mul(table, product_of(table, q, 0, q->rank - 1), k->dims[k->rank - 2]);
   const Dim *width = dim_add(table, q->dims[q->rank - 1], v->dims[v->rank - 1]);
+  if (op->kind == OP_attention) return times(table, dim_mul(table, scores, width), 2);
+  /* the scores again, and a product for each slope: of them, of q and of k; and two with d */
+  width =
+      dim_add(table, times(table, q->dims[q->rank - 1], 3), times(table, v->dims[v->rank - 1], 2));
   return times(table, dim_mul(table, scores, width), 2);
 }
 
@@ -84,6 +88,7 @@ const Dim *op_product_flops(DimTable *table, const Op *op) {
     return times(table,
                  dim_mul(table, count_of(table, op_result(op)), op->operands[1]->type.dims[1]), 2);
   case OP_attention:
+  case OP_attention_gradient:
     return attention_flops(table, op);
   default:
     return conv_flops(table, op);

@@ -1,4 +1,5 @@
-/* Attention, as it is written: all scores, their softmax, their product with the values. */
+/* Attention, as it is written: all scores, their softmax, their product with the values; and its
+ * gradient. */
 #include "ir/attention.h"
 #include "ir/evaluate.h"
 #include "ir/product.h"
@@ -134,6 +135,62 @@ bool evaluate_attention(Evaluation *e) {
     product_reals(a.queries, a.out, a.keys, a.scores, a.v + m * a.keys * a.out, sums);
     store_reals(e, y, m * a.queries * a.out, a.queries * a.out, sums);
     store_reals(e, logs, m * a.queries, a.queries, rows);
+  }
+  return true;
+}
+
+/* y [columns of x, n] += transpose(x [rows, columns]) * z [rows, n] */
+static void add_turned(int64_t rows, int64_t columns, int64_t n, const double *x, const double *z,
+                       double *turned, double *y) {
+  turn(rows, columns, x, turned);
+  product_reals(columns, n, rows, turned, z, y);
+}
+
+/* Probabilities from scores; then `slopes`, d v', becomes the slopes of q k', and the probabilities
+ * are multiplied with the factor. */
+static void make_slopes(const Attention *a, int64_t matrix, const double *logs, const double *delta,
+                        double *slopes) {
+  multiply_factor(a, matrix, slopes);
+  for (int64_t t = 0; t < a->queries; t++)
+    for (int64_t s = 0; s < a->keys; s++) {
+      double *score = &a->scores[t * a->keys + s], *slope = &slopes[t * a->keys + s];
+      *score = exp(*score - logs[t]);
+      *slope = *score * (*slope - delta[t]) * a->scale;
+    }
+  multiply_factor(a, matrix, a->scores);
+}
+
+bool evaluate_attention_gradient(Evaluation *e) {
+  Attention a;
+  RunTensor *results[3];
+  for (int i = 0; i < 3; i++)
+    if (!(results[i] = result_new(e, i))) return false;
+  if (!open_attention(e, &a)) return false;
+  const double *d = all_reals(e, operand(e, 3)), *logs = all_reals(e, operand(e, 4));
+  const double *delta = all_reals(e, operand(e, 5));
+  int64_t most = a.width > a.out ? a.width : a.out;
+  double *slopes = scratch_doubles(e, a.queries * a.keys);
+  double *turned = scratch_doubles(e, a.keys * (a.queries > most ? a.queries : most));
+  double *dq = scratch_doubles(e, a.queries * a.width), *dk = scratch_doubles(e, a.keys * a.width);
+  double *dv = scratch_doubles(e, a.keys * a.out);
+  if (!d || !logs || !delta || !slopes || !turned || !dq || !dk || !dv) return false;
+  for (int64_t m = 0; m < a.matrices; m++) {
+    const double *q = a.q + m * a.queries * a.width, *k = a.k + m * a.keys * a.width;
+    const double *v = a.v + m * a.keys * a.out, *dy = d + m * a.queries * a.out;
+    memset(slopes, 0, (size_t)(a.queries * a.keys) * sizeof *slopes);
+    memset(dq, 0, (size_t)(a.queries * a.width) * sizeof *dq);
+    memset(dk, 0, (size_t)(a.keys * a.width) * sizeof *dk);
+    memset(dv, 0, (size_t)(a.keys * a.out) * sizeof *dv);
+    make_scores(&a, m);
+    turn(a.keys, a.out, v, turned);
+    product_reals(a.queries, a.keys, a.out, dy, turned, slopes);
+    make_slopes(&a, m, logs + m * a.queries, delta + m * a.queries, slopes);
+    product_reals(a.queries, a.width, a.keys, slopes, k, dq);
+    add_turned(a.queries, a.keys, a.width, slopes, q, turned, dk);
+    add_turned(a.queries, a.keys, a.out, a.scores, dy, turned, dv);
+    store_reals(e, results[0], m * a.queries * a.width, a.queries * a.width, dq);
+    store_reals(e, results[1], m * a.keys * a.width, a.keys * a.width, dk);
+    store_reals(e, results[2], m * a.keys * a.out, a.keys * a.out, dv);
   }
   return true;
 }

@@ -81,3 +81,24 @@ bool infer_attention(Inference *i) {
   type.dims[type.rank - 1] = i->in[2].dims[type.rank - 1];
   return infer_result(i, &type) && infer_another_result(i, &rows);
 }
+
+static bool is_type(Inference *i, int operand, const char *what, const Type *wanted) {
+  const Type *type = &i->in[operand];
+  bool fine = type->element == wanted->element && type->rank == wanted->rank;
+  for (int axis = 0; fine && axis < wanted->rank; axis++)
+    fine = infer_require(i, CHECK_EQUAL, type->dims[axis], wanted->dims[axis]);
+  if (fine) return true;
+  infer_fail(i, E0203, operand, "the %s of '%s' does not fit", what, operator_spelling(i->kind));
+  infer_label(i, "%s, not %s", infer_type_text(i, type), infer_type_text(i, wanted));
+  return false;
+}
+
+bool infer_attention_gradient(Inference *i) {
+  Type scores, y = i->in[0], rows;
+  if (!infer_scores(i, &scores) || !infer_extras(i, 6, &scores)) return false;
+  rows = row_type(&y);
+  y.dims[y.rank - 1] = i->in[2].dims[y.rank - 1];
+  return is_type(i, 3, "gradient", &y) && is_type(i, 4, "logarithm", &rows) &&
+         is_type(i, 5, "sum", &rows) && infer_result(i, &i->in[0]) &&
+         infer_another_result(i, &i->in[1]) && infer_another_result(i, &i->in[2]);
+}

@@ -1,4 +1,5 @@
 /* The graph IR as text; parse.c reads it. */
+#include "ir/attention.h"
 #include "ir/module_text.h"
 
 #include "support/map.h"
@@ -216,7 +217,7 @@ static bool is_standard(const AttributeRow *row, const AttributeValue *value) {
 /* The type whose elements a NUMBER is one of. */
 static Element number_element(const Op *op) {
   Element e = op->operand_count ? op->operands[0]->type.element : op_result(op)->type.element;
-  return op->kind == OP_attention && e != ELEMENT_f64 ? ELEMENT_f32 : e;
+  return is_attention(op->kind) && e != ELEMENT_f64 ? ELEMENT_f32 : e;
 }
 
 static void print_attribute(Printer *p, const Op *op, const AttributeValue *value) {

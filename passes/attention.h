@@ -32,6 +32,8 @@ AttentionOperands attention_operands(Builder *b, const Op *op, Value *const *ope
 Value *attention_matrices(Builder *b, Value *x, Value *y, int x_axis, int y_axis);
 Value *attention_scores(Builder *b, const AttentionOperands *a);
 Value *attention_softmax(Builder *b, Value *scores);
+/* The same from the rows' logarithms. */
+Value *attention_probabilities(Builder *b, Value *scores, Value *logs);
 /* log(sum(exp(scores))) along rows; inf for a row that sees nothing. */
 Value *attention_logarithm(Builder *b, Value *scores);
 Value *attention_weighted(Builder *b, const AttentionOperands *a, Value *p);
@@ -39,5 +41,8 @@ Value *attention_weighted(Builder *b, const AttentionOperands *a, Value *p);
 Value *attention_value_slope(Builder *b, const AttentionOperands *a, Value *p, Value *d);
 Value *attention_score_slope(Builder *b, const AttentionOperands *a, Value *p, Value *d,
                              Value *delta);
+
+/* Replaces an attention_gradient by products; its results are forwarded to theirs. */
+void attention_expand_gradient(Builder *b, Op *op, Value *const *operands);
 
 #endif

@@ -120,3 +120,30 @@ Value *attention_score_slope(Builder *b, const AttentionOperands *a, Value *p, V
   if (a->factor) slope = binary(b, OP_mul, slope, a->factor);
   return binary(b, OP_mul, p, binary(b, OP_sub, slope, delta));
 }
+
+/* [..., T] as [..., T, 1] */
+static Value *as_column(Builder *b, Value *rows, Element element) {
+  const Dim *dims[MOST_AXES];
+  int rank = rows->type.rank;
+  for (int i = 0; i < rank; i++) dims[i] = rows->type.dims[i];
+  dims[rank] = dim_constant(b->function->module->dims, 1);
+  rows = build_reshape(b, rows, dims, rank + 1);
+  if (rows->type.element == element) return rows;
+  Attribute to = {ATTRIBUTE_to, attribute_element(element)};
+  return made(b, build(b, OP_cast, &rows, 1, &to, 1));
+}
+
+Value *attention_probabilities(Builder *b, Value *scores, Value *logs) {
+  logs = as_column(b, logs, scores->type.element);
+  return made(b, build_unary(b, OP_exp, binary(b, OP_sub, scores, logs)));
+}
+
+void attention_expand_gradient(Builder *b, Op *op, Value *const *operands) {
+  AttentionOperands a = attention_operands(b, op, operands);
+  Value *d = operands[3], *delta = as_column(b, operands[5], d->type.element);
+  Value *p = attention_probabilities(b, attention_scores(b, &a), operands[4]);
+  Value *slope = binary(b, OP_mul, attention_score_slope(b, &a, p, d, delta), a.scale);
+  op->results[0]->forward = attention_matrices(b, slope, a.k, 1, 0);
+  op->results[1]->forward = attention_matrices(b, slope, a.q, 0, 0);
+  op->results[2]->forward = attention_value_slope(b, &a, p, d);
+}

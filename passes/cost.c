@@ -64,7 +64,9 @@ static double product_depth(const Op *op) {
     bool last = op_word(op, ATTRIBUTE_layout)[1] == 'h';
     return weights / (double)dim_max(w->dims[last ? w->rank - 1 : 0]);
   }
-  case OP_attention: { /* for each element, a score of the keys' width is shared by the values' */
+  case OP_attention:
+  case OP_attention_gradient: { /* for each element, a score of the keys' width is shared by the
+                                   values' */
     const Type *v = &op->operands[2]->type;
     double width = (double)dim_max(x->dims[x->rank - 1]),
            out = (double)dim_max(v->dims[v->rank - 1]);

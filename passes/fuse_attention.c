@@ -72,17 +72,57 @@ static void join_extra(Fuse *f, Op *root, Value *value, double scores) {
   for (int i = 0; i < op->operand_count; i++) join_extra(f, root, op->operands[i], scores);
 }
 
-/* The transpose that is all that uses the result, if rows stay rows, and what uses the logarithms
- * comes after it. */
-static void join_transpose(Fuse *f, Op *root) {
-  Value *result = op_result(root);
+/* The transpose that is all that uses a result, if rows stay rows; or NULL. */
+static Op *transpose_of(const Fuse *f, const Value *result) {
   Op *user = use_count(&f->uses, result) == 1 ? use_at(&f->uses, result, 0) : NULL;
-  if (!user || user->kind != OP_transpose || !keeps_rows(user) || f->root[user->mark]) return;
-  for (int i = 0; i < use_count(&f->uses, root->results[1]); i++) {
-    const Op *other = use_at(&f->uses, root->results[1], i);
-    if (other && other->mark < user->mark) return;
+  bool can = user && user->kind == OP_transpose && keeps_rows(user) && !f->root[user->mark];
+  return can ? user : NULL;
+}
+
+static bool is_used_before(const Fuse *f, const Value *value, const Op *place) {
+  for (int i = 0; i < use_count(&f->uses, value); i++) {
+    const Op *user = use_at(&f->uses, value, i);
+    if (user && user->mark < place->mark) return true;
   }
-  join(f, user, root);
+  return false;
+}
+
+/* A kernel stands where its last operation did: nothing that it makes may be used before. */
+static bool can_stand_at(const Fuse *f, const Op *root, const Op *place) {
+  for (int i = 0; i < root->result_count; i++) {
+    const Op *transpose = transpose_of(f, root->results[i]);
+    bool inside = transpose && transpose->mark <= place->mark;
+    if (is_used_before(f, inside ? op_result(transpose) : root->results[i], place)) return false;
+  }
+  return true;
+}
+
+/* The transposes of results, as many as can be. */
+static void join_transposes(Fuse *f, Op *root) {
+  Op *joined[3];
+  int count = 0;
+  for (int i = 0; i < root->result_count; i++) {
+    Op *transpose = transpose_of(f, root->results[i]);
+    if (!transpose) continue;
+    int at = count++;
+    for (; at > 0 && joined[at - 1]->mark > transpose->mark; at--) joined[at] = joined[at - 1];
+    joined[at] = transpose;
+  }
+  while (count > 0 && !can_stand_at(f, root, joined[count - 1])) count--;
+  for (int i = 0; i < count; i++) join(f, joined[i], root);
+}
+
+/* What the kernel makes for others, the last operation's result first. */
+static ValueList results_of(const Fuse *f, const OpList *list, const Op *root) {
+  ValueList yields = {0};
+  for (size_t i = list->count; i > 0; i--) {
+    const Op *op = list->items[i - 1];
+    if (op != root && !(op->kind == OP_transpose && op->operands[0]->op == root)) continue;
+    for (int k = 0; k < op->result_count; k++)
+      if (use_count(&f->uses, op->results[k]) > 0 && !is_only_in(f, op->results[k], root))
+        vec_push(f->scratch, &yields, op->results[k]);
+  }
+  return yields;
 }
 
 static void collect(Fuse *f, Op *root) {
@@ -91,10 +131,16 @@ static void collect(Fuse *f, Op *root) {
                   (double)dim_max(k->dims[k->rank - 2]);
   int mask = attention_mask(root), factor = attention_factor(root);
   join(f, root, root);
-  join_transpose(f, root);
-  for (int i = 0; i < 3; i++) join_rows(f, root, i);
+  join_transposes(f, root);
+  for (int i = 0; i < (root->kind == OP_attention ? 3 : 4); i++) join_rows(f, root, i);
   if (mask >= 0) join_extra(f, root, root->operands[mask], scores);
   if (factor >= 0) join_extra(f, root, root->operands[factor], scores);
+}
+
+static bool is_used(const Fuse *f, const Op *op) {
+  for (int i = 0; i < op->result_count; i++)
+    if (use_count(&f->uses, op->results[i]) > 0) return true;
+  return false;
 }
 
 int fuse_attention(PassContext *context, Function *function, int number) {
@@ -104,7 +150,7 @@ int fuse_attention(PassContext *context, Function *function, int number) {
   f.root = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, Op *);
   f.count = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, int);
   for (int i = 0; i < f.uses.op_count; i++)
-    if (f.uses.ops[i]->kind == OP_attention) collect(&f, f.uses.ops[i]);
+    if (is_attention(f.uses.ops[i]->kind) && is_used(&f, f.uses.ops[i])) collect(&f, f.uses.ops[i]);
   OpList *lists = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, OpList);
   for (int i = 0; i < f.uses.op_count; i++) {
     Op *root = f.root[i];
@@ -112,10 +158,7 @@ int fuse_attention(PassContext *context, Function *function, int number) {
     OpList *list = &lists[root->mark];
     vec_push(f.scratch, list, f.uses.ops[i]);
     if ((int)list->count < f.count[root->mark]) continue;
-    ValueList yields = {0};
-    Value *logs = root->results[1];
-    vec_push(f.scratch, &yields, op_result(vec_last(list)));
-    if (use_count(&f.uses, logs) > 0) vec_push(f.scratch, &yields, logs);
+    ValueList yields = results_of(&f, list, root);
     fuse_region(function, list, &yields, NULL, number++);
   }
   for (Op *op = body->first; op; op = op->next)

@@ -71,6 +71,7 @@ static const char *telling_word(const Op *op) {
   case OP_conv_weight:
   case OP_softmax:
   case OP_attention:
+  case OP_attention_gradient:
   case OP_tanh:
   case OP_erf:
   case OP_exp:

@@ -189,12 +189,21 @@ void gradient_through(Gradient *g, const Op *last) {
   for (const Op *op = last; op; op = op->previous) differentiate_op(g, op);
 }
 
+static GradientSlot *slots_of(PassContext *context, const Op *grad) {
+  return gradient_slots(context->scratch, grad->block, grad, grad->operands + 1,
+                        grad->operand_count - 1);
+}
+
 static void replace_grad(PassContext *context, Op *grad) {
+  GradientSlot *slots = slots_of(context, grad);
+  if (gradient_expand(grad->block, grad, slots)) {
+    op_follow(grad);
+    slots = slots_of(context, grad);
+  }
   Gradient g = {.b = builder_before(grad),
                 .module = context->module,
                 .scratch = context->scratch,
-                .slots = gradient_slots(context->scratch, grad->block, grad, grad->operands + 1,
-                                        grad->operand_count - 1),
+                .slots = slots,
                 .op = grad};
   Op *before = grad->previous;
   Value *loss = grad->operands[0];

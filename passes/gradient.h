@@ -77,6 +77,9 @@ Value *slope_unbroadcast(Gradient *g, Value *share, const Type *from, const Type
  * they themselves, are wanted. */
 GradientSlot *gradient_slots(Arena *scratch, const Block *block, const Op *end,
                              Value *const *wanted, int wanted_count);
+/* Replaces what has no rule but is made of operators that have by them, up to `end`, as far as it
+ * is wanted (slots NULL: all); whether there was some: then slots must be made again. */
+bool gradient_expand(Block *block, const Op *end, const GradientSlot *slots);
 /* Runs the rules from `last` to the block's first operation. */
 void gradient_through(Gradient *g, const Op *last);
 /* The sum of all shares of a value; NULL: 0. */

@@ -289,6 +289,7 @@ static void emit_slopes(ScanGradient *s, int *place) {
 GRADIENT(scan) {
   Op *op = g->op->results[0]->op;
   Block *body = op->region;
+  if (gradient_expand(body, NULL, NULL)) follow_block(body);
   ScanGradient s = {.g = g,
                     .inner = *g,
                     .op = op,

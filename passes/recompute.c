@@ -10,6 +10,8 @@
  * kept is the choice of least cost: of keeping bytes until they are needed against making values
  * again (recompute.h).
  *
+ * What makes the mask or factor of an attention is made again if it is as large as the scores.
+ *
  * checkpoint(x): x is kept, and everything between it and the next checkpoint is made again,
  * products too. What is made from the last checkpoint is needed at once and stays.
  *
@@ -18,6 +20,7 @@
  * Copies carry Op.again. Linear but for the cut. */
 #include "passes/recompute.h"
 
+#include "ir/attention.h"
 #include "passes/cost.h"
 #include "passes/cse.h"
 #include "passes/rewrite.h"
@@ -30,7 +33,7 @@ static const double small_bytes = 4096;
 /* What the pass knows of an operation of the forward part; Op.mark is its index. */
 typedef struct {
   bool from_checkpoint, to_checkpoint;
-  bool is_forced; /* between two checkpoints */
+  bool is_forced; /* between two checkpoints, or as large as attention's scores */
   bool at_hand;   /* kept for other reasons, or costs nothing */
   bool is_needed; /* by the gradient */
   bool is_seen;   /* while copies are collected */
@@ -69,8 +72,10 @@ static bool is_copied(const Op *op, bool forced) {
   return forced || op->kind == OP_random || operator_has(op->kind, TRAIT_ELEMENTWISE | TRAIT_VIEW);
 }
 
-/* Whether a kernel made of the operation can make its operands itself. */
-static bool takes_operands(const Op *op) {
+/* Whether a kernel made of the operation can make the operand itself. */
+static bool takes_operand(const Op *op, int operand) {
+  if (is_attention(op->kind))
+    return operand == attention_mask(op) || operand == attention_factor(op);
   return operator_has(op->kind, TRAIT_ELEMENTWISE | TRAIT_VIEW | TRAIT_REDUCTION) ||
          op->kind == OP_softmax;
 }
@@ -109,6 +114,27 @@ static void find_segments(Recompute *r) {
       forward_of(r, r->ops[i]->operands[0])->is_forced = false;
 }
 
+/* What is as large as an attention's scores, and is made to be its mask or factor. */
+static void force_extra(Recompute *r, const Value *value, double scores) {
+  if (!is_forward(r, value) || !is_copied(value->op, false) || type_elements(&value->type) < scores)
+    return;
+  forward_of(r, value)->is_forced = true;
+  for (int i = 0; i < value->op->operand_count; i++) force_extra(r, value->op->operands[i], scores);
+}
+
+/* Nothing of the size of scores is kept for the gradient of attention. */
+static void force_extras(Recompute *r) {
+  for (int i = r->end; i < r->count; i++) {
+    const Op *op = r->ops[i];
+    if (op->kind != OP_attention_gradient || !attention_streams(op)) continue;
+    const Type *k = &op->operands[1]->type;
+    double scores = type_elements(&op->operands[4]->type) * (double)dim_max(k->dims[k->rank - 2]);
+    int mask = attention_mask(op), factor = attention_factor(op);
+    if (mask >= 0) force_extra(r, op->operands[mask], scores);
+    if (factor >= 0) force_extra(r, op->operands[factor], scores);
+  }
+}
+
 /* A value that lies in memory until the gradient reads it: with it what it is a view of. */
 static void keep(Recompute *r, const Value *value) {
   while (is_forward(r, value)) {
@@ -136,7 +162,7 @@ static void find_needs(Recompute *r) {
       const Value *x = r->ops[i]->operands[k];
       if (!is_forward(r, x)) continue;
       if (r->ops[i]->kind != OP_write) forward_of(r, x)->is_needed = true;
-      if (!takes_operands(r->ops[i])) keep(r, x);
+      if (!takes_operand(r->ops[i], k)) keep(r, x);
     }
 }
 
@@ -259,6 +285,7 @@ static int recompute_function(PassContext *context, Function *function) {
   }
   r.forward = ARENA_ARRAY(context->scratch, (size_t)r.end + 1, Forward);
   find_segments(&r);
+  force_extras(&r);
   find_needs(&r);
   build_cut(&r);
   use_copies(&r);

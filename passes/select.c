@@ -25,6 +25,7 @@ static bool select_op(Select *s, Op *op) {
   bool layouts = s->context->options->level >= 2;
   switch (op->kind) {
   case OP_attention:
+  case OP_attention_gradient:
     if (select_attention(s, op)) return true;
     break;
   case OP_dot:

@@ -292,10 +292,13 @@ bool select_attention(Select *s, Op *op) {
   Op *before = op->previous;
   Value **operands = ARENA_ARRAY(s->module->arena, (size_t)op->operand_count, Value *);
   for (int i = 0; i < op->operand_count; i++) operands[i] = original_order(s, &b, op->operands[i]);
-  AttentionOperands a = attention_operands(&b, op, operands);
-  Value *scores = attention_scores(&b, &a);
-  op->results[0]->forward = attention_weighted(&b, &a, attention_softmax(&b, scores));
-  op->results[1]->forward = attention_logarithm(&b, scores);
+  if (op->kind == OP_attention) {
+    AttentionOperands a = attention_operands(&b, op, operands);
+    Value *scores = attention_scores(&b, &a);
+    op->results[0]->forward = attention_weighted(&b, &a, attention_softmax(&b, scores));
+    op->results[1]->forward = attention_logarithm(&b, scores);
+  } else
+    attention_expand_gradient(&b, op, operands);
   for (Op *made = before ? before->next : op->block->first, *next; made != op; made = next) {
     next = made->next;
     op_follow(made);

@@ -1,5 +1,6 @@
 #include "tests/tools/bounds.h"
 
+#include "ir/attention.h"
 #include "ir/cost.h"
 #include "support/bug.h"
 #include "tests/tools/bounds_winograd.h"
@@ -185,24 +186,78 @@ static void bound_softmax(const Bounds *b, const Op *op, Bounded *y) {
     y->error[i] = fabs(p[i]) * (expm1(moved) + gamma_of(length + 2 * DEAR));
 }
 
-static void bound_attention(const Bounds *b, const Op *op, Bounded *y) {
-  const Bounded *q = bounded(b, op->operands[0]), *k = bounded(b, op->operands[1]);
-  const Bounded *v = bounded(b, op->operands[2]);
-  double width = (double)q->value.shape[q->value.rank - 1];
-  double keys = (double)k->value.shape[k->value.rank - 2];
-  Number number = op_attribute(op, ATTRIBUTE_scale)->number;
-  double scale = number.is_integer ? (double)number.integer : number.real;
-  if (scale == 0) scale = 1 / sqrt(width > 0 ? width : 1);
-  double q_most = largest(q->value.bytes, q->value.count),
-         q_error = largest(q->error, q->value.count);
-  double k_most = largest(k->value.bytes, k->value.count),
-         k_error = largest(k->error, k->value.count);
-  double scores = q_most * k_error + q_error * k_most + q_error * k_error;
-  scores = scale * width * (scores + gamma_of(width + DEAR) * q_most * k_most);
-  double moved = expm1(2 * scores) + gamma_of(2 * keys + 2 * DEAR);
-  double most = largest(v->value.bytes, v->value.count);
-  double error = largest(v->error, v->value.count) + moved * most;
-  for (int64_t i = 0; i < y->value.count; i++) y->error[i] = error;
+/* An operand's largest number and largest error; of what is not there 1 and 0. */
+typedef struct {
+  double most, error;
+} Most;
+
+static Most most_of(const Bounds *b, const Op *op, int operand) {
+  const Bounded *x = operand < 0 ? NULL : bounded(b, op->operands[operand]);
+  if (!x || !x->error) return (Most){1, 0};
+  return (Most){largest(x->value.bytes, x->value.count), largest(x->error, x->value.count)};
+}
+
+typedef struct {
+  double queries, keys, width, out, scale;
+  double error; /* of a score */
+  double most;  /* score, so that a difference of two is within 2 u of it */
+} Scores;
+
+static Scores scores_of(const Bounds *b, const Op *op) {
+  const RunTensor *q = &bounded(b, op->operands[0])->value,
+                  *v = &bounded(b, op->operands[2])->value;
+  Scores s = {.queries = (double)q->shape[q->rank - 2],
+              .keys = (double)v->shape[v->rank - 2],
+              .width = (double)q->shape[q->rank - 1],
+              .out = (double)v->shape[v->rank - 1],
+              .scale = fabs(attention_scale(op))};
+  if (s.scale == 0) s.scale = 1 / sqrt(s.width > 0 ? s.width : 1);
+  Most x = most_of(b, op, 0), y = most_of(b, op, 1), bias = {0, 0};
+  int mask = attention_mask(op);
+  if (mask >= 0 && bounded(b, op->operands[mask])->error) bias = most_of(b, op, mask);
+  s.most = s.scale * s.width * x.most * y.most + bias.most;
+  s.error = s.scale * s.width *
+                (x.most * y.error + x.error * y.most + x.error * y.error +
+                 gamma_of(s.width + DEAR) * x.most * y.most) +
+            bias.error + gamma_of(2) * s.most;
+  return s;
+}
+
+/* y is the mean of values, by weights that are right up to `moved`; the logarithm of the sum of
+ * exponentials moves no more than a score does, and what the sum is wrong by. */
+static void bound_attention(const Bounds *b, const Op *op, Bounded *const *results) {
+  Scores s = scores_of(b, op);
+  Most v = most_of(b, op, 2), f = most_of(b, op, attention_factor(op));
+  double moved = expm1(2 * s.error) + gamma_of(2 * s.keys + 2 * DEAR);
+  double error = f.most * (v.error + moved * v.most) + f.error * v.most;
+  for (int64_t i = 0; i < results[0]->value.count; i++) results[0]->error[i] = error;
+  const double *logs = results[1]->value.bytes;
+  for (int64_t i = 0; i < results[1]->value.count; i++)
+    results[1]->error[i] = s.error + gamma_of(s.keys + 2 * DEAR) +
+                           gamma_of(DEAR) * (s.most + (isfinite(logs[i]) ? fabs(logs[i]) : 0));
+}
+
+/* With the logarithms of the same scores a row's probabilities sum to 1 at most, each right up to
+ * `moved`; a slope of a score is p * (dp * f - delta) * scale. */
+static void bound_attention_gradient(const Bounds *b, const Op *op, Bounded *const *results) {
+  Scores s = scores_of(b, op);
+  Most q = most_of(b, op, 0), k = most_of(b, op, 1), v = most_of(b, op, 2), d = most_of(b, op, 3);
+  Most logs = most_of(b, op, 4), delta = most_of(b, op, 5),
+       f = most_of(b, op, attention_factor(op));
+  double moved = expm1(s.error + logs.error + gamma_of(2) * (s.most + logs.most)) + gamma_of(DEAR);
+  double dp = s.out * d.most * v.most;
+  double dp_error = s.out * (d.error * v.most + d.most * v.error + d.error * v.error) +
+                    gamma_of(s.out + DEAR) * dp;
+  double slope = dp * f.most + delta.most;
+  double more = dp_error * f.most + dp * f.error + delta.error;
+  double by_keys = slope * (moved + gamma_of(s.keys + 2 * DEAR)) + more;
+  double by_queries = slope * (moved + gamma_of(s.queries + 2 * DEAR)) + more;
+  double errors[3] = {s.scale * (k.most * by_keys + k.error * slope),
+                      s.scale * s.queries * (q.most * by_queries + q.error * slope),
+                      s.queries * (f.most * d.most * (moved + gamma_of(s.queries + DEAR)) +
+                                   f.most * d.error + f.error * d.most)};
+  for (int r = 0; r < 3; r++)
+    for (int64_t i = 0; i < results[r]->value.count; i++) results[r]->error[i] = errors[r];
 }
 
 /* ---- loops: as many roundings, one after the other, as the longest chain has ---- */
@@ -276,8 +331,8 @@ static void add_roundings(const Op *op, Bounded *y) {
 }
 
 static bool is_sum(const Op *op) {
-  return (operator_has(op->kind, TRAIT_PRODUCT) && op->kind != OP_attention) ||
-         op->kind == OP_sum || op->kind == OP_scatter_add || op->kind == OP_overlap_add;
+  return (operator_has(op->kind, TRAIT_PRODUCT) && !is_attention(op->kind)) || op->kind == OP_sum ||
+         op->kind == OP_scatter_add || op->kind == OP_overlap_add;
 }
 
 static bool bound_op(const Bounds *b, const Op *op, Bounded *const *results) {
@@ -292,8 +347,8 @@ static bool bound_op(const Bounds *b, const Op *op, Bounded *const *results) {
     bound_softmax(b, op, y);
     return true;
   }
-  if (op->kind == OP_attention) {
-    bound_attention(b, op, y);
+  if (is_attention(op->kind)) {
+    (op->kind == OP_attention ? bound_attention : bound_attention_gradient)(b, op, results);
     return true;
   }
   if (!bound_by_moving(b, op, results)) return false;

@@ -178,7 +178,8 @@ static void make(Generator *g, Operator kind) {
     make_conv_weight(g);
     return;
   case OP_attention:
-    make_attention(g);
+  case OP_attention_gradient:
+    make_attention(g, kind);
     return;
   case OP_constant:
   case OP_full:

@@ -131,22 +131,36 @@ void make_dot_panel(Generator *g) {
        fact(g, x).bound * 8, false);
 }
 
-void make_attention(Generator *g) {
-  Value *q = pick(g, FLOAT, 2, 4, false), *operands[4] = {q};
-  Type k = q->type, v, mask;
-  int rank = k.rank;
+/* With a mask, added or not, and a factor, or without. The gradient is of attention that was made
+ * before it, since it needs its logarithms. */
+void make_attention(Generator *g, Operator kind) {
+  Value *q = pick(g, FLOAT, 2, 4, false), *operands[8] = {q};
+  Type k = q->type, v, scores;
+  int rank = k.rank, count = 3;
   k.dims[rank - 2] = size(g);
-  v = mask = k;
+  v = k;
   v.dims[rank - 1] = size(g);
   operands[1] = fresh(g, &k);
   operands[2] = fresh(g, &v);
-  mask.element = ELEMENT_bool;
-  mask.rank = 2;
-  mask.dims[0] = q->type.dims[rank - 2];
-  mask.dims[1] = k.dims[rank - 2];
-  bool masked = chance(g, 40);
-  if (masked) operands[3] = fresh(g, &mask);
+  scores = (Type){q->type.element, 2, {q->type.dims[rank - 2], k.dims[rank - 2]}};
+  bool factor = chance(g, 30);
+  if (chance(g, 50)) {
+    Type mask = scores;
+    if (chance(g, 70)) mask.element = ELEMENT_bool;
+    if (chance(g, 30)) mask.dims[0] = dim_constant(g->module->dims, 1);
+    operands[count++] = fresh(g, &mask);
+  }
+  if (factor) operands[count++] = fresh(g, &scores);
   Attribute attributes[] = {{ATTRIBUTE_causal, attribute_flag(chance(g, 40))},
-                            {ATTRIBUTE_scale, attribute_number(number_real(below(g, 2) * 0.5))}};
-  keep(g, op(g, OP_attention, operands, masked ? 4 : 3, attributes, 2), 8, false);
+                            {ATTRIBUTE_scale, attribute_number(number_real(below(g, 2) * 0.5))},
+                            {ATTRIBUTE_factor, attribute_flag(factor)}};
+  const Value *y = keep(g, op(g, OP_attention, operands, count, attributes, 3), 8, false);
+  if (kind == OP_attention) return;
+  const Op *made = y->op;
+  for (int i = count++ - 1; i >= 3; i--) operands[i + 3] = operands[i];
+  operands[3] = fresh(g, &made->results[0]->type);
+  operands[4] = made->results[1];
+  operands[5] = fresh(g, &made->results[1]->type);
+  made = op(g, kind, operands, count + 2, attributes, 3)->op;
+  for (int i = 0; i < 3; i++) calm(g, made->results[i], 64, false);
 }
