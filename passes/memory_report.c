@@ -38,6 +38,20 @@ static int compare_buffers(const void *a, const void *b) {
   return x->first - y->first;
 }
 
+/* The part of the arena that a loop's body makes its values in. */
+static void body_extent(const Block *block, int64_t *from, int64_t *to) {
+  for (const Op *op = block->first; op; op = op->next) {
+    if (op->kind == OP_scan) body_extent(op->region, from, to);
+    for (int i = 0; i < op->result_count; i++) {
+      const MemoryPlace *place = &op->results[i]->place;
+      if (place->kind != PLACE_ARENA) continue;
+      int64_t end = place->offset + rounded(op->results[i]);
+      if (*to == 0 || place->offset < *from) *from = place->offset;
+      if (end > *to) *to = end;
+    }
+  }
+}
+
 /* The arena's storage that a value lies in: follows places, not operations, so that it holds for a
  * graph read from text too. */
 static const Value *storage(const Value *value) {
@@ -61,7 +75,7 @@ MemoryReport memory_report(Arena *arena, const Function *planned, MemorySum naiv
   MemoryReport report = {.function = planned, .naive = naive, .peak = -1};
   int values = 0, steps = 0;
   for (const Op *op = planned->body->first; op; op = op->next) {
-    values += op->result_count;
+    values += op->result_count + (op->kind == OP_scan);
     steps += op_makes_kernel(op);
   }
   Buffers b = {ARENA_ARRAY(arena, (size_t)values + 1, const Value *),
@@ -72,6 +86,9 @@ MemoryReport memory_report(Arena *arena, const Function *planned, MemorySum naiv
     if (!op_makes_kernel(op)) continue;
     int step = report.step_count++, over = -1;
     report.steps[step].op = op;
+    int64_t from = 0, to = 0;
+    if (op->kind == OP_scan) body_extent(op->region, &from, &to);
+    if (to > from) b.buffers[merged++] = (MemoryBuffer){NULL, op, from, to - from, step, step};
     for (int i = 0; i < op->operand_count; i++) {
       int at = find_buffer(&b, storage(op->operands[i]), of);
       if (at >= 0) b.buffers[at].last = step;
@@ -84,7 +101,8 @@ MemoryReport memory_report(Arena *arena, const Function *planned, MemorySum naiv
         if (at >= 0 && b.buffers[at].offset == value->place.offset) over = at;
       }
       if (over < 0) {
-        b.buffers[merged] = (MemoryBuffer){value, value->place.offset, rounded(value), step, step};
+        b.buffers[merged] =
+            (MemoryBuffer){value, NULL, value->place.offset, rounded(value), step, step};
         over = merged++;
       }
       b.values[b.count] = value;
@@ -128,6 +146,24 @@ static void value_name(Text *text, const Value *value) {
     text_format(text, "%%%d", value->number);
 }
 
+static void buffer_name(Text *text, const MemoryBuffer *buffer) {
+  if (buffer->value)
+    value_name(text, buffer->value);
+  else
+    text_string(text, "a trip");
+}
+
+static void buffer_type(Text *text, const MemoryBuffer *buffer) {
+  if (buffer->value)
+    type_print(text, &buffer->value->type);
+  else
+    text_string(text, "of the loop's body");
+}
+
+static const Op *buffer_op(const MemoryBuffer *buffer) {
+  return buffer->value ? buffer->value->op : buffer->scan;
+}
+
 /* "7:8 conv2d_1" */
 static void place(Text *text, const Op *op) {
   if (op->at) text_format(text, "%d:%d", op->at->line, op->at->column);
@@ -169,11 +205,11 @@ static void peak_line(Text *text, const MemoryReport *report) {
     double share = 100.0 * (double)buffer->bytes / (double)report->bound;
     if (share < 1) continue;
     text_string(text, before);
-    value_name(text, buffer->value);
+    buffer_name(text, buffer);
     text_format(text, " %.1f %%", share);
-    if (buffer->value->op->at || buffer->value->op->layer) {
+    if (buffer_op(buffer)->at || buffer_op(buffer)->layer) {
       text_string(text, " (");
-      place(text, buffer->value->op);
+      place(text, buffer_op(buffer));
       text_char(text, ')');
     }
     before = ", ";
@@ -191,9 +227,9 @@ static void table(Text *text, const MemoryReport *report) {
     const MemoryBuffer *buffer = &report->buffers[i];
     if (buffer->last < from || buffer->first >= to) continue;
     Text one = text_new(text->arena);
-    value_name(&one, buffer->value);
+    buffer_name(&one, buffer);
     text_pad(&one, 6, 1);
-    type_print(&one, &buffer->value->type);
+    buffer_type(&one, buffer);
     size_t length = names + strlen(text_get(&one)) + 1;
     if (length > columns) columns = length;
   }
@@ -211,9 +247,9 @@ static void table(Text *text, const MemoryReport *report) {
     text_thousands(&bytes, buffer->bytes);
     text_format(text, "%13s%13s  ", text_get(&offset), text_get(&bytes));
     Text one = text_new(text->arena);
-    value_name(&one, buffer->value);
+    buffer_name(&one, buffer);
     text_pad(&one, 6, 1);
-    type_print(&one, &buffer->value->type);
+    buffer_type(&one, buffer);
     size_t length = strlen(text_get(&one)), room = columns - names;
     if (length <= room)
       text_string(text, text_get(&one));
@@ -249,7 +285,7 @@ void memory_report_text(Text *text, const MemoryReport *report) {
               report->bound ? (double)report->plan / (double)report->bound : 1.0);
   if (report->above) {
     text_string(text, "  above the bound: ");
-    value_name(text, report->above->value);
+    buffer_name(text, report->above);
     text_string(text, " did not fit below\n");
   }
   if (report->peak < 0) return;
@@ -276,10 +312,10 @@ void memory_report_svg(Text *text, const MemoryReport *report) {
     double x = left + buffer->first * step, w = (buffer->last - buffer->first + 1) * step;
     double h = (double)buffer->bytes * byte;
     double y = top + height - (double)buffer->offset * byte - h;
-    int hue = buffer->value->number * 47 % 360;
+    int hue = (buffer->value ? buffer->value->number : buffer->first) * 47 % 360;
     Text name = text_new(text->arena), type = text_new(text->arena);
-    value_name(&name, buffer->value);
-    type_print(&type, &buffer->value->type);
+    buffer_name(&name, buffer);
+    buffer_type(&type, buffer);
     text_format(
         text,
         "<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" "

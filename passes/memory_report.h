@@ -14,7 +14,8 @@ typedef struct {
 } MemorySum;
 
 typedef struct {
-  const Value *value; /* the first that lies here; others may be written over it in place */
+  const Value *value; /* the first that lies here; others may be written over it in place. NULL: */
+  const Op *scan;     /* what the body of this loop makes in a trip */
   int64_t offset, bytes;
   int first, last; /* steps */
 } MemoryBuffer;
