@@ -157,7 +157,7 @@ static void buffer_type(Text *text, const MemoryBuffer *buffer) {
   if (buffer->value)
     type_print(text, &buffer->value->type);
   else
-    text_string(text, "of the loop's body");
+    text_string(text, "in the loop");
 }
 
 static const Op *buffer_op(const MemoryBuffer *buffer) {
