@@ -48,6 +48,7 @@ bool target_find_all(Target *targets, Arena *arena, const char *triple, const ch
 /* What the graph may be shaped by, for the code of all to do well. */
 typedef struct {
   int lanes;   /* a vector of the widest */
+  int registers;
   int columns; /* most of a panel of packed weights */
   int64_t l2;
   double flop_rate, memory_rate;

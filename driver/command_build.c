@@ -5,6 +5,7 @@
 #include "driver/native.h"
 #include "driver/output.h"
 #include "driver/report.h"
+#include "driver/tune.h"
 #include "driver/verify.h"
 #include "frontend/parse.h"
 #include "ir/module_text.h"
@@ -304,7 +305,11 @@ int command_build(Session *session) {
   int code;
   if (!compile_open(session, &b.compilation, &code)) return code;
   b.times.elaborate_ms = b.compilation.elaborate_ms;
+  Tuning tuning;
+  const char *tune = option_text(session->options, OPTION_tune, NULL);
+  if (tune && !tune_open(&tuning, &b.compilation, tune)) return EXIT_INPUT;
   if (!compile_passes(&b.compilation, after_pass, &b)) return EXIT_INPUT;
+  if (tune && !tune_close(&tuning)) return EXIT_INPUT;
   if (option_given(session->options, OPTION_weights_beside) &&
       !option_given(session->options, OPTION_weights)) {
     Diagnostic *d = diag_usage(session->diagnostics, "--weights-beside wants the weights");

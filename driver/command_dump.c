@@ -2,6 +2,7 @@
 #include "driver/compile.h"
 #include "driver/diff.h"
 #include "driver/output.h"
+#include "driver/tune.h"
 #include "driver/verify.h"
 #include "ir/module_text.h"
 #include "passes/memory_report.h"
@@ -93,7 +94,11 @@ int command_dump(Session *session) {
     dump.before = text_of(&dump, c.module);
   else if (elaborate_only || dump.all)
     text_string(&dump.out, text_of(&dump, c.module));
+  Tuning tuning;
+  const char *tune = option_text(options, OPTION_tune, NULL);
+  if (tune && !tune_open(&tuning, &c, tune)) return EXIT_INPUT;
   if (!elaborate_only && !compile_passes(&c, after_pass, &dump)) return EXIT_INPUT;
+  if (tune && !tune_close(&tuning)) return EXIT_INPUT;
   if (!dump.after && !dump.diff) text_string(&dump.out, text_of(&dump, c.module));
   if (dump.after && !dump.all && !elaborate_only && !dump.done) {
     diag_usage(session->diagnostics, "'%s' does not run at -O%d", dump.after, c.passes.level);

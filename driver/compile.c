@@ -73,6 +73,7 @@ static bool read_pass_options(Session *session, PassOptions *changed, TargetShap
   if (!option_integer(session->diagnostics, "-O", level, 0, 2, &number)) return false;
   changed->level = (int)number;
   changed->vector_lanes = shape.lanes;
+  changed->vector_registers = shape.registers;
   changed->flop_rate = shape.flop_rate;
   changed->memory_rate = shape.memory_rate;
   changed->cache_bytes = shape.l2;

@@ -7,6 +7,8 @@ typedef struct {
   Arena *arena;
   Module *to;
   Function *function;
+  const int64_t *at; /* values of dims, which are numbers then; NULL: dims stay */
+  bool failed;       /* one left 64 bits */
   Map values, locations, data;
 } Copier;
 
@@ -33,6 +35,11 @@ static const Location *copy_location(Copier *c, const Location *from) {
 
 static const Dim *copy_dim(Copier *c, const Dim *from) {
   DimTable *table = c->to->dims;
+  int64_t value = 0;
+  if (c->at) {
+    c->failed |= !dim_evaluate(from, c->at, &value);
+    return dim_constant(table, value);
+  }
   const DimTerm *terms;
   int count = dim_terms(from, &terms);
   const Dim *sum = dim_constant(table, 0);
@@ -126,7 +133,7 @@ static void fill_value(Copier *c, Value *to, const Value *from) {
 
 static void copy_block(Copier *c, Block *to, const Block *from);
 
-static void copy_op(Copier *c, Block *block, const Op *from) {
+static Op *copy_op(Copier *c, Block *block, const Op *from) {
   int count = operator_attribute_count(from->kind);
   Attribute attributes[MOST_ATTRIBUTES];
   for (int i = 0; i < count; i++)
@@ -147,6 +154,23 @@ static void copy_op(Copier *c, Block *block, const Op *from) {
   }
   for (int i = 0; i < from->result_count; i++) fill_value(c, op->results[i], from->results[i]);
   op_append(block, op);
+  return op;
+}
+
+bool type_copy_at(Module *module, const Type *from, const int64_t *dims, Type *to) {
+  Copier c = {.arena = module->arena, .to = module, .at = dims};
+  *to = copy_type(&c, from);
+  return !c.failed;
+}
+
+Op *op_copy_at(Block *block, const Op *from, Value *const *operands, const int64_t *dims) {
+  Module *module = block->function->module;
+  Copier c = {.arena = module->arena, .to = module, .function = block->function, .at = dims};
+  for (int i = 0; i < from->operand_count; i++)
+    map_set(c.arena, &c.values, map_key(from->operands[i]), operands[i]);
+  Op *op = copy_op(&c, block, from);
+  op->at = NULL; /* its file is another module's */
+  return c.failed ? NULL : op;
 }
 
 static void copy_block(Copier *c, Block *to, const Block *from) {

@@ -201,6 +201,11 @@ Module *module_copy(Arena *arena, const Module *module);
 /* Of one of its functions in the module itself. */
 Function *function_copy(Module *module, const Function *function, const char *name);
 
+/* In another module, with the values that `dims` gives to the dims; false, NULL: one leaves 64 bits.
+ */
+bool type_copy_at(Module *module, const Type *from, const int64_t *dims, Type *to);
+Op *op_copy_at(Block *block, const Op *from, Value *const *operands, const int64_t *dims);
+
 /* ---- attributes ---- */
 const AttributeValue *op_attribute(const Op *op, AttributeName name); /* bug() if it has none */
 int64_t op_integer(const Op *op, AttributeName name);                 /* of a constant DIM */

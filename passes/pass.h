@@ -23,7 +23,8 @@ typedef struct {
 typedef struct {
   int level; /* -O0 .. -O2 */
   /* The target, as far as layouts depend on it. */
-  int vector_lanes;  /* f32 in a vector register: 16 with AVX-512, 8 with AVX2, 4 with SSE */
+  int vector_lanes; /* f32 in a vector register: 16 with AVX-512, 8 with AVX2, 4 with SSE */
+  int vector_registers;
   int panel_columns; /* most columns of a panel of dot_panel and conv_panel; a multiple of lanes */
   double flop_rate;  /* f32 operations of a core in a second, and bytes from memory */
   double memory_rate;
@@ -33,12 +34,14 @@ typedef struct {
   int64_t fold_bytes; /* `fold` makes no constant larger than this, unless it only moves elements */
   const DimChange *dims;
   int dim_count;
+  const struct Chooser *chooser; /* choice.h; NULL: estimates choose */
 } PassOptions;
 
 /* -O2 for a machine with AVX2. */
 #define PASS_OPTIONS_DEFAULT                                                                       \
   ((PassOptions){.level = 2,                                                                       \
                  .vector_lanes = 8,                                                                \
+                 .vector_registers = 16,                                                           \
                  .panel_columns = 16,                                                              \
                  .flop_rate = 96e9,                                                                \
                  .memory_rate = 12e9,                                                              \

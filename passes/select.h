@@ -4,6 +4,7 @@
 #ifndef PASSES_SELECT_H
 #define PASSES_SELECT_H
 
+#include "passes/choice.h"
 #include "passes/constants.h"
 #include "passes/rewrite.h"
 
@@ -27,16 +28,41 @@ typedef struct {
   bool changed; /* something in this function */
   int choices;
   bool images;     /* the function holds convolutions in nhwc */
-  const char *why; /* of the last choice */
+  const char *why; /* of the last choice, */
+  int64_t columns; /* and its panels' */
 } Select;
 
 /* ---- select_cost.c ---- */
 
-/* A way to compute a product, and what it may take. */
+/* Constants of the model. */
+enum {
+#define COST(name, value, meaning) COST_##name,
+#include "passes/costs.def"
+#undef COST
+  COSTS
+};
+extern const double costs[COSTS];
+
+/* Ways to compute an operation; `forms` is for who lists them. */
+enum { MOST_CANDIDATES = 32 };
 typedef struct {
-  const char *name;
-  double seconds;
-} Candidate;
+  Candidate items[MOST_CANDIDATES];
+  int forms[MOST_CANDIDATES];
+  int count;
+} Candidates;
+
+void candidates_add(Candidates *list, Candidate candidate, int form);
+
+/* A product in panels of weights, as its tiles see it. */
+typedef struct {
+  double rows;
+  int64_t size, depth, groups; /* columns and terms of a group */
+  double bytes;                /* of operands and result */
+  double share, before;        /* of the peak; seconds that come first, whatever the panels */
+} PanelWork;
+/* A row for each width that panels may have, the widest last. */
+void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
+                           const PanelWork *work);
 
 /* What bytes take to come, once. */
 double select_traffic(const Select *s, double bytes);
@@ -47,8 +73,9 @@ double select_packing(const Select *s, double elements);
 /* A dot of so many rows of x whose weight of so many elements is read as it lies, `turned` if the
  * sum is over its last axis. */
 double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned);
-/* The cheapest one's number; notes all in `why`. */
-int select_choose(Select *s, const Candidate *candidates, int count);
+/* The number of the one that is taken: the cheapest (of equals the last), or the Chooser's. Notes
+ * all in `why`, and the panels' `columns`. */
+int select_choose(Select *s, const Op *op, const Candidates *list);
 
 /* ---- select_layout.c ---- */
 
@@ -94,17 +121,17 @@ const Dim *select_number(Select *s, int64_t value);
 /* x itself if there is nothing to add. `between` may be NULL. */
 Value *select_pad(Select *s, Builder *b, Value *x, const int64_t *before, const int64_t *after,
                   const int64_t *between);
-enum { MANY_ROWS = 1000 };
-/* Columns of a panel of `depth` rows for a product of so many rows of x: those that leave the least
- * of the last panel empty, of these the most, as long as it is a modest part of L2; one vector is
- * slower than more. */
-int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth, double rows);
+/* Columns of a panel of `depth` rows where nothing was chosen: those that leave the least of the
+ * last panel empty, of these the most, as long as it is a modest part of L2. */
+int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth);
+/* How many times its own arithmetic a product does in such panels, whose last one may be half
+ * empty.
+ */
+double select_panel_waste(const Select *s, int64_t size, int64_t depth);
 /* w [groups * size, rest...] to panels [groups * P, rest permuted..., B]; `perm` tells the order of
  * the rest's axes (from 1), `columns` is B; 0: as it fits best. */
 Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm,
                         int64_t columns);
-/* How many times its own arithmetic a product does in panels, whose last one may be half empty. */
-double select_panel_waste(const Select *s, int64_t size, int64_t depth, double rows);
 bool select_is_constant(const Select *s, const Value *weight);
 /* The value, with the reasons of the last choice. */
 Value *select_because(const Select *s, Value *value);

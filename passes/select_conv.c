@@ -52,35 +52,19 @@ static SelectWinograd winograd_of(const Select *s, const Op *op, int64_t out, in
   return conv;
 }
 
-enum { MOST_FORMS = 16 };
-
-typedef struct {
-  Candidate candidates[MOST_FORMS];
-  ConvForm forms[MOST_FORMS];
-  int64_t tiles[MOST_FORMS][2];
-  int count;
-} Choice;
-
-static void consider(Choice *choice, ConvForm form, const char *name, double seconds) {
-  choice->candidates[choice->count] = (Candidate){name, seconds};
-  choice->forms[choice->count++] = form;
-}
-
 /* Winograd's tiles, square or along the kernel's only axis. */
-static void consider_winograd(Select *s, Choice *choice, const Op *op, const Window *window,
+static void consider_winograd(Select *s, Candidates *list, const Op *op, const Window *window,
                               int64_t out, int64_t channels) {
   if (s->context->options->exact_conv || window->groups != 1) return;
   for (int i = 0; i < 2; i++)
     if (window->stride[i] != 1 || window->dilation[i] != 1) return;
   SelectWinograd conv = winograd_of(s, op, out, channels);
   if (conv.kernel[0] == 1 && conv.kernel[1] == 1) return;
-  for (int64_t tile = 2; tile <= 6 && choice->count < MOST_FORMS; tile += 2) {
-    int64_t *both = choice->tiles[choice->count];
-    for (int i = 0; i < 2; i++) both[i] = conv.kernel[i] == 1 ? 1 : tile;
-    double seconds = select_winograd_time(s, &conv, both);
-    const char *name = arena_format(s->module->arena, "winograd %lldx%lld", (long long)both[0],
-                                    (long long)both[1]);
-    if (seconds > 0) consider(choice, CONV_WINOGRAD, name, seconds);
+  for (int64_t tile = 2; tile <= 6; tile += 2) {
+    Candidate candidate = {.name = "winograd"};
+    for (int i = 0; i < 2; i++) candidate.tile[i] = conv.kernel[i] == 1 ? 1 : tile;
+    candidate.seconds = select_winograd_time(s, &conv, candidate.tile);
+    if (candidate.seconds > 0) candidates_add(list, candidate, CONV_WINOGRAD);
   }
 }
 
@@ -90,23 +74,32 @@ static void consider_winograd(Select *s, Choice *choice, const Op *op, const Win
 static ConvForm choose_conv(Select *s, const Op *op, Window *window, int64_t out, int64_t channels,
                             int64_t taps, double loop_flops, double flops) {
   const Value *w = op->operands[1];
-  double weights = type_elements(&w->type), packing = 0;
-  double bytes =
-      4 * (type_elements(&op->operands[0]->type) + weights + type_elements(&op_result(op)->type));
-  if (!select_is_constant(s, w)) packing = select_packing(s, weights);
-  int64_t groups = window->groups;
-  double panels = flops * select_panel_waste(s, out / groups, channels / groups * taps, MANY_ROWS);
-  Choice choice = {.count = 0};
-  consider(&choice, CONV_LOOP, "loop", select_time(s, loop_flops, 0.05, bytes));
-  consider(&choice, CONV_DIRECT, "direct", packing + select_time(s, panels, 0.85, bytes));
+  const Type *y = &op_result(op)->type;
+  double weights = type_elements(&w->type);
+  double bytes = 4 * (type_elements(&op->operands[0]->type) + weights + type_elements(y));
+  int64_t groups = window->groups, depth = channels / groups * taps;
+  Candidates list = {0};
+  double loop = select_time(s, loop_flops, costs[COST_loop_share], bytes);
+  candidates_add(&list, (Candidate){.name = "loop", .seconds = loop}, CONV_LOOP);
+  PanelWork work = {.rows = flops / (2 * (double)depth * (double)out),
+                    .size = out / groups,
+                    .depth = depth,
+                    .groups = groups,
+                    .bytes = bytes,
+                    .before = select_is_constant(s, w) ? 0 : select_packing(s, weights)};
+  work.share = costs[COST_direct_share];
+  candidates_add_panels(s, &list, "direct", CONV_DIRECT, &work);
+  double each = select_time(s, flops, costs[COST_depthwise_share], bytes);
   if (groups > 1 && groups == channels && out == channels)
-    consider(&choice, CONV_DEPTHWISE, "depthwise", select_time(s, flops, 0.15, bytes));
-  if (groups == 1 && taps == 1 && window->stride[0] == 1 && window->stride[1] == 1)
-    consider(&choice, CONV_DOT, "dot", packing + select_time(s, panels, 0.95, bytes));
-  consider_winograd(s, &choice, op, window, out, channels);
-  int best = select_choose(s, choice.candidates, choice.count);
-  for (int i = 0; i < 2; i++) window->tile[i] = choice.tiles[best][i];
-  return choice.forms[best];
+    candidates_add(&list, (Candidate){.name = "depthwise", .seconds = each}, CONV_DEPTHWISE);
+  if (groups == 1 && taps == 1 && window->stride[0] == 1 && window->stride[1] == 1) {
+    work.share = costs[COST_panel_share];
+    candidates_add_panels(s, &list, "dot", CONV_DOT, &work);
+  }
+  consider_winograd(s, &list, op, window, out, channels);
+  int best = select_choose(s, op, &list);
+  for (int i = 0; i < 2; i++) window->tile[i] = list.items[best].tile[i];
+  return (ConvForm)list.forms[best];
 }
 
 /* [C, out/groups, kh, kw] to [out, C/groups, kh, kw], the places begin + step * i of the kernel
@@ -142,7 +135,7 @@ static Value *pack_turned(Select *s, Builder *b, Value *w, const Window *window,
   int64_t size = weight_out(w, window), start[5], stop[5], step[5], depth = 1;
   for (int i = 0; i < 2; i++) depth *= weight_taps(w, window, i);
   depth *= dim_value(w->type.dims[0]);
-  if (columns == 0) columns = select_panel_columns(s, size, depth, MANY_ROWS);
+  if (columns == 0) columns = select_panel_columns(s, size, depth);
   int64_t panels = (size + columns - 1) / columns;
   const Dim *const *d = w->type.dims;
   const Dim *split[] = {d[0], select_number(s, panels), select_number(s, columns), d[2], d[3]};
@@ -192,20 +185,21 @@ static Value *widened(Select *s, Builder *b, Value *w, int64_t n, int64_t stride
 }
 
 static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window,
-                        ConvForm form);
+                        ConvForm form, int64_t columns);
 
 static Value *conv_neighbours(Select *s, Builder *b, Value *x, Value *w, const Window *window,
                               int64_t n) {
   Window wide = *window;
   wide.stride[1] *= n;
-  Value *y = conv_last(s, b, x, widened(s, b, w, n, window->stride[1]), &wide, CONV_DIRECT);
+  Value *y = conv_last(s, b, x, widened(s, b, w, n, window->stride[1]), &wide, CONV_DIRECT, 0);
   const Dim *dims[4] = {y->type.dims[0], y->type.dims[1],
                         select_number(s, dim_value(y->type.dims[2]) * n), w->type.dims[0]};
   return build_reshape(b, y, dims, 4);
 }
 
+/* With panels of `columns`; 0: as it fits best. */
 static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window *window,
-                        ConvForm form) {
+                        ConvForm form, int64_t columns) {
   Window plain = *window;
   bool few = 2 * weight_out(w, window) <= s->context->options->vector_lanes;
   bool panels = form == CONV_DIRECT || form == CONV_WINOGRAD;
@@ -232,7 +226,7 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
     int64_t channels = dim_value(w->type.dims[window->turned ? 0 : 1]);
     SelectWinograd conv = {.channels = channels, .out = out};
     for (int i = 0; i < 2; i++) conv.kernel[i] = weight_taps(w, window, i);
-    int64_t columns = select_panel_columns(s, out, channels, MANY_ROWS);
+    columns = select_panel_columns(s, out, channels);
     w = window->turned ? pack_turned(s, b, w, window, columns)
                        : select_pack_rows(s, b, w, 1, (int[]){2, 3, 1}, columns);
     return select_because(
@@ -256,10 +250,10 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
     const Dim *dims[] = {w->type.dims[0], w->type.dims[1]};
     w = build_reshape(b, w, dims, 2);
     return select_because(
-        s, select_dot_panel(s, b, x, select_pack_rows(s, b, w, 1, (int[]){1}, 0), out));
+        s, select_dot_panel(s, b, x, select_pack_rows(s, b, w, 1, (int[]){1}, columns), out));
   }
-  w = window->turned ? pack_turned(s, b, w, window, 0)
-                     : select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, 0);
+  w = window->turned ? pack_turned(s, b, w, window, columns)
+                     : select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, columns);
   return select_because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 5));
 }
 
@@ -327,7 +321,7 @@ bool select_conv(Select *s, Op *op) {
   }
   Value *x = image_last(s, &b, op->operands[0]);
   Value *w = weight_2d(s, &b, original_order(s, &b, op->operands[1]));
-  Value *y = conv_last(s, &b, x, w, &window, form);
+  Value *y = conv_last(s, &b, x, w, &window, form, s->columns);
   if (!y) bug("a conv does not go into nhwc: %s", b.failure.message);
   set_image(s, &b, op, y);
   return true;
@@ -420,7 +414,7 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const Window 
         own.pad[i][0] = p[i]->before - before[1 + i];
         own.pad[i][1] = p[i]->after - after[1 + i];
       }
-      Value *part = conv_last(s, b, x, w, &own, part_form(form, w, &own));
+      Value *part = conv_last(s, b, x, w, &own, part_form(form, w, &own), s->columns);
       if (!part) bug("a phase has no convolution: %s", b->failure.message);
       const Dim *dims[5] = {select_number(s, 1)};
       for (int i = 0; i < 4; i++) dims[i + 1] = part->type.dims[i];
@@ -440,7 +434,7 @@ static Value *apart(Select *s, Builder *b, Value *x, Value *w, const Window *win
     between[i + 1] = window->stride[i] - 1;
   }
   Window plain = turned_window(window->groups);
-  Value *y = conv_last(s, b, x, w, &plain, part_form(form, w, &plain));
+  Value *y = conv_last(s, b, x, w, &plain, part_form(form, w, &plain), s->columns);
   return select_pad(s, b, y, before, after, between);
 }
 
@@ -460,10 +454,10 @@ static Value *by_zeros(Select *s, Builder *b, Value *x, Value *w, const Window *
   }
   if (form == CONV_WINOGRAD) { /* which pads by itself */
     for (int i = 0; i < 2; i++) plain.pad[i][0] = before[i + 1], plain.pad[i][1] = after[i + 1];
-    return conv_last(s, b, x, w, &plain, form);
+    return conv_last(s, b, x, w, &plain, form, 0);
   }
   x = select_pad(s, b, x, before, after, between);
-  return conv_last(s, b, x, w, &plain, part_form(form, w, &plain));
+  return conv_last(s, b, x, w, &plain, part_form(form, w, &plain), s->columns);
 }
 
 bool select_conv_transpose(Select *s, Op *op) {

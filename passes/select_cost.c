@@ -1,22 +1,24 @@
 /* What the ways to compute a product may take, by the target's peak and memory, and the choice
  * among them. Rough: an algorithm's share of the peak was measured on one machine, and neighbours
  * (a transpose that falls away, a kernel that fuses) are not seen. */
+#include "ir/module_text.h"
 #include "passes/cost.h"
 #include "passes/select.h"
+#include "support/bug.h"
 
-/* Arithmetic that takes as long as moving one element of a weight into a panel; and, of a product
- * by a weight as it lies, as copying one near by, in its order or turned around. A few rows of x
- * read it where it is. */
-static const double packing = 80, copying = 5, turning = 12;
-enum { FEW_ROWS = 12 };
+#include <string.h>
 
-/* Operands that fit into this many times L2 come from the caches, faster than memory. */
-static const double cached = 8, cache_speed = 4;
+const double costs[COSTS] = {
+#define COST(name, value, meaning) [COST_##name] = (value),
+#include "passes/costs.def"
+#undef COST
+};
 
 double select_traffic(const Select *s, double bytes) {
   const PassOptions *options = s->context->options;
   double rate = options->memory_rate;
-  return bytes / (bytes > cached * (double)options->cache_bytes ? rate : rate * cache_speed);
+  bool far = bytes > costs[COST_cached] * (double)options->cache_bytes;
+  return bytes / (far ? rate : rate * costs[COST_cache_speed]);
 }
 
 double select_time(const Select *s, double flops, double share, double bytes) {
@@ -26,13 +28,84 @@ double select_time(const Select *s, double flops, double share, double bytes) {
 }
 
 double select_packing(const Select *s, double elements) {
-  return select_time(s, packing * elements, 1, 2 * 4 * elements);
+  return select_time(s, costs[COST_pack_flops] * elements, 1, 2 * 4 * elements);
 }
 
 double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned) {
-  double each = turned ? turning : rows > FEW_ROWS ? copying : 0;
-  return select_time(s, flops / 0.9 + each * elements, 1, 4 * elements);
+  double each = turned                        ? costs[COST_turn_flops]
+                : rows > costs[COST_few_rows] ? costs[COST_copy_flops]
+                                              : 0;
+  return select_time(s, flops / costs[COST_rows_share] + each * elements, 1, 4 * elements);
 }
+
+/* ---- candidates ---- */
+
+void candidates_add(Candidates *list, Candidate candidate, int form) {
+  if (list->count == MOST_CANDIDATES) bug("too many candidates");
+  list->items[list->count] = candidate;
+  list->forms[list->count++] = form;
+}
+
+/* Of `vectors` columns, the rows of a tile and how many tiles there are. */
+static double tile_of(const Select *s, double rows, int64_t vectors, double *tiles) {
+  enum { MOST_ROWS = 14 };
+  int64_t registers = s->context->options->vector_registers;
+  int64_t room = (registers - vectors - registers / 8) / vectors;
+  room = room > MOST_ROWS ? MOST_ROWS : room < 1 ? 1 : room;
+  bool one = rows < (double)room;
+  *tiles = one ? 1 : rows / (double)room;
+  return one ? rows : (double)room;
+}
+
+static double larger(double a, double b) {
+  return a > b ? a : b;
+}
+
+/* Vectors of a tile's columns: a panel that is wider is done in parts. */
+static int64_t most_vectors(const Select *s, const PanelWork *w) {
+  return s->context->options->vector_registers / (w->rows <= 1 ? 2 : 8);
+}
+
+/* In slots of a vector's multiply-add: all of a tile's, unless they wait for each other, for the
+ * loads of a row of the panel and an element of x each, two a cycle, or for the panel to come. */
+static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
+  const PassOptions *options = s->context->options;
+  int64_t vectors = columns / options->vector_lanes, panels = (w->size + columns - 1) / columns;
+  int64_t most = most_vectors(s, w);
+  double parts = vectors > most ? (double)vectors / (double)most : 1;
+  if (vectors > most) vectors = most;
+  double tiles, rows = tile_of(s, w->rows, vectors, &tiles), v = (double)vectors;
+  double step = larger(rows * v, costs[COST_slots_chain]);
+  double panel = 4 * (double)columns * (double)w->depth;
+  bool far = panel > (double)options->cache_bytes;
+  step = larger(step, costs[COST_load_slots] * (rows + v));
+  step = larger(step,
+                4 * v * (double)options->vector_lanes / costs[far ? COST_l3_bytes : COST_l2_bytes]);
+  double slots = parts * tiles * step * (double)w->depth * (double)(panels * w->groups);
+  double flops = slots * 2 * (double)options->vector_lanes;
+  double padding = (double)(panels * columns - w->size) * (double)(w->depth * w->groups);
+  return w->before + select_time(s, flops, w->share, w->bytes + 4 * padding);
+}
+
+void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
+                           const PanelWork *work) {
+  int64_t lanes = s->context->options->vector_lanes, most = s->context->options->panel_columns;
+  for (int64_t columns = lanes; columns <= most; columns += lanes)
+    candidates_add(list, (Candidate){name, panel_time(s, work, columns), columns, {0}}, form);
+  /* one row is one long walk through memory: wider panels, many sums */
+  for (int64_t columns = 2 * most; work->rows <= 1 && columns <= 8 * lanes; columns *= 2)
+    candidates_add(list, (Candidate){name, panel_time(s, work, columns), columns, {0}}, form);
+}
+
+const char *candidate_text(Arena *arena, const Candidate *c) {
+  if (c->tile[0])
+    return arena_format(arena, "%s/%lldx%lld", c->name, (long long)c->tile[0],
+                        (long long)c->tile[1]);
+  if (!c->columns) return c->name;
+  return arena_format(arena, "%s/%lld", c->name, (long long)c->columns);
+}
+
+/* ---- the choice ---- */
 
 static void text_seconds(Text *text, double seconds) {
   if (seconds >= 1e-3)
@@ -41,16 +114,60 @@ static void text_seconds(Text *text, double seconds) {
     text_format(text, "%.2f us", seconds * 1e6);
 }
 
-int select_choose(Select *s, const Candidate *candidates, int count) {
-  int best = 0;
-  for (int i = 1; i < count; i++)
-    if (candidates[i].seconds < candidates[best].seconds) best = i;
+/* "conv f32[<=8,3,32,32] f32[16,3,3,3]* {pad=[[1,1],[1,1]]}": what the time depends on, whatever
+ * values, dims and places are called. */
+static const char *key_of(Select *s, const Op *op, unsigned constants) {
+  Arena *arena = s->context->scratch;
+  Text key = text_new(arena), all = text_new(arena);
+  bool trains = s->function->kind == FUNCTION_TRAIN;
+  text_format(&key, "%s%s", trains ? "train " : "", operator_infos[op->kind].name);
+  for (int i = 0; i < op->operand_count; i++) {
+    const Type *type = &op->operands[i]->type;
+    text_format(&key, " %s[", element_infos[type->element].name);
+    for (int a = 0; a < type->rank; a++)
+      text_format(&key, "%s%s%lld", a ? "," : "",
+                  dim_is_constant(type->dims[a]) ? "" : "<=", (long long)dim_max(type->dims[a]));
+    text_format(&key, "]%s", constants & 1u << i ? "*" : "");
+  }
+  op_print(&all, op, (PrintOptions){0});
+  const char *attributes = strchr(text_get(&all), '{');
+  const char *end = attributes ? strchr(attributes, '}') : NULL;
+  if (end) text_format(&key, " %.*s", (int)(end + 1 - attributes), attributes);
+  return text_get(&key);
+}
+
+/* What the Chooser says; -1: nothing. */
+static int ask(Select *s, const Op *op, const Candidates *list, double *seconds) {
+  const Chooser *chooser = s->context->options->chooser;
+  if (!chooser) return -1;
+  Choice choice = {.op = op, .candidates = list->items, .count = list->count};
+  for (int i = 0; i < op->operand_count; i++)
+    if (select_is_constant(s, op->operands[i])) choice.constants |= 1u << i;
+  choice.key = key_of(s, op, choice.constants);
+  int taken = chooser->choose(chooser->user, &choice, seconds);
+  return taken < list->count ? taken : -1;
+}
+
+int select_choose(Select *s, const Op *op, const Candidates *list) {
+  double measured[MOST_CANDIDATES] = {0};
+  int best = ask(s, op, list, measured);
+  bool asked = best >= 0;
+  if (!asked) best = 0;
+  for (int i = 1; i < list->count && !asked; i++)
+    if (list->items[i].seconds <= list->items[best].seconds) best = i;
   Text text = text_new(s->module->arena);
-  for (int i = 0; i < count; i++) {
-    text_format(&text, "%s%s ", i ? ", " : "", candidates[i].name);
-    text_seconds(&text, candidates[i].seconds);
-    if (i == best) text_string(&text, " (chosen)");
+  for (int i = 0; i < list->count; i++) {
+    const Candidate *c = &list->items[i];
+    text_format(&text, "%s%s ", i ? ", " : "", candidate_text(s->context->scratch, c));
+    text_seconds(&text, c->seconds);
+    if (measured[i] > 0) {
+      text_string(&text, " (measured ");
+      text_seconds(&text, measured[i]);
+      text_string(&text, i == best ? ", chosen)" : ")");
+    } else if (i == best)
+      text_string(&text, " (chosen)");
   }
   s->why = text_get(&text);
+  s->columns = list->items[best].columns;
   return best;
 }

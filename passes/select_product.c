@@ -26,20 +26,19 @@ Value *select_pad(Select *s, Builder *b, Value *x, const int64_t *before, const 
   return build(b, OP_pad, &x, 1, attributes, between ? 3 : 2);
 }
 
-int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth, double rows) {
-  enum { PANEL_BYTES = 1 << 20, VECTOR_BY_MATRIX = 8 };
-  static const double narrow = 0.9; /* share of the peak with one vector of columns */
-  const PassOptions *options = s->context->options;
-  int64_t lanes = options->vector_lanes, best = lanes, most = options->panel_columns;
-  if (rows <= 1) most = VECTOR_BY_MATRIX * lanes; /* one long walk through memory; many sums */
-  while (rows > 1 && most >= 4 * lanes && depth > PANEL_BYTES / (4 * most)) most /= 2;
-  double least = INFINITY;
-  for (int64_t columns = lanes; columns <= most; columns += lanes) {
-    double padded = (double)((size + columns - 1) / columns * columns);
-    if (columns == lanes) padded /= narrow;
-    if (padded <= least) least = padded, best = columns;
-  }
-  return best;
+int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth) {
+  PanelWork work = {.rows = INT16_MAX, .size = size, .depth = depth, .groups = 1, .share = 1};
+  Candidates list = {0};
+  candidates_add_panels(s, &list, "panel", 0, &work);
+  int best = 0;
+  for (int i = 1; i < list.count; i++)
+    if (list.items[i].seconds <= list.items[best].seconds) best = i;
+  return list.items[best].columns;
+}
+
+double select_panel_waste(const Select *s, int64_t size, int64_t depth) {
+  int64_t columns = select_panel_columns(s, size, depth);
+  return (double)((size + columns - 1) / columns * columns) / (double)size;
 }
 
 Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm,
@@ -47,7 +46,7 @@ Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const i
   int rank = w->type.rank;
   int64_t size = dim_value(w->type.dims[0]) / groups, depth = 1;
   for (int i = 1; i < rank; i++) depth *= dim_value(w->type.dims[i]);
-  if (columns == 0) columns = select_panel_columns(s, size, depth, MANY_ROWS);
+  if (columns == 0) columns = select_panel_columns(s, size, depth);
   int64_t panels = (size + columns - 1) / columns;
   const Dim *dims[MOST_AXES];
   int64_t zero[MOST_AXES] = {0}, after[MOST_AXES] = {0};
@@ -70,8 +69,8 @@ Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const i
 }
 
 /* w [K, size] to [P, K, B]. */
-static Value *pack_columns(Select *s, Builder *b, Value *w, int64_t columns) {
-  int64_t size = dim_value(w->type.dims[1]);
+static Value *pack_columns(Select *s, Builder *b, Value *w) {
+  int64_t size = dim_value(w->type.dims[1]), columns = s->columns;
   int64_t panels = (size + columns - 1) / columns;
   w = select_pad(s, b, w, (int64_t[]){0, 0}, (int64_t[]){0, panels * columns - size}, NULL);
   const Dim *dims[] = {w->type.dims[0], select_number(s, panels), select_number(s, columns)};
@@ -82,11 +81,6 @@ static Value *pack_columns(Select *s, Builder *b, Value *w, int64_t columns) {
 bool select_is_constant(const Select *s, const Value *weight) {
   while (weight->op && operator_has(weight->op->kind, TRAIT_VIEW)) weight = weight->op->operands[0];
   return constant_data(&s->constants, weight) != NULL;
-}
-
-double select_panel_waste(const Select *s, int64_t size, int64_t depth, double rows) {
-  int64_t columns = select_panel_columns(s, size, depth, rows);
-  return (double)((size + columns - 1) / columns * columns) / (double)size;
 }
 
 Value *select_because(const Select *s, Value *value) {
@@ -188,8 +182,8 @@ static bool is_turned(const Side *y) {
          y->contract[0] > y->rest[y->rest_count - 1];
 }
 
-/* Whether to bring the second operand into panels, which costs a copy of it in each call unless it
- * is constant. */
+/* Whether to bring the second operand into panels (of s->columns), which costs a copy of it in each
+ * call unless it is constant. */
 static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) {
   const Type *type = &y->value->type;
   double weights = type_elements(type), size = 1;
@@ -198,18 +192,26 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
   double flops = size > 0 ? 2 * made * weights / size : 0;
   for (int i = 0; i < y->batch_count; i++) flops /= (double)dim_max(type->dims[y->batch[i]]);
   double rows = flops / (2 * weights); /* of x */
-  Candidate candidates[2] = {{"rows", select_rows_time(s, flops, weights, rows, is_turned(y))}};
+  enum { ROWS, PANELS };
+  Candidates list = {0};
+  double seconds = select_rows_time(s, flops, weights, rows, is_turned(y));
+  candidates_add(&list, (Candidate){.name = "rows", .seconds = seconds}, ROWS);
   bool can = s->context->options->level >= 2 && type->element == ELEMENT_f32 &&
              y->batch_count == 0 && type_is_static(type) && y->rest_count > 0 &&
              y->contract_count > 0 && weights > 0;
   if (can) {
     double packing = select_is_constant(s, y->value) ? 0 : select_packing(s, weights);
     packing /= scan_repeats(viewed(y->value)); /* `invariants` takes it out of the loop */
-    double waste = select_panel_waste(s, (int64_t)size, (int64_t)(weights / size), rows);
-    double bytes = 4 * (given + weights + made);
-    candidates[1] = (Candidate){"panel", packing + select_time(s, flops * waste, 0.95, bytes)};
+    PanelWork work = {.rows = made / size,
+                      .size = (int64_t)size,
+                      .depth = (int64_t)(weights / size),
+                      .groups = 1,
+                      .bytes = 4 * (given + weights + made),
+                      .share = costs[COST_panel_share],
+                      .before = packing};
+    candidates_add_panels(s, &list, "panel", PANELS, &work);
   }
-  return select_choose(s, candidates, can ? 2 : 1) == 1;
+  return list.forms[select_choose(s, op, &list)] == PANELS;
 }
 
 /* Rows of the weight in the order of a flattened nhwc map instead of reordering the map. */
@@ -256,11 +258,8 @@ bool select_dot(Select *s, Op *op) {
     s->choices++;
     const Type *type = &right->type;
     int64_t size = dim_value(type->dims[contract_last ? 0 : 1]);
-    int64_t depth = dim_value(type->dims[contract_last ? 1 : 0]);
-    double rows = type_elements(&left->type) / (double)depth;
-    int64_t columns = select_panel_columns(s, size, depth, rows);
-    right = contract_last ? select_pack_rows(s, &b, right, 1, (int[]){1}, columns)
-                          : pack_columns(s, &b, right, columns);
+    right = contract_last ? select_pack_rows(s, &b, right, 1, (int[]){1}, s->columns)
+                          : pack_columns(s, &b, right);
     result = select_dot_panel(s, &b, left, right, size);
   } else {
     int64_t batch[MOST_AXES], last_x = x.batch_count + 1;

@@ -11,10 +11,6 @@
 #include "ir/winograd.h"
 #include "passes/cost.h"
 
-/* What a row of the product costs beside its multiply-adds, as many channels more; and for a point
- * of a tile and channel of input or output, its transforms in vector operations. */
-static const double row_channels = 10, transform_operations = 7;
-
 static bool axis_is_fine(const Select *s, int64_t tile, int64_t kernel, Winograd *axis) {
   bool trains = s->function->kind != FUNCTION_MODEL;
   if (kernel == 1) return tile == 1 && winograd_find(1, 1, axis);
@@ -43,19 +39,19 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
   if (is_coarse(axes)) return -1;
   const PassOptions *options = s->context->options;
   double lanes = options->vector_lanes, channels = (double)conv->channels;
-  double out = (double)conv->out * select_panel_waste(s, conv->out, conv->channels, MANY_ROWS);
+  double out = (double)conv->out * select_panel_waste(s, conv->out, conv->channels);
   double weights = points * channels * out, bytes = 4 * weights;
   double rows = tiles < 6 ? 6 : tiles;
-  double product = 2 * rows * points * (channels + row_channels) * out;
+  double product = 2 * rows * points * (channels + costs[COST_winograd_row_channels]) * out;
   double moved = tiles * points * (ceil_ratio(channels, lanes) * lanes + out);
-  double seconds = product / (0.85 * options->flop_rate) +
-                   moved * transform_operations / (options->flop_rate / 4);
+  double seconds = product / (costs[COST_winograd_share] * options->flop_rate) +
+                   moved * costs[COST_winograd_transform] / (options->flop_rate / 4);
   if (!conv->is_constant)
     seconds +=
         select_time(s, 8 * weights, 0.5, 2 * bytes) +
         select_packing(s, channels * (double)(conv->out * conv->kernel[0] * conv->kernel[1]));
   double reading = select_traffic(s, bytes);
-  seconds += 0.4 * reading;
+  seconds += costs[COST_winograd_reading] * reading;
   return seconds > reading ? seconds : reading;
 }
 

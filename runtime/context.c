@@ -65,8 +65,17 @@ static void lay_out(dlrt_context *context, char *memory, int threads) {
   }
 }
 
+/* The caller's thread, which is part 0 of what is split, has the first CPU, the pool's the others.
+ * With more threads than CPUs the system does better. */
+static void pin(dlrt_context *context, dlrt_pinning pinning) {
+  int cpus[DLRT_THREADS], count = dlrt_machine_cpus(cpus, DLRT_THREADS);
+  if (count < context->threads) return;
+  for (int i = 1; i < context->threads; i++) dlrt_machine_pin(context->slots[i].thread, cpus[i]);
+  if (pinning == DLRT_PIN_ALL) dlrt_machine_pin(pthread_self(), cpus[0]);
+}
+
 dlrt_status dlrt_open_level(const dlrt_model *model, dlrt_context **context, void *memory,
-                            int threads) {
+                            int threads, dlrt_pinning pinning) {
   *context = NULL;
   if (model->nesting > DLRT_LOOPS || threads < 0 || (memory && !threads) ||
       (uintptr_t)memory % DLRT_ALIGN)
@@ -88,6 +97,7 @@ dlrt_status dlrt_open_level(const dlrt_model *model, dlrt_context **context, voi
   }
   /* A pool of one was started if the system refused all threads: it is stopped at once. */
   if (threads > 1 && made->threads == 1) model->threading->stop(&made->pool);
+  if (pinning) pin(made, pinning);
   *context = made;
   dlrt_reset(made);
   return DLRT_OK;

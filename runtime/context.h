@@ -31,15 +31,24 @@ _Static_assert(sizeof(dlrt_slot) == DLRT_THREAD_BYTES(0), "a thread has another 
 
 /* Threads that this process may run at once. */
 int dlrt_machine_threads(void);
+/* The CPUs that this process may use, one of each core first, then the cores' others; returns how
+ * many, at most `most`, 0 if the system does not say. */
+int dlrt_machine_cpus(int *cpus, int most);
+/* Keeps a thread on one CPU, if the system lets it. */
+void dlrt_machine_pin(pthread_t thread, int cpu);
 /* Whether this machine has the CPU level (2, 3, 4 of x86-64; 0: not checked). */
 int dlrt_machine_has_level(int64_t level);
 
 /* Of a model for several CPU levels the highest that this machine has; NULL: it has none. `cpu`,
  * unless NULL or empty, is the most to take: a name of one of them, or x86-64-vN. */
 const dlrt_model *dlrt_level(const dlrt_model *model, const char *cpu);
+/* A variable of the environment is there, and neither empty nor 0. */
+int dlrt_is_on(const char *variable);
+/* Which threads stay on one CPU each: those of the pool, the caller's too. */
+typedef enum { DLRT_UNPINNED, DLRT_PIN_POOL, DLRT_PIN_ALL } dlrt_pinning;
 /* dlrt_open of this very level, which the machine has. */
 dlrt_status dlrt_open_level(const dlrt_model *model, dlrt_context **context, void *memory,
-                            int threads);
+                            int threads, dlrt_pinning pinning);
 
 /* The parts of dlrt_call, for those that time each step: check the arguments, bind the dims; run
  * one step. dlrt_begin must succeed before steps are run and dlrt_end follows. */

@@ -16,7 +16,7 @@
  * All that a model remembers is in its context, which serves one call at a time; several run side
  * by side. Only dlrt_open allocates (threads; memory, if it was given none), only dlrt_load and
  * dlrt_save open files. There are no globals. Of the environment dlrt_open reads DLC_CPU and
- * nothing else is read.
+ * DLC_PIN, and nothing else is read.
  */
 #ifndef DLRT_H
 #define DLRT_H
@@ -54,7 +54,8 @@ typedef struct {
 size_t dlrt_context_size(const dlrt_model *model, int threads);
 
 /* Of a model for several CPU levels the highest runs that this machine has; the environment's
- * DLC_CPU, x86-64-vN, allows no more than that. BAD_CPU: there is none.
+ * DLC_CPU, x86-64-vN, allows no more than that. BAD_CPU: there is none. DLC_PIN=1 keeps each
+ * thread that it starts on a CPU of its own; the caller's thread is left alone.
  * `memory`: dlrt_context_size bytes aligned to DLRT_ALIGN, or NULL to allocate them. At most
  * `threads` threads and never more than the machine grants; 0 (with NULL only): all of those.
  * Parameters and states begin as zeros, what models write with its first values. On failure

@@ -21,9 +21,15 @@ const dlrt_model *dlrt_level(const dlrt_model *model, const char *cpu) {
   return model;
 }
 
+int dlrt_is_on(const char *variable) {
+  return variable && *variable && strcmp(variable, "0") != 0;
+}
+
 dlrt_status dlrt_open(const dlrt_model *model, dlrt_context **context, void *memory, int threads) {
   *context = NULL;
   if (model->abi != DLRT_ABI) return DLRT_BAD_ARGUMENT;
   model = dlrt_level(model, getenv("DLC_CPU"));
-  return model ? dlrt_open_level(model, context, memory, threads) : DLRT_BAD_CPU;
+  if (!model) return DLRT_BAD_CPU;
+  dlrt_pinning pinning = dlrt_is_on(getenv("DLC_PIN")) ? DLRT_PIN_POOL : DLRT_UNPINNED;
+  return dlrt_open_level(model, context, memory, threads, pinning);
 }

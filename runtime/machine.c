@@ -1,6 +1,7 @@
 #include "runtime/context.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -14,6 +15,50 @@ int dlrt_machine_threads(void) {
 #endif
   long online = sysconf(_SC_NPROCESSORS_ONLN);
   return online < 1 ? 1 : online > DLRT_THREADS ? DLRT_THREADS : (int)online;
+}
+
+/* The number of a core, that of its first CPU; of one that the system does not tell about `cpu`. */
+static int core_of(int cpu) {
+  char path[80];
+  int first = cpu;
+  snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+  FILE *file = fopen(path, "re");
+  if (!file) return cpu;
+  if (fscanf(file, "%d", &first) != 1) first = cpu;
+  fclose(file);
+  return first;
+}
+
+int dlrt_machine_cpus(int *cpus, int most) {
+  int count = 0;
+#ifdef CPU_COUNT
+  cpu_set_t set, cores, left;
+  if (sched_getaffinity(0, sizeof set, &set)) return 0;
+  CPU_ZERO(&cores);
+  CPU_ZERO(&left);
+  for (int cpu = 0; cpu < CPU_SETSIZE && count < most; cpu++) {
+    if (!CPU_ISSET(cpu, &set)) continue;
+    int core = core_of(cpu);
+    if (core < 0 || core >= CPU_SETSIZE) core = cpu;
+    if (CPU_ISSET(core, &cores))
+      CPU_SET(cpu, &left);
+    else
+      cpus[count++] = cpu;
+    CPU_SET(core, &cores);
+  }
+  for (int cpu = 0; cpu < CPU_SETSIZE && count < most; cpu++)
+    if (CPU_ISSET(cpu, &left)) cpus[count++] = cpu;
+#endif
+  return count;
+}
+
+void dlrt_machine_pin(pthread_t thread, int cpu) {
+#ifdef CPU_COUNT
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  pthread_setaffinity_np(thread, sizeof set, &set);
+#endif
 }
 
 #if defined(__x86_64__)

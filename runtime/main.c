@@ -127,6 +127,10 @@ static void randomise(dlrt_context *context, const dlrt_model *model) {
   }
 }
 
+dlrt_pinning dlrt_pinning_wanted(const dlrt_program *program) {
+  return program->pin || dlrt_is_on(getenv("DLC_PIN")) ? DLRT_PIN_ALL : DLRT_UNPINNED;
+}
+
 int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context) {
   const dlrt_model *model = program->model;
   bool beside = model->constants_bytes && !model->constants, variables = has_variables(model);
@@ -139,7 +143,8 @@ int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context
   }
   if (program->weights && !variables && !beside)
     return dlrt_complain(program, EXIT_USAGE, "the parameters are inside, --weights is for others");
-  dlrt_status status = dlrt_open_level(model, context, NULL, (int)program->threads);
+  dlrt_status status =
+      dlrt_open_level(model, context, NULL, (int)program->threads, dlrt_pinning_wanted(program));
   if (status) return dlrt_complain(program, EXIT_INPUT, "%s", dlrt_text(status));
   dlrt_seed(*context, (uint64_t)program->seed);
   char *own = beside && !program->weights ? weights_beside() : NULL;

@@ -22,6 +22,7 @@ static const struct option {
     {"--entry", "NAME", "the entry to run; default: the first", ALL, TEXT, AT(entry_name)},
     {"--threads", "K", "at most K threads; default: DLC_THREADS, or all of the machine", CALLS,
      COUNT, AT(threads)},
+    {"--pin", NULL, "keep each thread on a CPU of its own; default: DLC_PIN", CALLS, FLAG, AT(pin)},
     {"--cpu", "CPU", "at most this CPU's code: x86-64-v3; default: DLC_CPU, or what fits", ALL,
      TEXT, AT(cpu)},
     {"--batch", "K", "rows of a call; default: as many as the bound allows", CALLS, COUNT,

@@ -6,6 +6,7 @@
 #define DLRT_PROGRAM_H
 
 #include "runtime/bind.h"
+#include "runtime/context.h"
 
 #include <stdio.h>
 
@@ -47,7 +48,7 @@ typedef struct dlrt_program {
   double tolerance;
   int64_t threads, batch, show, seed;
   int64_t epochs, steps, patience, log_every;
-  int json, quiet, all, help, streams;
+  int json, quiet, all, help, streams, pin;
   bool again;   /* these arguments follow those of a checkpoint: the command may be said twice */
   FILE *report; /* where the report goes: stdout, or stderr if results go there */
   bool colour, bar; /* of the report; a progress bar on stderr */
@@ -93,6 +94,8 @@ __attribute__((format(printf, 3, 4))) int dlrt_complain(const dlrt_program *prog
 int dlrt_complain_status(const dlrt_program *program, dlrt_status status, const dlrt_error *error);
 void dlrt_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Which threads --pin and DLC_PIN keep on one CPU each. */
+dlrt_pinning dlrt_pinning_wanted(const dlrt_program *program);
 /* Opens a context with the parameters that --weights names, or that lie beside the program.
  * `needed`: say so and fail if there are none; else they are random. */
 int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context);

@@ -11,7 +11,8 @@ enum { CHECKPOINT_SECONDS = 30, USUAL_LOG_EVERY = 100, GOING_ON = -1 };
 
 static int open_context(dlrt_training *t) {
   const dlrt_program *program = t->program;
-  dlrt_status status = dlrt_open_level(t->model, &t->context, NULL, (int)program->threads);
+  dlrt_status status = dlrt_open_level(t->model, &t->context, NULL, (int)program->threads,
+                                       dlrt_pinning_wanted(program));
   if (status) return dlrt_complain(program, EXIT_INPUT, "%s", dlrt_text(status));
   status = dlrt_init(t->context, t->seed);
   if (status == DLRT_BAD_ARGUMENT && (program->weights || program->resume)) {

@@ -314,6 +314,7 @@ static bool time_module(Bench *b, Arena *arena, const char *name, Module *module
   options.level = b->level;
   options.vector_lanes = b->target.lanes;
   options.exact_conv = b->exact;
+  options.vector_registers = b->target.registers;
   options.panel_columns = b->target.lanes * (b->vectors                  ? b->vectors
                                              : b->target.registers >= 32 ? 4
                                                                          : 2);

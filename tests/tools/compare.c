@@ -350,6 +350,7 @@ static int compare_as(const char *path, int c, bool shared, int level, int64_t d
       options.level = level;
       TargetShape shape = shared ? target_shape(targets, CPUS) : target_shape(&target, 1);
       options.vector_lanes = shape.lanes;
+      options.vector_registers = shape.registers;
       options.panel_columns = shape.columns;
       ok = pipeline_run(compiled, &options, diagnostics, NULL, NULL) &&
            pass_run(&passes[PASS_gradient], original, &options, diagnostics, NULL);

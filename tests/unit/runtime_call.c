@@ -9,6 +9,7 @@
 #include "runtime/context.h"
 #include "tests/unit/runtime_model.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,11 +158,33 @@ static void test_levels(void **state) {
   assert_int_equal(dlrt_open(&top, &net, NULL, 1), DLRT_BAD_CPU);
 }
 
+static int cpus_of(pthread_t thread) {
+  cpu_set_t set;
+  assert_int_equal(pthread_getaffinity_np(thread, sizeof set, &set), 0);
+  return CPU_COUNT(&set);
+}
+
+static void test_pinned(void **state) {
+  (void)state;
+  dlrt_context *net;
+  int cpus[DLRT_THREADS], count = dlrt_machine_cpus(cpus, DLRT_THREADS);
+  assert_int_equal(count, dlrt_machine_threads());
+  for (int i = 0; i < count; i++)
+    for (int j = 0; j < i; j++) assert_int_not_equal(cpus[i], cpus[j]);
+  setenv("DLC_PIN", "1", 1);
+  assert_int_equal(dlrt_open(&model, &net, NULL, 2), DLRT_OK);
+  unsetenv("DLC_PIN");
+  if (dlrt_threads(net) > 1) assert_int_equal(cpus_of(net->slots[1].thread), 1);
+  assert_int_equal(cpus_of(pthread_self()), count);
+  dlrt_close(net);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_call),         cmocka_unit_test(test_memory_of_the_caller),
       cmocka_unit_test(test_bounds),       cmocka_unit_test(test_faults),
       cmocka_unit_test(test_wrong_builds), cmocka_unit_test(test_levels),
+      cmocka_unit_test(test_pinned),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

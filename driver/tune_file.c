@@ -1,0 +1,96 @@
+#include "driver/tune_file.h"
+
+#include "driver/output.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char head[] = "# dlc --tune: CPU, threads, operation : candidates with their "
+                           "microseconds. The first is taken.\n";
+
+enum { MOST_BYTES = 1 << 26 };
+
+/* One line without its end. NULL, or what was expected. */
+static const char *read_line(Session *session, TuneFile *file, const char *line, size_t length) {
+  Arena *arena = session->arena;
+  const char *text = arena_string(arena, line, length);
+  if (strlen(text) != length) return "a line of text";
+  if (text[strspn(text, " \t\r")] == 0 || text[0] == '#') return NULL;
+  const char *colon = strstr(text, " : ");
+  if (!colon || colon == text) return "' : ' between an operation and its candidates";
+  TuneFinding finding = {.key = arena_string(arena, text, (size_t)(colon - text))};
+  if (tune_file_find(file, finding.key)) return "an operation that has no line before this one";
+  for (const char *at = colon + 3;; at += 2) {
+    size_t name = strcspn(at, " ,");
+    if (name == 0 || at[name] != ' ') return "the name of a candidate and its microseconds";
+    char *end;
+    double time = strtod(at + name, &end);
+    if (end == at + name || !isfinite(time) || time < 0) return "microseconds";
+    TuneTime row = {arena_string(arena, at, name), time * 1e-6};
+    vec_push(arena, &finding.times, row);
+    at = end;
+    if (at[0] == 0 || (at[0] == '\r' && at[1] == 0)) break;
+    if (at[0] != ',' || at[1] != ' ') return "', ' between candidates";
+  }
+  vec_push(arena, &file->findings, finding);
+  return NULL;
+}
+
+bool tune_file_read(Session *session, const char *path, TuneFile *file) {
+  *file = (TuneFile){.path = path, .text = text_new(session->arena)};
+  if (access(path, F_OK) != 0 && errno == ENOENT) return true;
+  size_t length;
+  const char *message;
+  char *bytes = source_read(session->arena, path, MOST_BYTES, &length, &message);
+  if (!bytes) {
+    int32_t number = sources_add(session->sources, path, path, NULL, 0);
+    diag_report(session->diagnostics, E0501, (Span){number, 0, 0}, "%s", message);
+    return false;
+  }
+  text_bytes(&file->text, bytes, length);
+  if (length && bytes[length - 1] != '\n') text_char(&file->text, '\n');
+  for (size_t at = 0; at < length;) {
+    const char *end = memchr(bytes + at, '\n', length - at);
+    size_t size = end ? (size_t)(end - bytes) - at : length - at;
+    const char *wanted = read_line(session, file, bytes + at, size);
+    if (wanted) { /* a source only now: a program's hash is of its network alone */
+      int32_t number = sources_add(session->sources, path, path, bytes, length);
+      Span span = {number, (uint32_t)at, (uint32_t)size};
+      Diagnostic *d = diag_report(session->diagnostics, E0506, span, "expected %s", wanted);
+      diag_help(d, "remove the line: what it says is measured anew");
+      return false;
+    }
+    at += size + 1;
+  }
+  return true;
+}
+
+const TuneFinding *tune_file_find(const TuneFile *file, const char *key) {
+  for (size_t i = 0; i < file->findings.count; i++)
+    if (strcmp(file->findings.items[i].key, key) == 0) return &file->findings.items[i];
+  return NULL;
+}
+
+static int by_time(const void *a, const void *b) {
+  double x = ((const TuneTime *)a)->seconds, y = ((const TuneTime *)b)->seconds;
+  return (x > y) - (x < y);
+}
+
+void tune_file_add(Session *session, TuneFile *file, TuneFinding finding) {
+  qsort(finding.times.items, finding.times.count, sizeof *finding.times.items, by_time);
+  vec_push(session->arena, &file->findings, finding);
+  if (file->text.length == 0) text_string(&file->text, head);
+  text_format(&file->text, "%s : ", finding.key);
+  for (size_t i = 0; i < finding.times.count; i++)
+    text_format(&file->text, "%s%s %.4g", i ? ", " : "", finding.times.items[i].name,
+                finding.times.items[i].seconds * 1e6);
+  text_char(&file->text, '\n');
+  file->grown = true;
+}
+
+bool tune_file_write(Session *session, const TuneFile *file) {
+  return !file->grown || output_write(session, file->path, file->text.bytes, file->text.length);
+}

@@ -1,0 +1,37 @@
+/* choice.h - how an operation is computed, where there are several ways.
+ *
+ * `select` lists an operation's candidates with their estimated times. That list is all there is:
+ * the least estimate decides, `dlc dump --why` prints it, and a Chooser, which `--tune` gives in
+ * PassOptions, may decide by what it has measured. A new algorithm or width is one more row.
+ */
+#ifndef PASSES_CHOICE_H
+#define PASSES_CHOICE_H
+
+#include "ir/graph.h"
+
+typedef struct {
+  const char *name; /* of the algorithm: "direct" */
+  double seconds;   /* estimated */
+  int64_t columns;  /* of a panel of packed weights; 0: it has none, or those that fit */
+  int64_t tile[2];  /* of Winograd's algorithm; 0: none */
+} Candidate;
+
+/* "direct/16", "winograd/4x4" */
+const char *candidate_text(Arena *arena, const Candidate *candidate);
+
+typedef struct {
+  const Op *op;       /* before it is replaced */
+  const char *key;    /* what the times depend on: "conv f32[1,3,8,8] f32[4,3,3,3]* {..}" */
+  unsigned constants; /* bit i: operand i is known while compiling */
+  const Candidate *candidates;
+  int count;
+} Choice;
+
+typedef struct Chooser {
+  /* The number of the candidate to take; -1: that with the least estimate. seconds[i], 0 at first,
+   * is what candidate i was measured to take. */
+  int (*choose)(void *user, const Choice *choice, double *seconds);
+  void *user;
+} Chooser;
+
+#endif
