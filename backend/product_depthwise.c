@@ -6,12 +6,15 @@
  *
  *   acc[R] += x[n, line, ow + 0:R + kw, c] * w[kh, kw, c]
  *
- * Kernel rows that lie in the padding are left out by the loop's bounds. Pixels whose windows reach
- * over the left or right edge are done one by one.
+ * Kernel rows that lie in the padding are left out by the loop's bounds. In lines of a known size
+ * the first and last tile leave out what lies over an edge; in others such pixels are done one by
+ * one.
  */
 #include "backend/product.h"
 
 #include <string.h>
+
+enum { MOST_TAPS = 16, MOST_PIXELS = 8 }; /* of a kernel row; of a tile */
 
 typedef struct {
   Lowering *l;
@@ -37,6 +40,16 @@ static void clip(LoopKernel *k, LoopExpr *first, const Dim *size, int64_t dilati
   *to = loop_let(k, "to", *to);
 }
 
+/* The line of x that kernel row y of the trip reads. */
+static LoopExpr *line_of(const Depthwise *d, LoopExpr *y) {
+  LoopKernel *k = d->l->kernel;
+  const Op *op = d->product;
+  LoopExpr *line = loop_mul(k, d->oh, loop_int(k, op_list_integer(op, ATTRIBUTE_stride, 0)));
+  line = loop_add(k, line, loop_mul(k, y, loop_int(k, op_list_integer(op, ATTRIBUTE_dilation, 0))));
+  line = loop_sub(k, line, loop_int(k, op_pair_integer(op, ATTRIBUTE_pad, 0, 0)));
+  return loop_let(k, "line", line);
+}
+
 /* `count` pixels from `ow` on, whose windows have columns from..to inside. */
 static void tile(Depthwise *d, LoopExpr *ow, LoopExpr *count, int rows, LoopExpr *from,
                  LoopExpr *to) {
@@ -47,11 +60,8 @@ static void tile(Depthwise *d, LoopExpr *ow, LoopExpr *count, int rows, LoopExpr
   LoopExpr *channel = loop_for_lanes(k, "c", zero, end, lanes);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, rows, lanes, loop_number(k, 0));
   LoopExpr *y = loop_for(k, "kh", d->kh_from, d->kh_to);
-  LoopExpr *line = loop_mul(k, d->oh, loop_int(k, op_list_integer(op, ATTRIBUTE_stride, 0)));
-  line = loop_add(k, line, loop_mul(k, y, loop_int(k, op_list_integer(op, ATTRIBUTE_dilation, 0))));
-  line = loop_sub(k, line, loop_int(k, op_pair_integer(op, ATTRIBUTE_pad, 0, 0)));
-  line = loop_let(k, "line", line);
-  LoopExpr *z = from ? loop_for(k, "kw", from, to) : loop_each(k, "kw", zero, loop_int(k, d->kw));
+  LoopExpr *line = line_of(d, y),
+           *z = from ? loop_for(k, "kw", from, to) : loop_each(k, "kw", zero, loop_int(k, d->kw));
   LoopExpr *w = loop_let(
       k, "w", loop_lanes(k, region_buffer(d->r, op->operands[1]), lanes, y, z, zero, channel));
   LoopExpr *row = loop_each(k, "r", zero, count);
@@ -113,6 +123,94 @@ static void row_of_pixels(Depthwise *d, int rows) {
   if (padded) edge(d, last, end);
 }
 
+/* ---- lines of a known size ---- */
+
+/* The multiply-adds of one kernel row for `count` pixels from `ow` on. Each number of x is loaded
+ * once and meets the taps of all pixels that see it. Where `first`, the number of the first pixel,
+ * is known (not -1), columns outside of x are left out. */
+static void add_line(const Depthwise *d, LoopExpr *acc, LoopExpr *ow, int64_t first, int64_t count,
+                     LoopExpr *y, LoopExpr *channel) {
+  enum { FEW_TAPS = 4 }; /* stay in registers */
+  LoopKernel *k = d->l->kernel;
+  const Op *op = d->product;
+  int lanes = d->r->lanes;
+  LoopExpr *line = line_of(d, y), *zero = loop_int(k, 0), *w[MOST_TAPS];
+  for (int64_t z = 0; z < d->kw; z++) {
+    w[z] = loop_lanes(k, region_buffer(d->r, op->operands[1]), lanes, y, loop_int(k, z), zero,
+                      channel);
+    if (d->kw <= FEW_TAPS) w[z] = loop_let(k, "w", w[z]);
+  }
+  int64_t width = dim_value(d->width), last = (count - 1) * d->stride + (d->kw - 1) * d->dilation;
+  for (int64_t column = 0; column <= last; column++) {
+    int64_t at = first * d->stride + column - d->before;
+    if (first >= 0 && (at < 0 || at >= width)) continue;
+    LoopExpr *x = NULL;
+    for (int64_t z = 0; z < d->kw; z++) {
+      int64_t from = column - z * d->dilation, row = from / d->stride;
+      if (from < 0 || from % d->stride || row >= count) continue;
+      if (!x) {
+        LoopExpr *place = loop_mul(k, ow, loop_int(k, d->stride));
+        place = loop_add(k, place, loop_int(k, column - d->before));
+        x = loop_let(
+            k, "x",
+            loop_lanes(k, region_buffer(d->r, op->operands[0]), lanes, d->n, line, place, channel));
+      }
+      LoopExpr *a = loop_row(k, acc, loop_int(k, row));
+      loop_set(k, a, loop_fma(k, x, w[z], a));
+    }
+  }
+}
+
+static void known_tile(const Depthwise *d, LoopExpr *ow, int64_t first, int64_t count) {
+  LoopKernel *k = d->l->kernel;
+  const Op *op = d->product;
+  int lanes = d->r->lanes;
+  LoopExpr *zero = loop_int(k, 0), *end = dim_expr(k, op->results[0]->type.dims[3]);
+  LoopExpr *channel = loop_for_lanes(k, "c", zero, end, lanes);
+  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, (int)count, lanes, loop_number(k, 0));
+  LoopExpr *y = loop_for(k, "kh", d->kh_from, d->kh_to);
+  add_line(d, acc, ow, first, count, y, channel);
+  loop_end(k);
+  LoopExpr *row = loop_each(k, "r", zero, loop_int(k, count));
+  Index index[] = {index_scalar(d->n), index_scalar(d->oh), index_scalar(loop_add(k, ow, row)),
+                   index_lanes(channel)};
+  product_finish(d->r, op, index, loop_row(k, acc, row));
+  loop_end(k);
+  loop_end(k);
+}
+
+/* Tiles of the line, as even as can be; those at its ends, of which some windows reach over an
+ * edge, each by itself. False if these are many. */
+static bool known_line(const Depthwise *d) {
+  enum { MOST_ALONE = 4 };
+  LoopKernel *k = d->l->kernel;
+  const Dim *all = d->product->results[0]->type.dims[2];
+  if (!dim_is_constant(all) || !dim_is_constant(d->width) || dim_value(all) < 1) return false;
+  int64_t size = dim_value(all), most = d->l->target->registers / 2;
+  if (most > MOST_PIXELS) most = MOST_PIXELS;
+  int64_t tiles = (size + most - 1) / most, pixels = (size + tiles - 1) / tiles;
+  tiles = (size + pixels - 1) / pixels;
+  int64_t left = 0, right = tiles;
+  while (left < tiles && left * pixels * d->stride < d->before) left++;
+  for (; right > left; right--) {
+    int64_t past = right * pixels; /* of the tile before `right` */
+    int64_t reach = (past - 1) * d->stride + (d->kw - 1) * d->dilation - d->before;
+    if (past <= size && reach < dim_value(d->width)) break;
+  }
+  if (left + tiles - right > MOST_ALONE) return false;
+  for (int64_t t = 0; t < tiles; t++) {
+    int64_t first = t * pixels, count = size - first < pixels ? size - first : pixels;
+    if (t < left || t >= right) {
+      known_tile(d, loop_int(k, first), first, count);
+    } else if (t == left) {
+      LoopExpr *end = loop_int(k, right * pixels);
+      known_tile(d, loop_for_step(k, "ow", loop_int(k, first), end, (int)pixels), -1, pixels);
+      loop_end(k);
+    }
+  }
+  return true;
+}
+
 bool product_depthwise(Lowering *l, Region *r, const Op *product) {
   if (product->kind != OP_conv || op_word(product, ATTRIBUTE_layout)[1] != 'h') return false;
   const Value *x = product->operands[0], *w = product->operands[1];
@@ -127,7 +225,7 @@ bool product_depthwise(Lowering *l, Region *r, const Op *product) {
   LoopKernel *k = l->kernel;
   Depthwise d = {.l = l, .r = r, .product = product, .width = x->type.dims[2]};
   d.kw = dim_value(w->type.dims[1]);
-  if (d.kw > 16) return false;
+  if (d.kw > MOST_TAPS) return false;
   d.stride = op_list_integer(product, ATTRIBUTE_stride, 1);
   d.dilation = op_list_integer(product, ATTRIBUTE_dilation, 1);
   d.before = op_pair_integer(product, ATTRIBUTE_pad, 1, 0);
@@ -146,7 +244,7 @@ bool product_depthwise(Lowering *l, Region *r, const Op *product) {
     clip(k, first, x->type.dims[1], op_list_integer(product, ATTRIBUTE_dilation, 0), kh, &d.kh_from,
          &d.kh_to);
   }
-  row_of_pixels(&d, l->target->registers / 4);
+  if (!known_line(&d)) row_of_pixels(&d, l->target->registers / 4);
   loop_end(k);
   return true;
 }

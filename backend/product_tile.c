@@ -113,20 +113,8 @@ void tile_accumulate(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *we
 
 bool tile_is_costly(const Op *op) {
   if (!op->region) return false;
-  for (const Op *o = op->region->first; o; o = o->next) switch (o->kind) {
-    case OP_exp:
-    case OP_expm1:
-    case OP_log:
-    case OP_log1p:
-    case OP_tanh:
-    case OP_erf:
-    case OP_sin:
-    case OP_cos:
-    case OP_pow:
-      return true;
-    default:
-      break;
-    }
+  for (const Op *o = op->region->first; o; o = o->next)
+    if (operator_has(o->kind, TRAIT_DEAR)) return true;
   return false;
 }
 
