@@ -61,6 +61,7 @@ static int64_t even_part(int64_t size, int64_t most, int64_t by) {
 
 int64_t panel_tile_columns(const Target *target, int64_t width, int64_t rows) {
   int64_t most = target->registers / (rows == 1 ? 2 : 8), vectors = width / target->lanes;
+  if (most == 2 && vectors % 2 && vectors % 3 == 0) return 3 * target->lanes; /* by 3 rows */
   for (int64_t v = most < vectors ? most : vectors; v > 1; v--)
     if (vectors % v == 0) return v * target->lanes;
   return target->lanes;

@@ -60,7 +60,7 @@ typedef struct {
   double bytes;                /* of operands and result */
   double share, before;        /* of the peak; seconds that come first, whatever the panels */
 } PanelWork;
-/* A row for each width that panels may have, the widest last. */
+/* A row for each width that panels may have, of equals the better one last. */
 void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
                            const PanelWork *work);
 

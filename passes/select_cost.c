@@ -61,9 +61,11 @@ static double larger(double a, double b) {
   return a > b ? a : b;
 }
 
-/* Vectors of a tile's columns: a panel that is wider is done in parts. */
-static int64_t most_vectors(const Select *s, const PanelWork *w) {
-  return s->context->options->vector_registers / (w->rows <= 1 ? 2 : 8);
+/* Vectors of a tile's columns: a panel that is wider is done in parts. With few registers there are
+ * two, or three by three rows. */
+static int64_t most_vectors(const Select *s, const PanelWork *w, int64_t vectors) {
+  int64_t most = s->context->options->vector_registers / (w->rows <= 1 ? 2 : 8);
+  return most == 2 && vectors == 3 ? 3 : most;
 }
 
 /* In slots of a vector's multiply-add: all of a tile's, unless they wait for each other, for the
@@ -71,7 +73,7 @@ static int64_t most_vectors(const Select *s, const PanelWork *w) {
 static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
   const PassOptions *options = s->context->options;
   int64_t vectors = columns / options->vector_lanes, panels = (w->size + columns - 1) / columns;
-  int64_t most = most_vectors(s, w);
+  int64_t most = most_vectors(s, w, vectors);
   double parts = vectors > most ? (double)vectors / (double)most : 1;
   if (vectors > most) vectors = most;
   double tiles, rows = tile_of(s, w->rows, vectors, &tiles), v = (double)vectors;
@@ -90,6 +92,8 @@ static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
 void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
                            const PanelWork *work) {
   int64_t lanes = s->context->options->vector_lanes, most = s->context->options->panel_columns;
+  if (work->rows > 1 && most == 2 * lanes && most_vectors(s, work, 3) == 3)
+    candidates_add(list, (Candidate){name, panel_time(s, work, 3 * lanes), 3 * lanes, {0}}, form);
   for (int64_t columns = lanes; columns <= most; columns += lanes)
     candidates_add(list, (Candidate){name, panel_time(s, work, columns), columns, {0}}, form);
   /* one row is one long walk through memory: wider panels, many sums */
