@@ -315,9 +315,13 @@ static void mark_aliases(LoopKernel *kernel, const ProgramOperand *operands,
   }
 }
 
-/* What `parallel` found to be too little for several threads. */
-static bool is_serial(const Op *op) {
-  return op->kind == OP_fused && op_flag(op, ATTRIBUTE_serial);
+/* Fewest trips for a thread of its own, as `parallel` has estimated if it has; 0: never split. */
+static int64_t grain_of(const Lowering *l) {
+  int64_t parts = l->op->kind == OP_fused ? op_integer(l->op, ATTRIBUTE_parts) : 0;
+  if (parts == 0 || l->grain == 0) return l->grain;
+  if (parts == 1) return 0;
+  int64_t trips = dim_max(l->trips), grain = trips / parts + (trips % parts != 0);
+  return grain > l->grain ? grain : l->grain;
 }
 
 /* Of all its runs in a call. */
@@ -342,7 +346,7 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
                       .place = place_text(lw, telling->at),
                       .algorithm = l->algorithm,
                       .trips = l->trips,
-                      .grain = is_serial(l->op) ? 0 : l->grain,
+                      .grain = grain_of(l),
                       .flop = op_flops(l->dims, l->op),
                       .bytes = bytes_of(l->dims, values, count)};
   if (l->op->kind == OP_concat) /* only a part of it */
@@ -429,8 +433,8 @@ static bool operand_same(ProgramOperand a, ProgramOperand b) {
 static void lower_copy(Lowerer *lw, ProgramEntry *entry, Value *from, Value *to, const Op *scan) {
   if (operand_same(operand(lw, from), operand(lw, to))) return;
   Function *function = scan->block->function;
-  Attribute serial = {ATTRIBUTE_serial, attribute_flag(false)};
-  Op *op = op_new(function, OP_fused, &from, 1, &serial, &from->type, 1);
+  Attribute parts = {ATTRIBUTE_parts, attribute_integer(lw->module, 0)};
+  Op *op = op_new(function, OP_fused, &from, 1, &parts, &from->type, 1);
   op->symbol = arena_format(lw->arena, "k%d_copy", kernel_number(lw));
   op->at = scan->at;
   op->layer = scan->layer;

@@ -1,5 +1,11 @@
 #include "passes/cost.h"
 
+const double costs[COSTS] = {
+#define COST(name, value, meaning) [COST_##name] = (value),
+#include "passes/costs.def"
+#undef COST
+};
+
 /* Multiply-adds that take as long as one simple operation on an element in memory. */
 static const double products_per_operation = 8;
 

@@ -4,6 +4,15 @@
 
 #include "ir/graph.h"
 
+/* Constants of the cost model. */
+enum {
+#define COST(name, value, meaning) COST_##name,
+#include "passes/costs.def"
+#undef COST
+  COSTS
+};
+extern const double costs[COSTS];
+
 /* Machine operations for one element of the result; of products 0. */
 double operator_cost(Operator kind);
 /* Elements with dims at their bounds. */

@@ -156,8 +156,8 @@ Value *fused_value(Value *value) {
 
 Op *fused_new(Function *function, Value *const *operands, int operand_count, const Type *results,
               int result_count) {
-  Attribute serial = {ATTRIBUTE_serial, attribute_flag(false)};
-  Op *op = op_new(function, OP_fused, operands, operand_count, &serial, results, result_count);
+  Attribute parts = {ATTRIBUTE_parts, attribute_integer(function->module, 0)};
+  Op *op = op_new(function, OP_fused, operands, operand_count, &parts, results, result_count);
   op->region = block_new(function, op);
   return op;
 }

@@ -6,6 +6,7 @@
 
 #include "passes/choice.h"
 #include "passes/constants.h"
+#include "passes/cost.h"
 #include "passes/rewrite.h"
 
 /* The same elements as a value's in another order. `value`'s axis j is the original's axis perm[j];
@@ -33,15 +34,6 @@ typedef struct {
 } Select;
 
 /* ---- select_cost.c ---- */
-
-/* Constants of the model. */
-enum {
-#define COST(name, value, meaning) COST_##name,
-#include "passes/costs.def"
-#undef COST
-  COSTS
-};
-extern const double costs[COSTS];
 
 /* Ways to compute an operation; `forms` is for who lists them. */
 enum { MOST_CANDIDATES = 32 };

@@ -8,12 +8,6 @@
 
 #include <string.h>
 
-const double costs[COSTS] = {
-#define COST(name, value, meaning) [COST_##name] = (value),
-#include "passes/costs.def"
-#undef COST
-};
-
 double select_traffic(const Select *s, double bytes) {
   const PassOptions *options = s->context->options;
   double rate = options->memory_rate;

@@ -5,8 +5,9 @@
 #include <time.h>
 
 /* A ticket is a count of jobs and the parts of this one; `left` is that count and the pieces of a
- * range that nobody has taken, at most MOST_PIECES. */
-enum { PARTS_BITS = 11, PIECE_BITS = 4, PIECE_MASK = 15, MOST_PIECES = 4 };
+ * range that nobody has taken, at most MOST_PIECES. To take one costs as much as a good part of a
+ * grain's work, so a piece has GRAINS of them. */
+enum { PARTS_BITS = 11, PIECE_BITS = 4, PIECE_MASK = 15, MOST_PIECES = 4, GRAINS = 4 };
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -108,7 +109,7 @@ static void *work(void *argument) {
 
 void dlrt_pool_run(dlrt_pool_state *pool, int parts, dlrt_kernel *kernel, void *const *operands,
                    const int64_t *dims, int64_t trips, int64_t grain) {
-  int64_t pieces = trips / parts / (grain > 0 ? grain : 1);
+  int64_t pieces = trips / parts / (grain > 0 ? grain : 1) / GRAINS;
   pieces = pieces < 1 ? 1 : pieces > MOST_PIECES ? MOST_PIECES : pieces;
   atomic_store_explicit(&pool->kernel, kernel, memory_order_relaxed);
   atomic_store_explicit(&pool->operands, operands, memory_order_relaxed);

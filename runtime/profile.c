@@ -15,6 +15,7 @@ typedef struct {
   const dlrt_step *step;
   int count;
   double time, flop, bytes, ideal; /* of one call, all of its steps */
+  double least;                    /* the sum of each step's least time in any call */
 } row;
 
 /* Two layers' names as one: parts that differ become '*'. */
@@ -60,7 +61,7 @@ static double ideal_time(const dlrt_roof *roof, double flop, double bytes, int t
 }
 
 static int64_t make_rows(const dlrt_entry *entry, const dlrt_measure *m, const dlrt_roof *roof,
-                         const double *times, row *rows) {
+                         const double *times, const double *least, row *rows) {
   int64_t count = 0;
   for (int64_t i = 0; i < entry->step_count; i++) {
     const dlrt_step *step = &entry->steps[i];
@@ -75,6 +76,7 @@ static int64_t make_rows(const dlrt_entry *entry, const dlrt_measure *m, const d
     }
     rows[r].count++;
     rows[r].time += times[i];
+    rows[r].least += least[i];
     rows[r].flop += flop;
     rows[r].bytes += bytes;
     rows[r].ideal += ideal_time(roof, flop, bytes, dlrt_threads(m->context));
@@ -160,14 +162,14 @@ static void print_json(const dlrt_program *program, const dlrt_measure *m, const
          roof->memory, roof->cache);
   for (int64_t i = 0; i < count; i++)
     printf("%s{\"name\":\"%s\",\"count\":%d,\"place\":\"%s\",\"algorithm\":\"%s\","
-           "\"seconds\":%.9g,\"flop\":%.0f,\"bytes\":%.0f}",
+           "\"seconds\":%.9g,\"least\":%.9g,\"flop\":%.0f,\"bytes\":%.0f}",
            i ? "," : "", rows[i].name, rows[i].count, rows[i].step->place, rows[i].step->algorithm,
-           rows[i].time, rows[i].flop, rows[i].bytes);
+           rows[i].time, rows[i].least, rows[i].flop, rows[i].bytes);
   puts("]}");
 }
 
-/* The steps' mean times over some calls, after one that warms up. */
-static int measure(dlrt_program *program, const dlrt_measure *m, double *times) {
+/* The steps' mean and least times over some calls, after one that warms up. */
+static int measure(dlrt_program *program, const dlrt_measure *m, double *times, double *least) {
   const dlrt_entry *entry = program->entry;
   const void *const *inputs = (const void *const *)m->inputs;
   double started = dlrt_seconds();
@@ -182,6 +184,7 @@ static int measure(dlrt_program *program, const dlrt_measure *m, double *times) 
       status = dlrt_step_run(m->context, program->entry_index, i, inputs, m->outputs);
       double now = dlrt_seconds();
       if (round >= 0) times[i] += now - before;
+      if (round == 0 || (round > 0 && now - before < least[i])) least[i] = now - before;
       before = now;
     }
     dlrt_end(m->context);
@@ -196,20 +199,21 @@ int dlrt_profile(dlrt_program *program) {
   int code = dlrt_measure_begin(program, &m);
   if (code) return code;
   size_t steps = (size_t)program->entry->step_count + 1;
-  double *times = calloc(steps, sizeof *times);
+  double *times = calloc(steps, sizeof *times), *least = calloc(steps, sizeof *least);
   row *rows = calloc(steps, sizeof *rows);
   dlrt_roof roof;
-  if (!times || !rows) code = dlrt_complain(program, EXIT_INPUT, "no memory");
-  if (!code) code = measure(program, &m, times);
+  if (!times || !least || !rows) code = dlrt_complain(program, EXIT_INPUT, "no memory");
+  if (!code) code = measure(program, &m, times, least);
   if (!code) {
     dlrt_roof_measure(m.context, &roof);
-    int64_t count = make_rows(program->entry, &m, &roof, times, rows);
+    int64_t count = make_rows(program->entry, &m, &roof, times, least, rows);
     if (program->json)
       print_json(program, &m, &roof, rows, count);
     else
       print_table(program, &m, &roof, rows, count);
   }
   free(times);
+  free(least);
   free(rows);
   dlrt_measure_end(&m);
   return code;

@@ -82,7 +82,7 @@ static void make_region(Generator *g, Operator kind) {
   results[0] = row;
   results[1] = x->type;
   Attribute attribute = {ATTRIBUTE_axis, integer(g, 0)};
-  if (!scan) attribute = (Attribute){ATTRIBUTE_serial, attribute_flag(false)};
+  if (!scan) attribute = (Attribute){ATTRIBUTE_parts, integer(g, 0)};
   Op *made = op_new(g->function, kind, operands, 2, &attribute, results, scan ? 2 : 1);
   if (!scan)
     made->symbol =
