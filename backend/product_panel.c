@@ -282,6 +282,13 @@ static void each_piece(Panel *p, LoopExpr *end) {
   if (some) loop_end(k);
 }
 
+/* Threads take neighbouring trips: either some rows of all columns, and read all of w, or some
+ * columns of all rows, and read all of x, half of which another core has made. */
+static bool goes_by_rows(const Op *product) {
+  const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
+  return type_bytes_at_bound(x) > type_bytes_at_bound(w);
+}
+
 static void open_panels(Panel *p, const Value *w, const Tile *t) {
   LoopKernel *k = t->l->kernel;
   int64_t panels = dim_value(w->type.dims[0]), width = dim_value(w->type.dims[w->type.rank - 1]);
@@ -307,23 +314,26 @@ void panel_loops(Tile t, PanelRows rows) {
   plan_blocking(&p);
   const Dim *strips = strips_of(&p);
   int64_t all = p.blocks * rows.groups;
-  const Dim *split[] = {dim_constant(dims, ceil_of(all, p.group)), rows.lines, strips};
-  l->trips = dim_mul(dims, dim_mul(dims, split[0], split[1]), strips);
+  bool by_rows = p.weights && goes_by_rows(t.product);
+  const Dim *groups = dim_constant(dims, ceil_of(all, p.group));
+  const Dim *split[] = {by_rows ? rows.lines : groups, by_rows ? strips : rows.lines,
+                        by_rows ? groups : strips};
+  l->trips = dim_mul(dims, dim_mul(dims, groups, rows.lines), strips);
   l->grain = 1;
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[3];
   index_split(k, trip, split, 3, at);
-  LoopExpr *end = dim_expr(k, rows.rows);
-  p.line = at[1], p.begin = loop_int(k, 0), p.first_block = at[0];
+  LoopExpr *end = dim_expr(k, rows.rows), *strip_number = at[by_rows ? 1 : 2];
+  p.line = at[by_rows ? 0 : 1], p.begin = loop_int(k, 0), p.first_block = at[by_rows ? 2 : 0];
   if (p.group > 1) {
     LoopExpr *group = loop_int(k, p.group);
-    p.first_block = loop_let(k, "first", loop_mul(k, at[0], group));
+    p.first_block = loop_let(k, "first", loop_mul(k, p.first_block, group));
     p.past = loop_add(k, p.first_block, group);
     if (all % p.group) p.past = loop_min(k, p.past, loop_int(k, all));
     p.past = loop_let(k, "past", p.past);
   }
   if (!dim_is(strips, 1)) {
-    LoopExpr *strip = loop_int(k, p.strip), *next = loop_add(k, at[2], loop_int(k, 1));
-    p.begin = loop_let(k, "begin", loop_mul(k, at[2], strip));
+    LoopExpr *strip = loop_int(k, p.strip), *next = loop_add(k, strip_number, loop_int(k, 1));
+    p.begin = loop_let(k, "begin", loop_mul(k, strip_number, strip));
     LoopExpr *last = loop_ge(k, next, dim_expr(k, strips));
     end = loop_let(k, "end", loop_select(k, last, end, loop_add(k, p.begin, strip)));
   }
