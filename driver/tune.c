@@ -66,8 +66,8 @@ static int choose(void *user, const Choice *choice, double *seconds) {
     for (int i = 0; i < choice->count; i++)
       text_format(&names, "%s%s", i ? ", " : "", candidate_text(arena, &choice->candidates[i]));
     Diagnostic *d = diag_report(t->compilation->session->diagnostics, E0506, SPAN_NONE,
-                                "%s takes '%s' for '%s', which is no candidate of this version",
-                                t->file.path, finding->times.items[0].name, key);
+                                "%s takes '%s' for '%s', which is no candidate here", t->file.path,
+                                finding->times.items[0].name, key);
     diag_help(d, "remove the line, so that they are measured anew: %s", text_get(&names));
     t->failed = true;
   }

@@ -81,7 +81,7 @@ static Module *module_of(Arena *arena, const Choice *choice, const int64_t *dims
                    to_first[2][4] = {{0, 2, 1}, {0, 3, 1, 2}};
   const Op *op = choice->op;
   Module *module = module_new(arena, "tune");
-  Function *function = module_add_function(module, FUNCTION_MODEL, "tune");
+  Function *function = module_add_function(module, op->block->function->kind, "tune");
   Builder b = {.function = function, .block = function->body};
   Value *operands[MOST_OPERANDS];
   if (op->operand_count > MOST_OPERANDS || op->region) return NULL;
@@ -125,11 +125,22 @@ typedef struct {
   int calls;
 } Program;
 
-/* The forced candidate; what the operation is made of has fewer, and is estimated. */
+/* A candidate that is to be taken, by its name; what else is chosen in its module is estimated. */
+typedef struct {
+  Arena *arena;
+  const char *name;
+  bool taken;
+} Forced;
+
 static int take(void *user, const Choice *choice, double *seconds) {
+  Forced *forced = user;
   (void)seconds;
-  int number = *(const int *)user;
-  return number < choice->count ? number : -1;
+  for (int i = 0; i < choice->count; i++)
+    if (strcmp(candidate_text(forced->arena, &choice->candidates[i]), forced->name) == 0) {
+      forced->taken = true;
+      return i;
+    }
+  return -1;
 }
 
 static void *aligned(Arena *arena, int64_t bytes) {
@@ -174,7 +185,8 @@ static bool open_program(const TuneMachine *machine, Program *p, const Choice *c
   p->arena = arena_new();
   Module *module = module_of(p->arena, choice, dims);
   if (!module) return false;
-  Chooser chooser = {take, &number};
+  Forced forced = {p->arena, candidate_text(p->arena, &choice->candidates[number]), false};
+  Chooser chooser = {take, &forced};
   PassOptions options = *machine->options;
   options.chooser = &chooser;
   options.dims = NULL, options.dim_count = 0;
@@ -182,7 +194,7 @@ static bool open_program(const TuneMachine *machine, Program *p, const Choice *c
   Diagnostics *quiet = diagnostics_new(p->arena, sources_new(p->arena));
   bool made = pipeline_run(module, &options, quiet, NULL, NULL);
   passes_running = outer;
-  if (!made) return false;
+  if (!made || !forced.taken) return false;
   const Function *function = module->functions.items[0];
   p->input_count = function->body->argument_count;
   for (int i = 0; i < p->input_count; i++) {

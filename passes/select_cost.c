@@ -117,8 +117,9 @@ static void text_seconds(Text *text, double seconds) {
 static const char *key_of(Select *s, const Op *op, unsigned constants) {
   Arena *arena = s->context->scratch;
   Text key = text_new(arena), all = text_new(arena);
-  bool trains = s->function->kind == FUNCTION_TRAIN;
-  text_format(&key, "%s%s", trains ? "train " : "", operator_infos[op->kind].name);
+  if (s->function->kind != FUNCTION_MODEL)
+    text_format(&key, "%s ", function_kind_names[s->function->kind]);
+  text_string(&key, operator_infos[op->kind].name);
   for (int i = 0; i < op->operand_count; i++) {
     const Type *type = &op->operands[i]->type;
     text_format(&key, " %s[", element_infos[type->element].name);
