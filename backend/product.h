@@ -21,12 +21,14 @@ void product_finish(Region *region, const Op *product, const Index *index, LoopE
  *                    attention and its gradient, block by block of the keys
  * product_weight     conv_weight in nhwc: register tiles of the weight's gradient
  * product_winograd   conv_winograd
- * product_depthwise  a convolution of each channel alone, in nhwc */
+ * product_depthwise  a convolution of each channel alone, in nhwc
+ * product_weight_depthwise  conv_weight of these */
 bool product_attention(Lowering *lowering, Region *region, const Op *product);
 bool product_attention_gradient(Lowering *lowering, Region *region, const Op *product);
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);
+bool product_weight_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_panel(Lowering *lowering, Region *region, const Op *product);
 bool product_conv(Lowering *lowering, Region *region, const Op *product);
