@@ -6,7 +6,8 @@
  * First attention takes what makes its operands, and each product what follows it elementwise, as
  * far as one value alone leaves the kernel. Then, from the end to the start, an operation joins the
  * kernel that uses it if no other does. So a kernel has one result, made by its last operation, and
- * no two kernels can wait for each other. Nothing that costs much is computed twice: not in a row's
+ * no two kernels can wait for each other; but a loop's body may take from a kernel what it makes on
+ * the way, too: an LSTM's c beside its h. Nothing that costs much is computed twice: not in a row's
  * second pass, not in overlapping windows. Linear, but for the limits on a kernel's size. */
 #include "passes/fuse_attention.h"
 #include "passes/fuse_updates.h"
@@ -17,7 +18,7 @@
 #include "passes/rewrite.h"
 #include "passes/uses.h"
 
-enum { MOST_OPERATIONS_FUSED = 48, MOST_ARGUMENTS = 24, MOST_EPILOGUE = 32 };
+enum { MOST_OPERATIONS_FUSED = 48, MOST_ARGUMENTS = 24, MOST_EPILOGUE = 32, MOST_YIELDS = 8 };
 /* How often a cheap operation may be done for each element it makes. */
 static const double most_repeats = 9;
 /* ... and what a kernel may do again in all, in operations for an element of its result. */
@@ -30,6 +31,7 @@ struct Kernel {
   int count, arguments;
   double repeated; /* work done again, for each element of the result */
   bool moves;      /* holds more than elementwise operations, broadcasts and unit reshapes */
+  int yields;      /* beside the root's */
   int reductions;
   Type shape;    /* of what a row kernel reduces */
   unsigned axes; /* that it reduces */
@@ -42,6 +44,7 @@ typedef struct {
   Arena *scratch;
   Uses uses;
   Kernel **kernel;  /* of each operation */
+  bool *returned;   /* of each operation: its kernel yields it beside its root */
   double *repeat;   /* how often each operation is done for an element it makes */
   unsigned *phases; /* of a row kernel in which each operation's value is needed, as bits */
 } Fuse;
@@ -231,16 +234,30 @@ static int count_bits(unsigned bits) {
   return count;
 }
 
-/* The only kernel that uses the operation's result; NULL if there are several or none. */
-static Kernel *only_user(const Fuse *f, const Op *op) {
+/* A trip's kernel may also give what it makes on the way, if that is carried on or emitted. */
+static bool may_yield(const Op *op, const Kernel *kernel) {
+  const Type *type = &op_result(op)->type, *root = &op_result(kernel->root)->type;
+  return kernel->kind == KERNEL_MAP && kernel->yields < MOST_YIELDS && type_equal(type, root) &&
+         operator_has(op->kind, TRAIT_ELEMENTWISE) && element_is_float(type->element);
+}
+
+/* The only kernel that uses the operation's result; NULL if there are several or none. `*returned`:
+ * a loop's body gives it, too. */
+static Kernel *only_user(const Fuse *f, const Op *op, bool *returned) {
   Kernel *kernel = NULL;
+  *returned = false;
   for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
     const Op *user = use_at(&f->uses, op_result(op), i);
+    if (!user && f->function->scan) {
+      *returned = true;
+      continue;
+    }
     if (!user || !f->kernel[user->mark]) return NULL;
     if (kernel && kernel != f->kernel[user->mark]) return NULL;
     kernel = f->kernel[user->mark];
   }
-  return kernel && kernel->is_open ? kernel : NULL;
+  if (!kernel || !kernel->is_open || (*returned && !may_yield(op, kernel))) return NULL;
+  return kernel;
 }
 
 /* How often the operation's elements would be computed in the kernel of its users, for each one;
@@ -251,6 +268,11 @@ static double repeats_in(const Fuse *f, const Op *op, unsigned *when) {
   for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
     const Op *user = use_at(&f->uses, op_result(op), i);
     unsigned axes;
+    if (!user) { /* a loop's body gives it as it is */
+      *when |= 1;
+      most = most < 1 ? 1 : most;
+      continue;
+    }
     double repeat = f->repeat[user->mark];
     double larger = type_elements(&op_result(user)->type) / (own > 0 ? own : 1);
     if (operator_has(user->kind, TRAIT_ELEMENTWISE) || user->kind == OP_broadcast ||
@@ -314,10 +336,11 @@ static bool join(Fuse *f, Op *op, Kernel *kernel) {
   unsigned axes = 0, when;
   double repeat = repeats_in(f, op, &when);
   bool reduces = is_row_reduction(op, &axes), windows = is_window_reduction(op);
+  if (reduces && kernel->yields > 0) return false;
   if (kernel->count >= MOST_OPERATIONS_FUSED ||
       kernel->arguments + op->operand_count > MOST_ARGUMENTS || kernel->kind == KERNEL_PRODUCT)
     return false;
-  expect_rows(f, kernel, op);
+  if (kernel->yields == 0) expect_rows(f, kernel, op);
   if (reduces) {
     if (!accepts_reduction(kernel, op, axes)) return false;
   } else if (!windows && !is_map_op(op))
@@ -390,6 +413,7 @@ static void fuse_function(PassContext *context, Function *function) {
   int number = fuse_attention(context, function, fuse_updates(context, function, 0));
   f.uses = uses_of(f.scratch, function);
   f.kernel = ARENA_ARRAY(f.scratch, f.uses.op_count, Kernel *);
+  f.returned = ARENA_ARRAY(f.scratch, f.uses.op_count, bool);
   f.repeat = ARENA_ARRAY(f.scratch, f.uses.op_count, double);
   f.phases = ARENA_ARRAY(f.scratch, f.uses.op_count, unsigned);
   for (int i = 0; i < f.uses.op_count; i++)
@@ -397,8 +421,12 @@ static void fuse_function(PassContext *context, Function *function) {
   for (int i = f.uses.op_count - 1; i >= 0; i--) {
     Op *op = f.uses.ops[i];
     if (f.kernel[i] || op->result_count != 1 || op_is_generator(op)) continue;
-    Kernel *kernel = only_user(&f, op);
-    if (!kernel || !join(&f, op, kernel)) start_kernel(&f, op);
+    bool returned;
+    Kernel *kernel = only_user(&f, op, &returned);
+    if (!kernel || !join(&f, op, kernel))
+      start_kernel(&f, op);
+    else if (returned)
+      f.returned[i] = true, kernel->yields++;
   }
   release_edges(&f);
   /* Kernels of one operation stay as they are. */
@@ -413,6 +441,8 @@ static void fuse_function(PassContext *context, Function *function) {
     if (op != kernel->root) continue;
     ValueList yields = {0};
     vec_push(f.scratch, &yields, op_result(op));
+    for (size_t j = 0; j < list->count; j++)
+      if (f.returned[list->items[j]->mark]) vec_push(f.scratch, &yields, op_result(list->items[j]));
     fuse_region(function, list, &yields, NULL, number++);
   }
   Block *body = function->body;

@@ -21,8 +21,9 @@ Value *plan_copy(Function *function, Value *value) {
 }
 
 /* Elementwise operations of the whole shape read where they write; reductions over rows, and
- * softmax, read a row before its result is written. A kernel of several results reads an element of
- * all its operands before it writes any. */
+ * softmax, read a row before its result is written. What does not depend on the operand may move
+ * other ones' elements, but for a product's. A kernel of several results reads an element of all
+ * its operands before it writes any. */
 bool plan_reads_in_place(const Op *op, int operand, int result) {
   const Type *type = &op->results[result]->type;
   if (!type_equal(&op->operands[operand]->type, type)) return false;
@@ -30,15 +31,20 @@ bool plan_reads_in_place(const Op *op, int operand, int result) {
   if (op->kind == OP_update) return operand == 0; /* keeps what it does not replace */
   if (op->kind != OP_fused) return false;
   const Value *argument = op->region->arguments[operand];
-  for (const Op *inner = op->region->first; inner; inner = inner->next) {
-    bool reads = false;
-    for (int i = 0; i < inner->operand_count; i++) reads = reads || inner->operands[i] == argument;
+  for (Op *inner = op->region->first; inner; inner = inner->next) {
+    bool reads = false, depends = false;
+    for (int i = 0; i < inner->operand_count; i++) {
+      const Value *x = inner->operands[i];
+      reads = reads || x == argument;
+      depends = depends || x == argument || (x->op && x->op->mark);
+    }
+    inner->mark = depends;
     bool moves = inner->kind == OP_reshape || inner->kind == OP_broadcast;
     bool reduces = operator_has(inner->kind, TRAIT_REDUCTION) || inner->kind == OP_softmax;
-    if (reduces && op->result_count > 1) return false;
+    if ((reduces && op->result_count > 1) || operator_has(inner->kind, TRAIT_PRODUCT)) return false;
     if (operator_has(inner->kind, TRAIT_ELEMENTWISE)) {
       if (reads && inner->results[0]->type.rank != type->rank) return false;
-    } else if (moves ? reads : inner->operand_count > 0 && !reduces)
+    } else if (moves ? reads : depends && !reduces)
       return false;
   }
   return true;

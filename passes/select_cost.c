@@ -26,7 +26,8 @@ double select_packing(const Select *s, double elements) {
 }
 
 double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned) {
-  double each = turned                        ? costs[COST_turn_flops]
+  double each = turned && rows <= 1           ? costs[COST_turn_row_flops]
+                : turned                      ? costs[COST_turn_flops]
                 : rows > costs[COST_few_rows] ? costs[COST_copy_flops]
                                               : 0;
   return select_time(s, flops / costs[COST_rows_share] + each * elements, 1, 4 * elements);
@@ -75,12 +76,15 @@ static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
   double panel = 4 * (double)columns * (double)w->depth;
   bool far = panel > (double)options->cache_bytes;
   step = larger(step, costs[COST_load_slots] * (rows + v));
-  step = larger(step,
-                4 * v * (double)options->vector_lanes / costs[far ? COST_l3_bytes : COST_l2_bytes]);
+  if (w->rows > 1)
+    step = larger(step, 4 * v * (double)options->vector_lanes /
+                            costs[far ? COST_l3_bytes : COST_l2_bytes]);
   double slots = parts * tiles * step * (double)w->depth * (double)(panels * w->groups);
   double flops = slots * 2 * (double)options->vector_lanes;
   double padding = (double)(panels * columns - w->size) * (double)(w->depth * w->groups);
-  return w->before + select_time(s, flops, w->share, w->bytes + 4 * padding);
+  double seconds = w->before + select_time(s, flops, w->share, w->bytes + 4 * padding);
+  /* one row is read as fast as it comes: of equal panels the one with less to do beside */
+  return w->rows > 1 ? seconds : seconds + 0.1 * select_time(s, flops, w->share, 0);
 }
 
 void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
