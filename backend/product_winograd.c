@@ -26,8 +26,8 @@ enum {
   MOST_ROWS = 14,  /* of a register tile */
   MOST_TILES = 96, /* of a block */
   UNROLL = 4,
-  WANTED_TRIPS = 8,
-  LEAST_SPLIT = 128 /* output channels for which transforming the input again is little */
+  MOST_SCRATCH = 1 << 22, /* bytes of a block's points, if it has more tiles than a register tile */
+  LEAST_SPLIT = 64        /* output channels for which the input is transformed again */
 };
 
 typedef struct {
@@ -41,16 +41,13 @@ typedef struct {
   int64_t split, group; /* panels of a trip, and of a step in it */
   int rows, wide;       /* of a register tile, and its columns: a part of a panel */
   int64_t tiles;        /* of a block */
+  bool ahead;           /* w comes from memory, and is fetched while what is before it is used */
   const Dim *map[3];    /* images, tiles down and across */
   const Dim *blocks;
   LoopBuffer *x, *in, *sums;
   LoopExpr *first, *count; /* the block's first tile, and how many there are, */
   LoopExpr *padded;        /* rounded up to whole register tiles */
 } Tiles;
-
-static int64_t round_up(int64_t a, int64_t by) {
-  return (a + by - 1) / by * by;
-}
 
 /* ---- the plan ---- */
 
@@ -65,32 +62,48 @@ static void plan_registers(Tiles *b) {
   b->rows = rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 
-/* The tiles of a block: a block reads all of w once, two threads should get as much, and the points
- * should stay in L2. */
-static int64_t block_tiles(const Tiles *b, const Dim *total) {
-  int64_t row = b->points * (b->room + b->columns) * 4, budget = b->l->target->l2 * 3 / 4;
-  int64_t known = dim_is_constant(total) ? dim_value(total) : 0;
-  double least = 0;
-  int64_t best = b->rows;
-  for (int64_t tiles = b->rows; tiles <= MOST_TILES; tiles += b->rows) {
-    int64_t all = known ? known : 64 * MOST_TILES, blocks = (all + tiles - 1) / tiles;
-    int64_t last = round_up(all - (blocks - 1) * tiles, b->rows);
-    double rows = (double)((blocks - 1) * tiles + last);
-    double half = (double)(blocks > 1 ? (blocks + 1) / 2 * tiles : last);
-    double time = (rows + 2 * half) / 2 + 6 * (double)blocks;
-    if (tiles * row > budget) time *= 1.25;
-    if (best == b->rows && tiles == b->rows) least = time;
-    if (time < least) least = time, best = tiles;
-    if (known && tiles >= known) break;
-  }
-  return best;
+/* What a block of `rows` rows (tiles) takes, in multiply-adds of a whole row, as the one number of
+ * KERNELS' model max(m, c + 0.4 m): m to read w, c to compute. */
+static double block_time(const Tiles *b, double rows, int64_t splits) {
+  static const double transform = 60; /* of the input: multiply-adds for each of its points */
+  const Target *target = b->l->target;
+  double rate = b->ahead ? target->memory_rate : 4 * target->memory_rate;
+  double reading = 4 / rate * target->flop_rate / 2;
+  double again = transform * (double)splits / (double)(b->panels * b->columns);
+  double computing = rows * (1 + again) + 0.4 * reading;
+  return computing > reading ? computing : reading;
 }
 
-/* The least divisor of n that is at least `wanted`, or n. */
-static int64_t divisor(int64_t n, int64_t wanted) {
-  for (int64_t d = wanted < 1 ? 1 : wanted; d < n; d++)
-    if (n % d == 0) return d;
-  return n;
+/* Blocks and splits that take the least time on one thread, two and four; the points should stay
+ * near L2. */
+static void plan_blocks(Tiles *b, int64_t all) {
+  int64_t row = b->points * b->room * 4;
+  double least = 0;
+  for (int64_t tiles = b->rows; tiles <= MOST_TILES; tiles += b->rows) {
+    if (tiles > b->rows && tiles * row > MOST_SCRATCH) break;
+    int64_t blocks = (all + tiles - 1) / tiles;
+    for (int64_t split = b->panels; split > 0; split--) {
+      int64_t splits = b->panels / split, trips = blocks * splits;
+      if (b->panels % split || (splits > 1 && split * b->columns < LEAST_SPLIT)) continue;
+      double whole = block_time(b, (double)tiles, splits) / (double)splits, time = 0;
+      if (tiles * row > b->l->target->l2) whole *= 1.05;
+      for (int64_t threads = 1; threads <= 4; threads *= 2)
+        time += whole * (double)((trips + threads - 1) / threads * threads) / (threads > 2 ? 2 : 1);
+      if (least > 0 && time >= least) continue;
+      least = time, b->tiles = tiles, b->split = split;
+    }
+    if (tiles >= all) break;
+  }
+}
+
+/* How many panels of w a step takes: several where the points come from beyond L2, so that they
+ * come less often. */
+static void plan_group(Tiles *b) {
+  int64_t l2 = b->l->target->l2, sums = b->tiles * b->points * b->columns * 4;
+  b->group = 1;
+  if (b->tiles * b->points * b->room * 4 <= l2 * 3 / 4) return;
+  for (int64_t group = 2; group <= b->split && group * sums <= l2; group++)
+    if (b->split % group == 0) b->group = group;
 }
 
 static void plan(Tiles *b) {
@@ -104,14 +117,11 @@ static void plan(Tiles *b) {
   }
   const Dim *total = dim_mul(dims, dim_mul(dims, b->map[0], b->map[1]), b->map[2]);
   if (!total) bug("a size above 64 bits in '%s'", b->l->kernel->name);
-  b->tiles = block_tiles(b, total);
+  int64_t weights = b->points * b->channels * b->panels * b->columns;
+  b->ahead = weights > 2 * b->l->target->l2; /* elements: eight times L2 */
+  plan_blocks(b, dim_max(total));
+  plan_group(b);
   b->blocks = dim_floor(dims, dim_add(dims, total, dim_constant(dims, b->tiles - 1)), b->tiles);
-  int64_t splits = 1, blocks = dim_max(b->blocks);
-  if (blocks < WANTED_TRIPS && blocks > 0) splits = (WANTED_TRIPS + blocks - 1) / blocks;
-  int64_t least = (LEAST_SPLIT + b->columns - 1) / b->columns;
-  int64_t each = (b->panels + splits - 1) / splits;
-  b->split = divisor(b->panels, each < least ? least : each);
-  b->group = 1;
   b->l->trips = dim_mul(dims, dim_constant(dims, b->panels / b->split), b->blocks);
   b->l->grain = 1;
 }
@@ -222,6 +232,22 @@ static void input_block(const Tiles *b) {
 
 /* ---- products ---- */
 
+/* The next matrix of w comes from memory while this one is used: each register tile fetches a part
+ * of it, a cache line for each few channels. */
+static void fetch(const Tiles *b, LoopExpr *panel, LoopExpr *point, LoopExpr *first,
+                  LoopExpr *channel) {
+  LoopKernel *k = b->l->kernel;
+  int64_t matrix = b->channels * b->columns;
+  LoopBuffer *flat = loop_view(k, region_buffer(b->r, b->op->operands[1]), "next", LOOP_F32, 1,
+                               loop_int(k, b->panels * b->points * matrix));
+  LoopExpr *next = loop_add(k, loop_mul(k, panel, loop_int(k, b->points)), point);
+  LoopExpr *at = loop_mul(k, loop_add(k, next, loop_int(k, 1)), loop_int(k, matrix));
+  LoopExpr *tile = loop_div(k, first, loop_int(k, b->rows));
+  at = loop_add(k, at, loop_mul(k, tile, loop_int(k, matrix / UNROLL)));
+  at = loop_add(k, at, loop_mul(k, channel, loop_int(k, b->columns / UNROLL)));
+  loop_prefetch(k, loop_element(k, flat, at));
+}
+
 /* sums = points * w for the panels from `panel` on. */
 static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopKernel *k = b->l->kernel;
@@ -241,13 +267,22 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   to = loop_let(k, "to", loop_add(k, loop_mul(k, to, loop_int(k, b->columns)), part));
   LoopExpr *first = loop_for_step(k, "t", zero, b->padded, b->rows);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, b->rows, wide, loop_number(k, 0));
-  LoopExpr *c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
+  bool ahead = b->ahead && b->channels % UNROLL == 0;
+  LoopExpr *c;
+  if (ahead) {
+    LoopExpr *four = loop_for_step(k, "k", zero, loop_int(k, b->channels), UNROLL);
+    fetch(b, p, point, first, four);
+    c = loop_add(k, four, loop_each(k, "u", zero, loop_int(k, UNROLL)));
+  } else {
+    c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
+  }
   LoopExpr *v = loop_let(k, "v", loop_lanes(k, w, wide, p, point, c, part));
   LoopExpr *row = loop_each(k, "r", zero, loop_int(k, b->rows));
   LoopExpr *a = loop_row(k, acc, row);
   LoopExpr *x = loop_element(k, b->in, loop_add(k, first, row), loop_add(k, from, c));
   loop_set(k, a, loop_fma(k, x, v, a));
   loop_end(k);
+  if (ahead) loop_end(k);
   loop_end(k);
   row = loop_each(k, "r", zero, loop_int(k, b->rows));
   loop_store(k, loop_lanes(k, b->sums, wide, loop_add(k, first, row), to), loop_row(k, acc, row));

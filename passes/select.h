@@ -101,6 +101,8 @@ typedef struct {
   bool is_constant; /* its weight */
 } SelectWinograd;
 
+/* A conv or conv_transpose, if it has stride 1. */
+SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels);
 /* What Winograd's algorithm may take with a tile; negative: it is not to be done. */
 double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile);
 /* The convolution by packed weights [P, kernel.., channels, B]. */

@@ -38,27 +38,13 @@ static int64_t weight_taps(const Value *w, const Window *window, int i) {
   return (size - window->first[i] + window->step[i] - 1) / window->step[i];
 }
 
-/* What Winograd's algorithm would do for an operation of stride 1. */
-static SelectWinograd winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels) {
-  const Type *result = &op_result(op)->type, *w = &op->operands[1]->type;
-  SelectWinograd conv = {.images = (double)dim_max(result->dims[0]), .size = {1, 1}};
-  conv.kernel[0] = 1;
-  for (int i = 2; i < w->rank; i++) {
-    conv.size[i + 2 - w->rank] = (double)dim_max(result->dims[i]);
-    conv.kernel[i + 2 - w->rank] = dim_value(w->dims[i]);
-  }
-  conv.channels = channels, conv.out = out;
-  conv.is_constant = select_is_constant(s, op->operands[1]);
-  return conv;
-}
-
 /* Winograd's tiles, square or along the kernel's only axis. */
 static void consider_winograd(Select *s, Candidates *list, const Op *op, const Window *window,
                               int64_t out, int64_t channels) {
   if (s->context->options->exact_conv || window->groups != 1) return;
   for (int i = 0; i < 2; i++)
     if (window->stride[i] != 1 || window->dilation[i] != 1) return;
-  SelectWinograd conv = winograd_of(s, op, out, channels);
+  SelectWinograd conv = select_winograd_of(s, op, out, channels);
   if (conv.kernel[0] == 1 && conv.kernel[1] == 1) return;
   for (int64_t tile = 2; tile <= 6; tile += 2) {
     Candidate candidate = {.name = "winograd"};

@@ -28,6 +28,19 @@ static double ceil_ratio(double a, double b) {
   return whole * b < a ? whole + 1 : whole;
 }
 
+SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels) {
+  const Type *result = &op_result(op)->type, *w = &op->operands[1]->type;
+  SelectWinograd conv = {.images = (double)dim_max(result->dims[0]), .size = {1, 1}};
+  conv.kernel[0] = 1;
+  for (int i = 2; i < w->rank; i++) {
+    conv.size[i + 2 - w->rank] = (double)dim_max(result->dims[i]);
+    conv.kernel[i + 2 - w->rank] = dim_value(w->dims[i]);
+  }
+  conv.channels = channels, conv.out = out;
+  conv.is_constant = select_is_constant(s, op->operands[1]);
+  return conv;
+}
+
 double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile) {
   Winograd axes[2];
   double tiles = conv->images, points = 1;
