@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""The Bible's verses in English and Spanish as texts, a verse a line.
+
+    apt-get install sword-text-kjv sword-text-sparv libsword-utils
+    examples/transformer/verses.py FOLDER
+
+Writes en.txt and es.txt: the verses that both have, in order; and of those with at most 20 words in
+both languages train.en, train.es and, each 50th, test.en, test.es.
+"""
+import html
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+MODULES = {"en": "engKJV2006eb", "es": "spaRV1909eb"}
+WORDS, EACH = 20, 50
+
+
+def verses(module):
+    """Place -> text, without notes, titles and tags."""
+    text = subprocess.run(["mod2imp", module], env={"SWORD_PATH": "/usr/share/sword", **os.environ}, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, check=True).stdout.decode()
+    found = {}
+    for part in text.split("$$$")[1:]:
+        place, _, body = part.partition("\n")
+        if not re.search(r":[1-9]\d*$", place.strip()):
+            continue
+        body = re.sub(r"<(note|title)\b.*?</\1>", "", body, flags=re.S)
+        body = " ".join(html.unescape(re.sub(r"<[^>]*>", "", body)).replace("\u00b6", " ").split())
+        if body:
+            found[place.strip()] = body
+    return found
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {language: verses(module) for language, module in MODULES.items()}
+    both = [place for place in texts["en"] if place in texts["es"]]
+    short = [p for p in both if all(len(t[p].split()) <= WORDS for t in texts.values())]
+    for language, text in texts.items():
+        parts = {language + ".txt": both, "train." + language: [p for i, p in enumerate(short) if i % EACH],
+                 "test." + language: short[::EACH]}
+        for name, places in parts.items():
+            (folder / name).write_text("".join(text[p] + "\n" for p in places))
+    print("%d verses, %d of them short; %d to test" % (len(both), len(short), len(short[::EACH])))
+
+
+if __name__ == "__main__":
+    main()
