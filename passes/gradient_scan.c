@@ -268,10 +268,15 @@ static void yield_slopes(ScanGradient *s, BindKind kind, int *place) {
   Block *block = s->inner.b.block;
   for (int i = 0; i < s->op->operand_count; i++) {
     if (!s->slopes[i] || s->body->binds[i] != kind) continue;
+    place[i] = block->yield_count++;
+    block->yields[place[i]] = s->slopes[i];
+    if (kind == BIND_PLAIN && !gradient_total(&s->inner, s->map[s->body->arguments[i]->mark])) {
+      s->is_wanted[i] = false; /* the body does not use it */
+      continue;
+    }
     Value *value = total(s, s->body->arguments[i]);
     if (kind == BIND_PLAIN) value = slope_binary(&s->inner, OP_add, s->slopes[i], value);
-    place[i] = block->yield_count;
-    block->yields[block->yield_count++] = if_made(s, value, s->slopes[i]);
+    block->yields[place[i]] = if_made(s, value, s->slopes[i]);
   }
 }
 

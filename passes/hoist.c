@@ -212,12 +212,12 @@ static bool is_generator(const Op *op) {
 /* Arithmetic, of which the result is no larger than what it is made of. */
 static bool is_worth_once(const Op *op) {
   if (is_generator(op) || op->result_count != 1 || operator_has(op->kind, TRAIT_VIEW)) return false;
-  double most = 0;
+  double all = 0;
   for (int i = 0; i < op->operand_count; i++) {
     double size = type_elements(&op->operands[i]->type);
-    most = size > most ? size : most;
+    all += size;
   }
-  return type_elements(&op_result(op)->type) <= 2 * most;
+  return type_elements(&op_result(op)->type) <= 2 * all;
 }
 
 /* x W, x an element and W the same for all; not where a trip's own product is large enough. */
@@ -387,8 +387,23 @@ static void use_lifted(Hoist *h, const LiftedList *list) {
   }
 }
 
+/* What is carried on as it is, is the same in each trip. */
+static void free_carries(Hoist *h) {
+  Block *body = h->body;
+  for (int i = body->yield_count - 1; i >= 0; i--) {
+    int operand = carry_operand(h->scan, i);
+    Value *argument = body->arguments[operand], *first = h->scan->operands[operand];
+    if (body->yields[i] != argument) continue;
+    argument->forward = hoist_bind(h, first, &first->type, BIND_PLAIN);
+    h->scan->results[i]->forward = first;
+    hoist_drop_carry(h, i);
+  }
+}
+
 static int hoist_scan(PassContext *context, Op *scan) {
   Hoist h = {.context = context, .module = context->module, .scan = scan, .body = scan->region};
+  follow_body(h.body);
+  free_carries(&h);
   follow_body(h.body);
   for (int i = 0; i < scan->operand_count; i++)
     if (h.body->binds[i] == BIND_EACH) h.trips = scan->operands[i]->type.dims[0];

@@ -31,12 +31,12 @@ static bool is_same(const Invariants *v, const Value *value) {
 }
 
 static bool is_larger(const Op *op) {
-  double most = 0;
+  double all = 0;
   for (int i = 0; i < op->operand_count; i++) {
     double size = type_elements(&op->operands[i]->type);
-    most = size > most ? size : most;
+    all += size;
   }
-  return type_elements(&op_result(op)->type) > 2 * most;
+  return type_elements(&op_result(op)->type) > 2 * all;
 }
 
 static void find_same(Invariants *v, Arena *scratch) {
