@@ -404,13 +404,15 @@ bool bounds_find(const Function *function, const InterpretOptions *options, bool
   for (size_t i = 0; i < module->tensors.count; i++) tensors[i] = (Bounded){0};
   for (const Op *op = body->first; op; op = op->next) {
     for (int i = 0; i < op->result_count; i++) op->results[i]->mark = next++;
-    if (op->kind != OP_write) {
-      if (!evaluate(&b, op)) return false;
-      continue;
-    }
-    for (size_t i = 0; i < module->tensors.count; i++)
-      if (strcmp(module->tensors.items[i]->name, op->symbol) == 0)
-        tensors[i] = *bounded(&b, op->operands[0]);
+    size_t tensor = 0;
+    bool moves = op->kind == OP_write || op->kind == OP_read;
+    while (moves && strcmp(module->tensors.items[tensor]->name, op->symbol) != 0) tensor++;
+    if (op->kind == OP_write)
+      tensors[tensor] = *bounded(&b, op->operands[0]);
+    else if (op->kind == OP_read && tensors[tensor].value.bytes) /* what was written is read */
+      *bounded(&b, op_result(op)) = tensors[tensor];
+    else if (!evaluate(&b, op))
+      return false;
   }
   for (int i = 0; i < body->yield_count; i++) results[i] = *bounded(&b, body->yields[i]);
   return true;
