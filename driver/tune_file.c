@@ -13,6 +13,13 @@ static const char head[] = "# dlc --tune: CPU, threads, operation : candidates w
 
 enum { MOST_BYTES = 1 << 26 };
 
+static void add(Session *session, TuneFile *file, TuneFinding finding) {
+  finding.key = intern(file->keys, finding.key);
+  vec_push(session->arena, &file->findings, finding);
+  map_set(session->arena, &file->numbers, map_key(finding.key),
+          (void *)(uintptr_t)file->findings.count);
+}
+
 /* One line without its end. NULL, or what was expected. */
 static const char *read_line(Session *session, TuneFile *file, const char *line, size_t length) {
   Arena *arena = session->arena;
@@ -35,12 +42,13 @@ static const char *read_line(Session *session, TuneFile *file, const char *line,
     if (at[0] == 0 || (at[0] == '\r' && at[1] == 0)) break;
     if (at[0] != ',' || at[1] != ' ') return "', ' between candidates";
   }
-  vec_push(arena, &file->findings, finding);
+  add(session, file, finding);
   return NULL;
 }
 
 bool tune_file_read(Session *session, const char *path, TuneFile *file) {
-  *file = (TuneFile){.path = path, .text = text_new(session->arena)};
+  *file = (TuneFile){
+      .path = path, .text = text_new(session->arena), .keys = interner_new(session->arena)};
   if (access(path, F_OK) != 0 && errno == ENOENT) return true;
   size_t length;
   const char *message;
@@ -69,9 +77,8 @@ bool tune_file_read(Session *session, const char *path, TuneFile *file) {
 }
 
 const TuneFinding *tune_file_find(const TuneFile *file, const char *key) {
-  for (size_t i = 0; i < file->findings.count; i++)
-    if (strcmp(file->findings.items[i].key, key) == 0) return &file->findings.items[i];
-  return NULL;
+  uintptr_t number = (uintptr_t)map_get(&file->numbers, map_key(intern(file->keys, key)));
+  return number ? &file->findings.items[number - 1] : NULL;
 }
 
 static int by_time(const void *a, const void *b) {
@@ -81,7 +88,7 @@ static int by_time(const void *a, const void *b) {
 
 void tune_file_add(Session *session, TuneFile *file, TuneFinding finding) {
   qsort(finding.times.items, finding.times.count, sizeof *finding.times.items, by_time);
-  vec_push(session->arena, &file->findings, finding);
+  add(session, file, finding);
   if (file->text.length == 0) text_string(&file->text, head);
   text_format(&file->text, "%s : ", finding.key);
   for (size_t i = 0; i < finding.times.count; i++)

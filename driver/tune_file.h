@@ -12,6 +12,7 @@
 #define DRIVER_TUNE_FILE_H
 
 #include "driver/session.h"
+#include "support/intern.h"
 #include "support/map.h"
 
 typedef struct {
@@ -28,7 +29,9 @@ typedef struct {
   const char *path;
   Text text; /* of the file */
   VEC(TuneFinding) findings;
-  bool grown; /* something was added */
+  Interner *keys;
+  Map numbers; /* of findings from 1, by interned keys */
+  bool grown;  /* something was added */
 } TuneFile;
 
 /* A file that is not there is empty. False after a diagnostic (E0501, E0512). */
