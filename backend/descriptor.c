@@ -4,11 +4,12 @@
 
 #include "backend/region.h"
 #include "backend/wrappers.h"
+#include "ir/runs.h"
 #include "support/bug.h"
 
 #include <string.h>
 
-enum { ABI = 9 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 10 }; /* DLRT_ABI of the layout that is written here */
 
 /* Of an entry, what is the same for all CPU levels. */
 typedef struct {
@@ -24,9 +25,9 @@ typedef struct {
   int functions;
   VEC(const Dim *) trip_dims;
   VEC(LLVMValueRef) trip_functions;
-  LLVMValueRef texts, vocabulary; /* the same for all levels, as */
-  LLVMValueRef dims, tensors;     /* tables, and as */
-  Common *common;                 /* by entry */
+  LLVMValueRef texts, vocabulary, runs; /* the same for all levels, as */
+  LLVMValueRef dims, tensors;           /* tables, and as */
+  Common *common;                       /* by entry */
 } Writer;
 
 /* ---- what the header also knows ---- */
@@ -387,8 +388,53 @@ static LLVMValueRef train_command(Writer *w) {
   return none(w);
 }
 
-/* Of a program whose steps take rows of whole numbers, which may be tokens of a text. */
+static LLVMValueRef numbers(Writer *w, const PageRun *run, const RunMeaning *meaning,
+                            const NameVec *names, size_t count) {
+  LLVMValueRef *rows = list_new(w, count);
+  for (size_t i = 0; i < count; i++)
+    rows[i] = number(w, i < names->count ? run_value(meaning, names->items[i]) : -1);
+  return array(w, rows, count, run->name);
+}
+
+static int64_t entry_number(const NativeProgram *p, const char *name) {
+  for (size_t i = 0; i < p->entries.count; i++)
+    if (strcmp(p->entries.items[i].function->name, name) == 0) return (int64_t)i;
+  return -1;
+}
+
+static LLVMValueRef run_row(Writer *w, const PageRun *run) {
+  RunMeaning meaning;
+  int wrong;
+  const char *message = run_meaning(w->arena, w->program->module, run, &meaning, &wrong);
+  if (message) bug("the run '%s': %s", run->name, message);
+  LLVMValueRef *lines = list_new(w, run->lines.count);
+  for (size_t i = 0; i < run->lines.count; i++) {
+    const RunLine *line = &run->lines.items[i];
+    const Function *f = module_function(w->program->module, line->entry);
+    lines[i] = STRUCTURE(w, number(w, entry_number(w->program, line->entry)),
+                         numbers(w, run, &meaning, &line->inputs, line->inputs.count),
+                         numbers(w, run, &meaning, &line->outputs, f->results.count));
+  }
+  LLVMValueRef *values = list_new(w, meaning.values.count);
+  for (size_t i = 0; i < meaning.values.count; i++) values[i] = string(w, meaning.values.items[i]);
+  return STRUCTURE(w, string(w, run->name), number(w, (int64_t)meaning.values.count),
+                   array(w, values, meaning.values.count, "values"),
+                   number(w, (int64_t)run->lines.count), array(w, lines, run->lines.count, "lines"),
+                   number(w, meaning.repeated), number(w, meaning.chosen), number(w, run->start),
+                   number(w, run->end));
+}
+
+static LLVMValueRef runs_table(Writer *w) {
+  const Module *module = w->program->module;
+  LLVMValueRef *rows = list_new(w, module->runs.count);
+  for (size_t i = 0; i < module->runs.count; i++) rows[i] = run_row(w, &module->runs.items[i]);
+  return array(w, rows, module->runs.count, "runs");
+}
+
+/* Of a program whose steps take rows of whole numbers, which may be tokens of a text, or
+ * that has runs. */
 static LLVMValueRef text_parts(Writer *w) {
+  if (w->options->main && w->program->module->runs.count) return external(w, "dlrt_text_parts");
   for (size_t i = 0; w->options->main && i < w->program->entries.count; i++) {
     const Function *f = w->program->entries.items[i].function;
     for (int k = 0; f->kind == FUNCTION_TRAIN && k < f->body->argument_count; k++) {
@@ -418,7 +464,9 @@ static LLVMValueRef model(Writer *w, LLVMValueRef lower, const char *symbol) {
       number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
       string(w, o->classes), number(w, p->draws), number(w, (int64_t)p->module->schedule.count),
-      schedule_table(w), train_command(w), w->texts, w->vocabulary);
+      schedule_table(w), train_command(w), w->texts, w->vocabulary,
+      number(w, (int64_t)p->module->runs.count), w->runs,
+      w->options->main && p->module->runs.count ? external(w, "dlrt_runs") : none(w));
   LLVMValueRef global = LLVMAddGlobal(w->e->module, LLVMTypeOf(row), symbol);
   LLVMSetInitializer(global, row);
   LLVMSetGlobalConstant(global, true);
@@ -441,6 +489,7 @@ void emit_programs(Emission *e, NativePrograms programs, DescriptorOptions optio
   w.dims = dims_table(&w);
   w.tensors = tensors_table(&w);
   w.texts = text_parts(&w);
+  w.runs = runs_table(&w);
   w.vocabulary = string(&w, LLVMIsNull(w.texts) ? "" : options.vocabulary);
   LLVMValueRef table = none(&w);
   for (size_t i = programs.count; i-- > 0;) {

@@ -41,6 +41,19 @@ static bool is_used(const Block *block, const char *tensor) {
   return false;
 }
 
+/* Runs whose entries are not all there. */
+static void drop_runs(Module *module) {
+  size_t kept = 0;
+  for (size_t i = 0; i < module->runs.count; i++) {
+    const PageRun *run = &module->runs.items[i];
+    bool whole = true;
+    for (size_t k = 0; k < run->lines.count; k++)
+      whole = whole && module_function(module, run->lines.items[k].entry);
+    if (whole) module->runs.items[kept++] = *run;
+  }
+  module->runs.count = kept;
+}
+
 void entries_drop_training(Module *module) {
   size_t kept = 0, models = 0;
   for (size_t i = 0; i < module->functions.count; i++)
@@ -54,6 +67,7 @@ void entries_drop_training(Module *module) {
   bool dropped = kept < module->functions.count;
   module->functions.count = kept;
   module->schedule.count = 0;
+  drop_runs(module);
   size_t tensors = 0;
   for (size_t i = 0; i < module->tensors.count && dropped; i++) {
     bool used = false;

@@ -213,12 +213,26 @@ typedef struct {
   size_t count;
 } StepList;
 
+/* `token, pos -> next -> token` or `end = 2` in `run NAME { .. }`. */
+typedef struct {
+  IdentList inputs, outputs;
+  Ident entry; /* of a setting: its name */
+  Expr *value; /* of a setting, else NULL */
+  Span span;
+} RunPart;
+
+typedef struct {
+  RunPart *items;
+  size_t count;
+} RunPartList;
+
 typedef enum {
   DECLARATION_IMPORT,     /* import "blocks.dl"     value (EXPR_STRING) */
   DECLARATION_CONST,      /* const D = 768          name, value */
   DECLARATION_DIM,        /* dim N = 1, dim N <= 8  name, value, bounded */
   DECLARATION_DEFINITION, /* layer, model, train, optimizer, fn     name, definition */
   DECLARATION_STEPS,      /* train { critic * 5; generator }        steps */
+  DECLARATION_RUN,        /* run generate { token -> next -> token }     run, parts */
   DECLARATION_STMT,       /* a binding, if, for, param, state at the top level      statement */
 } DeclarationKind;
 
@@ -230,6 +244,8 @@ struct Declaration {
   bool bounded; /* DIM: `<=` */
   Definition *definition;
   StepList steps;
+  Ident run; /* RUN: its name, which is not among the file's */
+  RunPartList parts;
   Stmt *statement;
 };
 

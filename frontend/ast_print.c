@@ -264,6 +264,17 @@ static void print_definition(Printer *p, const Definition *definition) {
   p->depth--;
 }
 
+static void print_part(Printer *p, const RunPart *part) {
+  begin(p, part->value ? "setting" : "call");
+  text_string(p->text, part->entry.name);
+  end(p, part->span);
+  p->depth++;
+  print_names(p, "takes", &part->inputs);
+  print_names(p, "gives", &part->outputs);
+  print_expr(p, NULL, part->value);
+  p->depth--;
+}
+
 static void print_declaration(Printer *p, const Declaration *declaration) {
   switch (declaration->kind) {
   case DECLARATION_DEFINITION:
@@ -284,6 +295,15 @@ static void print_declaration(Printer *p, const Declaration *declaration) {
     end(p, declaration->span);
     p->depth++;
     print_expr(p, declaration->bounded ? "at most" : NULL, declaration->value);
+    p->depth--;
+    return;
+  case DECLARATION_RUN:
+    begin(p, "run");
+    text_string(p->text, declaration->run.name);
+    end(p, declaration->span);
+    p->depth++;
+    for (size_t i = 0; i < declaration->parts.count; i++)
+      print_part(p, &declaration->parts.items[i]);
     p->depth--;
     return;
   case DECLARATION_STEPS:

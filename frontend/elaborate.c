@@ -159,6 +159,7 @@ static void run(Elaborator *e) {
     else
       elaborate_all(e);
     if (!diagnostics_errors(e->diagnostics)) elaborate_schedule(e);
+    if (!diagnostics_errors(e->diagnostics)) elaborate_runs(e);
   }
   place_init(e);
 }

@@ -403,6 +403,7 @@ void execute_minimize(Elaborator *e, Frame *frame, const Stmt *stmt);
 /* d loss / d wrt: a tensor for a tensor, else a list. */
 Object *gradient(const Site *site, Object *loss, Span loss_span, Object *wrt, Span wrt_span);
 void elaborate_schedule(Elaborator *e);
+void elaborate_runs(Elaborator *e);
 
 /* types.c */
 bool is_type_word(const char *name);

@@ -51,6 +51,8 @@ void dlparse_error(const Span *span, Parser *parser, const char *message);
   ResultList results;
   Step step;
   StepVec steps;
+  RunPart part;
+  RunPartVec parts;
   StmtVec stmts;
   StmtList block;
   ScanHead scan;
@@ -92,6 +94,8 @@ void dlparse_error(const Span *span, Parser *parser, const char *message);
 %type <results> results
 %type <step> step
 %type <steps> steps
+%type <part> part
+%type <parts> parts
 %type <stmt> stmt
 %type <stmts> stmts
 %type <block> block
@@ -157,6 +161,11 @@ top
       $$ = parser_declaration(parser, DECLARATION_STEPS, (Ident){0}, @$);
       $$->steps = LIST(StepList, $steps);
     }
+  | RUN name '{' parts '}' {
+      $$ = parser_declaration(parser, DECLARATION_RUN, (Ident){0}, @$);
+      $$->run = $name;
+      $$->parts = LIST(RunPartList, $parts);
+    }
   | stmt { $$ = parser_top_statement(parser, $stmt); }
   ;
 
@@ -169,6 +178,20 @@ steps
 step
   : name          { $$ = (Step){$name, NULL}; }
   | name '*' expr { $$ = (Step){$name, $expr}; }
+  ;
+
+parts
+  : part                 { $$ = (RunPartVec){0}; vec_push(parser->arena, &$$, $part); }
+  | parts[list] sep      { $$ = $list; }
+  | parts[list] sep part { $$ = $list; vec_push(parser->arena, &$$, $part); }
+  ;
+
+part
+  : names[inputs] ARROW name ARROW names[outputs] {
+      $$ = (RunPart){LIST(IdentList, $inputs), LIST(IdentList, $outputs), $name, NULL, @$};
+    }
+  | names[inputs] ARROW name { $$ = (RunPart){.inputs = LIST(IdentList, $inputs), .entry = $name, .span = @$}; }
+  | name '=' expr            { $$ = (RunPart){.entry = $name, .value = $expr, .span = @$}; }
   ;
 
 /* ---- headers ---- */

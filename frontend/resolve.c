@@ -427,6 +427,42 @@ static void check_steps(Resolver *r, const Declaration *declaration) {
   }
 }
 
+/* Words that the command line of every program has. */
+static bool is_command(const char *name) {
+  static const char *const words[] = {"predict", "train", "info", "bench", "profile", "help"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strcmp(name, words[i]) == 0) return true;
+  return false;
+}
+
+static void check_run(Resolver *r, const Declaration *declaration) {
+  const AstFile *file = r->names.file->ast;
+  const Ident *name = &declaration->run;
+  if (is_command(name->name))
+    diag_report(r->names.diagnostics, E0117, name->span, "a run cannot be named '%s'", name->name);
+  for (size_t i = 0; i < file->count && file->items[i] != declaration; i++)
+    if (file->items[i]->run.name == name->name) {
+      Diagnostic *d = diag_report(r->names.diagnostics, E0102, name->span, "'%s' is declared twice",
+                                  name->name);
+      diag_note(d, file->items[i]->run.span, "the other one is here");
+    }
+  for (size_t i = 0; i < declaration->parts.count; i++) {
+    const RunPart *part = &declaration->parts.items[i];
+    const char *word = part->entry.name;
+    if (part->value) {
+      walk_expr(r, part->value, WANTED_VALUE);
+      if (strcmp(word, "start") == 0 || strcmp(word, "end") == 0) continue;
+      Diagnostic *d = diag_report(r->names.diagnostics, E0121, part->entry.span,
+                                  "a run has no setting '%s'", word);
+      diag_help(d, "start = TOKEN and end = TOKEN are known");
+      continue;
+    }
+    const Declaration *found = names_get(&r->names.file->declarations, word);
+    if (!found || !found->definition || found->definition->kind != DEFINITION_MODEL)
+      name_unknown(&r->names, word, part->entry.span, WANTED_MODEL);
+  }
+}
+
 static void resolve_file(Resolver *r, const ProgramFile *file) {
   int errors = diagnostics_errors(r->names.diagnostics);
   r->names.file = file;
@@ -441,6 +477,7 @@ static void resolve_file(Resolver *r, const ProgramFile *file) {
     check_twice(r, declaration);
     if (declaration->statement) walk_stmt(r, declaration->statement);
     if (declaration->kind == DECLARATION_STEPS) check_steps(r, declaration);
+    if (declaration->kind == DECLARATION_RUN) check_run(r, declaration);
     if (declaration->kind == DECLARATION_CONST || declaration->kind == DECLARATION_DIM)
       walk_expr(r, declaration->value, WANTED_VALUE);
   }

@@ -94,8 +94,9 @@ static void add_declarations(Names *names, Candidates *all, const ProgramFile *f
     const Declaration *declaration = file->ast->items[i];
     bool is_dim = declaration->kind == DECLARATION_DIM || declaration->kind == DECLARATION_CONST;
     bool is_step = declaration->definition && declaration->definition->kind == DEFINITION_TRAIN;
+    bool is_model = declaration->definition && declaration->definition->kind == DEFINITION_MODEL;
     if (!declaration->name.name || (wanted == WANTED_DIM && !is_dim) ||
-        (wanted == WANTED_STEP && !is_step))
+        (wanted == WANTED_STEP && !is_step) || (wanted == WANTED_MODEL && !is_model))
       continue;
     vec_push(names->arena, all, declaration->name.name);
   }
@@ -111,7 +112,7 @@ static void collect_candidates(Names *names, Wanted wanted, Candidates *all) {
     for (size_t i = 0; i < scope->order.count; i++)
       vec_push(names->arena, all, scope->order.items[i]->name);
   add_declarations(names, all, names->file, wanted);
-  if (wanted == WANTED_STEP) return;
+  if (wanted == WANTED_STEP || wanted == WANTED_MODEL) return;
   for (size_t i = 0; i < names->file->import_count; i++)
     add_declarations(names, all, names->file->imports[i], wanted);
   if (wanted == WANTED_DIM) return;
@@ -208,6 +209,8 @@ static const char *wanted_word(Wanted wanted, const char *name) {
     return "no dim or const is named";
   case WANTED_STEP:
     return "no train step is named";
+  case WANTED_MODEL:
+    return "no model is named";
   }
   return "nothing is named";
 }

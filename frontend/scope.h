@@ -59,6 +59,7 @@ typedef enum {
   WANTED_TYPE,
   WANTED_DIM,
   WANTED_STEP,
+  WANTED_MODEL, /* of a run */
 } Wanted;
 
 void scope_push(Names *names, bool function);

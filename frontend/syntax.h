@@ -37,6 +37,7 @@ typedef VEC(Argument) ArgumentVec;
 typedef VEC(Parameter) ParameterVec;
 typedef VEC(DeclaredResult) ResultVec;
 typedef VEC(Step) StepVec;
+typedef VEC(RunPart) RunPartVec;
 
 typedef struct {
   ExprVec keys, values;

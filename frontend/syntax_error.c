@@ -175,7 +175,6 @@ static const char *foreign_word(const Parser *parser, const Token *token) {
       {"while", "a loop that runs is a 'scan'; it may end with 'while'"},
       {"lambda", "a function of a missing argument: max_pool2d(_, 2); else 'fn'"},
       {"is", "write '=='"},
-      {"run", "'run' is reserved for a later version"},
   };
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (is_word(parser, token, words[i].word)) return words[i].help;

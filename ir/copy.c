@@ -219,6 +219,21 @@ Function *function_copy(Module *module, const Function *from, const char *name) 
   return copy_function(&c, from, intern(module->names, name));
 }
 
+static void copy_names(Copier *c, NameVec *to, const NameVec *from) {
+  for (size_t i = 0; i < from->count; i++) vec_push(c->arena, to, copy_name(c, from->items[i]));
+}
+
+static void copy_run(Copier *c, const PageRun *from) {
+  PageRun run = {.name = copy_name(c, from->name), .start = from->start, .end = from->end};
+  for (size_t i = 0; i < from->lines.count; i++) {
+    RunLine line = {.entry = copy_name(c, from->lines.items[i].entry)};
+    copy_names(c, &line.inputs, &from->lines.items[i].inputs);
+    copy_names(c, &line.outputs, &from->lines.items[i].outputs);
+    vec_push(c->arena, &run.lines, line);
+  }
+  vec_push(c->arena, &c->to->runs, run);
+}
+
 Module *module_copy(Arena *arena, const Module *from) {
   Copier c = {.arena = arena, .to = module_new(arena, from->name)};
   Module *to = c.to;
@@ -246,5 +261,6 @@ Module *module_copy(Arena *arena, const Module *from) {
     step.entry = copy_name(&c, step.entry);
     vec_push(arena, &to->schedule, step);
   }
+  for (size_t i = 0; i < from->runs.count; i++) copy_run(&c, &from->runs.items[i]);
   return to;
 }

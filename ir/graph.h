@@ -146,6 +146,20 @@ typedef struct {
   int64_t times;
 } ScheduledStep;
 
+/* `run generate { token, pos -> next -> token }`; runs.h says what it means. Index dims are not
+ * among the inputs: they count. */
+typedef VEC(const char *) NameVec;
+typedef struct {
+  const char *entry;
+  NameVec inputs, outputs;
+} RunLine;
+
+typedef struct {
+  const char *name;
+  VEC(RunLine) lines;
+  int64_t start, end; /* tokens; -1: not said */
+} PageRun;
+
 struct Module {
   Arena *arena;
   Interner *names;
@@ -157,7 +171,8 @@ struct Module {
   VEC(Tensor *) tensors;
   VEC(Function *) functions;
   VEC(ScheduledStep) schedule; /* empty: not said, or nothing trains */
-  struct TensorIndex *index;   /* of tensors by name; made when asked */
+  VEC(PageRun) runs;
+  struct TensorIndex *index; /* of tensors by name; made when asked */
 };
 
 Module *module_new(Arena *arena, const char *name);

@@ -596,6 +596,36 @@ static bool parse_schedule(Parser *p) {
   return true;
 }
 
+/* (%token, %s) */
+static bool parse_run_values(Parser *p, NameVec *names) {
+  if (!parser_sign(p, '(')) return false;
+  while (!parser_take_sign(p, ')')) {
+    const char *name = NULL;
+    if (names->count && !parser_sign(p, ',')) return false;
+    if (!parse_name(p, &name, "a value's name")) return false;
+    vec_push(p->arena, names, name);
+  }
+  return true;
+}
+
+/* `run @generate start 1 end 2 { @next (token) (token) }`; module_verify knows what it means. */
+static bool parse_run(Parser *p) {
+  PageRun run = {.start = -1, .end = -1};
+  if (!parse_global(p, &run.name)) return false;
+  if (parser_take_word(p, "start") && !parser_integer(p, &run.start, "a token")) return false;
+  if (parser_take_word(p, "end") && !parser_integer(p, &run.end, "a token")) return false;
+  if (!parser_sign(p, '{')) return false;
+  while (!parser_take_sign(p, '}')) {
+    RunLine line = {0};
+    if (!parse_global(p, &line.entry) || !parse_run_values(p, &line.inputs) ||
+        !parse_run_values(p, &line.outputs))
+      return false;
+    vec_push(p->arena, &run.lines, line);
+  }
+  vec_push(p->arena, &p->module->runs, run);
+  return true;
+}
+
 static bool parse_head(Parser *p) {
   const char *name = NULL;
   if (!parser_take_word(p, "module")) return parser_expected(p, "'module' and a name");
@@ -618,14 +648,15 @@ static bool parse_module(Parser *p) {
   Map functions = {0};
   if (!parse_head(p)) return false;
   while (p->token.kind != TOKEN_END) {
-    bool fine = parser_take_word(p, "file")    ? parse_file(p)
-                : parser_take_word(p, "dim")   ? parse_dim_declaration(p)
-                : parser_take_word(p, "param") ? parse_tensor(p, TENSOR_PARAM)
-                : parser_take_word(p, "state") ? parse_tensor(p, TENSOR_STATE)
-                : parser_take_word(p, "func")  ? parse_function(p, &functions)
-                : parser_take_word(p, "schedule")
-                    ? parse_schedule(p)
-                    : parser_expected(p, "dim, param, state, schedule or func");
+    bool fine = parser_take_word(p, "file")       ? parse_file(p)
+                : parser_take_word(p, "dim")      ? parse_dim_declaration(p)
+                : parser_take_word(p, "param")    ? parse_tensor(p, TENSOR_PARAM)
+                : parser_take_word(p, "state")    ? parse_tensor(p, TENSOR_STATE)
+                : parser_take_word(p, "func")     ? parse_function(p, &functions)
+                : parser_take_word(p, "schedule") ? parse_schedule(p)
+                : parser_take_word(p, "run")
+                    ? parse_run(p)
+                    : parser_expected(p, "dim, param, state, schedule, run or func");
     if (!fine) return false;
   }
   return true;

@@ -499,12 +499,38 @@ static void print_schedule(Text *text, const Module *module) {
   text_char(text, '\n');
 }
 
+static void print_run_values(Text *text, const NameVec *names) {
+  text_string(text, " (");
+  for (size_t i = 0; i < names->count; i++) {
+    if (i) text_string(text, ", ");
+    print_word(text, names->items[i]);
+  }
+  text_char(text, ')');
+}
+
+static void print_run(Text *text, const PageRun *run) {
+  text_string(text, "run ");
+  print_global(text, run->name);
+  if (run->start >= 0) text_format(text, " start %lld", (long long)run->start);
+  if (run->end >= 0) text_format(text, " end %lld", (long long)run->end);
+  text_string(text, " {\n");
+  for (size_t i = 0; i < run->lines.count; i++) {
+    text_string(text, "  ");
+    print_global(text, run->lines.items[i].entry);
+    print_run_values(text, &run->lines.items[i].inputs);
+    print_run_values(text, &run->lines.items[i].outputs);
+    text_char(text, '\n');
+  }
+  text_string(text, "}\n");
+}
+
 void module_print(Text *text, const Module *module, PrintOptions options) {
   Printer printer = {text, module, options.locations, options.why};
   print_head(&printer);
   for (size_t i = 0; i < module->tensors.count; i++)
     print_tensor(&printer, module->tensors.items[i]);
   print_schedule(text, module);
+  for (size_t i = 0; i < module->runs.count; i++) print_run(text, &module->runs.items[i]);
   for (size_t i = 0; i < module->functions.count; i++) {
     const Function *function = module->functions.items[i];
     if (!options.entry || strcmp(options.entry, function->name) == 0)

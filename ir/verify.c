@@ -1,6 +1,7 @@
 /* Checks a module; see module_text.h. */
 #include "ir/infer.h"
 #include "ir/module_text.h"
+#include "ir/runs.h"
 #include "support/map.h"
 
 #include <string.h>
@@ -361,6 +362,21 @@ static const char *verify_schedule(Verifier *v) {
   return NULL;
 }
 
+static const char *verify_runs(Verifier *v) {
+  v->op = NULL;
+  for (size_t i = 0; i < v->module->runs.count; i++) {
+    const PageRun *run = &v->module->runs.items[i];
+    RunMeaning meaning;
+    int line;
+    const char *message = run_meaning(v->arena, v->module, run, &meaning, &line);
+    if (message) return fault(v, "line %d of the run @%s: %s", line + 1, run->name, message);
+    for (size_t k = 0; k < i; k++)
+      if (strcmp(run->name, v->module->runs.items[k].name) == 0)
+        return fault(v, "two runs are named @%s", run->name);
+  }
+  return NULL;
+}
+
 const char *module_verify(Arena *arena, const Module *module, const Op **where) {
   Verifier v = {.arena = arena, .module = module};
   const char *message = verify_tensors(&v);
@@ -374,6 +390,7 @@ const char *module_verify(Arena *arena, const Module *module, const Op **where) 
     if (!message) message = verify_function(&v);
   }
   if (!message) message = verify_schedule(&v);
+  if (!message) message = verify_runs(&v);
   if (where) *where = message ? v.op : NULL;
   return message;
 }

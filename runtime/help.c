@@ -58,6 +58,17 @@ static void print_input(const dlrt_model *model, const dlrt_port *port, int name
     fprintf(to, ".npy .npz .idx .csv .raw, or .gz%s\n", is_float ? "; u8 is divided by 255" : "");
 }
 
+/* generate "TEXT": token -> next -> token */
+static void print_run(const dlrt_model *model, const dlrt_run_plan *run, FILE *to) {
+  fprintf(to, "  %-8s \"TEXT\"  ->", run->name);
+  for (int64_t i = 0; i < run->line_count; i++)
+    fprintf(to, " %s%s", model->entries[run->lines[i].entry].name,
+            i == run->repeated        ? " again and again"
+            : i + 1 < run->line_count ? ","
+                                      : "");
+  fputc('\n', to);
+}
+
 void dlrt_help(const dlrt_program *program, FILE *to) {
   const dlrt_model *model = program->model;
   const dlrt_model *runs = dlrt_level_wanted(program);
@@ -89,6 +100,7 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
     fprintf(to, "   run the %s '%s'%s%s\n", trains ? "step" : "model", entry->name,
             *optimizer ? ", " : "", optimizer);
   }
+  for (int64_t i = 0; i < model->run_count; i++) print_run(model, &model->runs[i], to);
   fputs("  info     bench     profile   about this program; its speed; time of each operation\n\n",
         to);
   for (int64_t e = 0; e < model->entry_count; e++)
@@ -105,19 +117,28 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
               d == 0 ? "; files of any length go through in batches of rows" : "");
   fputs("\n  all but info\n", to);
   dlrt_options_print(to, DLRT_COMMANDS_CALLING);
-  if (model->draws || model->train) dlrt_options_print(to, DLRT_COMMANDS_CALLING | COMMAND_DRAWS);
+  dlrt_options_print(to, DLRT_COMMANDS_BATCHED);
+  if (model->draws || model->train || model->run_count)
+    dlrt_options_print(to, DLRT_COMMANDS_CALLING | COMMAND_DRAWS);
   fputs(model->train ? "  predict, train\n" : "  predict\n", to);
   dlrt_options_print(to, COMMAND_PREDICT | COMMAND_TRAIN);
-  if (model->texts) dlrt_options_print(to, COMMAND_PREDICT | COMMAND_TRAIN | COMMAND_TEXT);
+  if (model->texts)
+    dlrt_options_print(to, COMMAND_PREDICT | COMMAND_TRAIN | COMMAND_RUN | COMMAND_TEXT);
   if (model->train) fputs("  predict\n", to);
   dlrt_options_print(to, COMMAND_PREDICT);
+  dlrt_options_print(to, COMMAND_PREDICT | COMMAND_RUN);
   if (model->train) {
     fputs("  train\n", to);
     dlrt_options_print(to, COMMAND_TRAIN);
     if (model->texts) dlrt_options_print(to, COMMAND_TRAIN | COMMAND_TEXT);
   }
+  if (model->run_count) {
+    fputs("  runs\n", to);
+    dlrt_options_print(to, COMMAND_RUN);
+  }
   fputs("  profile\n", to);
   dlrt_options_print(to, COMMAND_PROFILE);
   fputs("  all\n", to);
   dlrt_options_print(to, DLRT_COMMANDS);
+  dlrt_options_print(to, DLRT_COMMANDS_BATCHED | COMMAND_INFO);
 }

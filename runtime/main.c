@@ -216,6 +216,8 @@ static int run(dlrt_program *program) {
     return dlrt_predict(program);
   case COMMAND_TRAIN:
     return program->model->train(program);
+  case COMMAND_RUN:
+    return program->model->run(program);
   case COMMAND_BENCH:
     return dlrt_bench(program);
   case COMMAND_PROFILE:
@@ -233,7 +235,9 @@ int dlrt_main(const dlrt_model *model, int argc, char **argv) {
                           .argv = argv,
                           .path = path,
                           .name = slash ? slash + 1 : path,
-                          .tolerance = 1e-4};
+                          .tolerance = 1e-4,
+                          .temperature = -1,
+                          .length_penalty = -1};
   int code = dlrt_options_read(&program, argc, argv);
   if (!code && !program.help) code = dlrt_choose_level(&program);
   if (!code && program.help) {

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 9
+#define DLRT_ABI 10
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -197,6 +197,27 @@ typedef struct {
   int64_t entry, times;
 } dlrt_scheduled;
 
+/* Of a run, a call of a model. */
+typedef struct {
+  int64_t entry;
+  const int64_t *inputs;  /* of each of the entry's: the number of a value */
+  const int64_t *outputs; /* likewise; -1: it is not named */
+} dlrt_run_line;
+
+/* `run generate { token, pos -> next -> token }`: a command of the program. Lines are called in
+ * order until the repeated one, which is called again and again; those behind it take the rows that
+ * were chosen. */
+typedef struct {
+  const char *name;
+  int64_t value_count;
+  const char *const *values;
+  int64_t line_count;
+  const dlrt_run_line *lines;
+  int64_t repeated;   /* a line; -1: all are called once */
+  int64_t chosen;     /* the value that is picked of what lines give as floats; -1: none */
+  int64_t start, end; /* tokens that it begins and ends with; -1: not said */
+} dlrt_run_plan;
+
 struct dlrt_program;
 
 typedef struct dlrt_model {
@@ -239,6 +260,10 @@ typedef struct dlrt_model {
   int (*train)(struct dlrt_program *program);
   const dlrt_texts *texts;
   const char *vocabulary; /* as dlrt_vocabulary_parse reads it; "": none */
+  int64_t run_count;
+  const dlrt_run_plan *runs;
+  /* What a program does for a run: dlrt_runs, in libdlrt; NULL without runs. */
+  int (*run)(struct dlrt_program *program);
 } dlrt_model;
 
 /* Numbers that a context keeps with the dims, before the trips of the running loops, outermost

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { TEXT, COUNT, SEED, NUMBER, FLAG, PAIRS, TEXTS, RATE } value_kind;
+typedef enum { TEXT, COUNT, BEAMS, SEED, NUMBER, SHARE, FLAG, PAIRS, TEXTS, RATE } value_kind;
 
-enum { CALLS = DLRT_COMMANDS_CALLING, ALL = DLRT_COMMANDS };
-enum { DATA = COMMAND_PREDICT | COMMAND_TRAIN };
+enum { CALLS = DLRT_COMMANDS_CALLING, BATCHED = DLRT_COMMANDS_BATCHED, ALL = DLRT_COMMANDS };
+enum { DATA = COMMAND_PREDICT | COMMAND_TRAIN, MOST_BEAMS = 256 };
 
 /* Texts stand at columns that fit help's 100. */
 static const struct option {
@@ -19,13 +19,14 @@ static const struct option {
 } options[] = {
 #define AT(member) offsetof(dlrt_program, member)
     {"--weights", "FILE", "parameters to compute with (safetensors)", CALLS, TEXT, AT(weights)},
-    {"--entry", "NAME", "the entry to run; default: the first", ALL, TEXT, AT(entry_name)},
+    {"--entry", "NAME", "the entry to run; default: the first", BATCHED | COMMAND_INFO, TEXT,
+     AT(entry_name)},
     {"--threads", "K", "at most K threads; default: DLC_THREADS, or all of the machine", CALLS,
      COUNT, AT(threads)},
     {"--pin", NULL, "keep each thread on a CPU of its own; default: DLC_PIN", CALLS, FLAG, AT(pin)},
     {"--cpu", "CPU", "at most this CPU's code: x86-64-v3; default: DLC_CPU, or what fits", ALL,
      TEXT, AT(cpu)},
-    {"--batch", "K", "rows of a call; default: as many as the bound allows", CALLS, COUNT,
+    {"--batch", "K", "rows of a call; default: as many as the bound allows", BATCHED, COUNT,
      AT(batch)},
     {"--dim", "N=K", "the value of a dim that no input tells; may be repeated", CALLS, PAIRS,
      AT(dims)},
@@ -33,7 +34,7 @@ static const struct option {
     {"--norm", "NAME=M,S", "(x - M) / S for the input NAME, after the division by 255", DATA, PAIRS,
      AT(norms)},
     {"--vocabulary", "FILE", "of texts, as 'dlc subwords' writes it; default: kept ones, or bytes",
-     DATA | COMMAND_TEXT, TEXT, AT(vocabulary)},
+     DATA | COMMAND_RUN | COMMAND_TEXT, TEXT, AT(vocabulary)},
     {"--classes", "FILE", "names of the classes, one a line", DATA, TEXT, AT(classes)},
     {"--expect", "FILE", "what should come out: labels of classes, or values", COMMAND_PREDICT,
      TEXT, AT(expect)},
@@ -41,14 +42,24 @@ static const struct option {
      NUMBER, AT(tolerance)},
     {"--show", "K", "draw the first K pictures with what was said of them", COMMAND_PREDICT, COUNT,
      AT(show)},
-    {"-o", "FILE", "write the results: .npy, .npz, .csv, or - for csv to stdout", COMMAND_PREDICT,
-     TEXT, AT(output)},
+    {"-o", "FILE", "write the results: .npy, .npz, .csv, or - for csv to stdout; a run's text",
+     COMMAND_PREDICT | COMMAND_RUN, TEXT, AT(output)},
+    {"--tokens", "K", "write at most K tokens; default: 200", COMMAND_RUN, COUNT, AT(token_count)},
+    {"--temperature", "X", "of the draw; 0: the most probable; default: 1, of translations 0",
+     COMMAND_RUN, NUMBER, AT(temperature)},
+    {"--top-k", "K", "draw among the K most probable tokens", COMMAND_RUN, COUNT, AT(top_k)},
+    {"--top-p", "P", "draw among the most probable that have P together", COMMAND_RUN, SHARE,
+     AT(top_p)},
+    {"--beams", "K", "search with K beams and write the best text", COMMAND_RUN, BEAMS, AT(beams)},
+    {"--length-penalty", "X", "beams compare log p / ((5 + tokens) / 6)^X; default: 0.6",
+     COMMAND_RUN, NUMBER, AT(length_penalty)},
+    {"--stop", "TEXT", "end before this text", COMMAND_RUN, TEXT, AT(stop)},
     {"--epochs", "K", "times through the data; default: 1", COMMAND_TRAIN, COUNT, AT(epochs)},
     {"--lr", "X", "the input lr, as lr=X", COMMAND_TRAIN, RATE, AT(inputs)},
     {"--steps", "K", "of an epoch; default: as the data has batches", COMMAND_TRAIN, COUNT,
      AT(steps)},
     {"--streams", NULL,
-     "row i of a call goes on where row i of the last one ended: for lasting states",
+     "row i of a call goes on where row i of the last ended: lasting states",
      COMMAND_TRAIN | COMMAND_TEXT, FLAG, AT(streams)},
     {"--validate", "K|FILE", "keep K rows apart, or an .npz of all inputs, or NAME=FILE of each",
      COMMAND_TRAIN, TEXTS, AT(validate)},
@@ -138,6 +149,7 @@ static int unknown_option(const dlrt_program *program, const char *name) {
 }
 
 static int unknown_command(const dlrt_program *program, const char *name) {
+  const dlrt_model *model = program->model;
   int nearest = -1;
   size_t least = strlen(name) / 2 + 1;
   for (int i = 0; i < COMMANDS; i++)
@@ -145,11 +157,14 @@ static int unknown_command(const dlrt_program *program, const char *name) {
       least = distance(name, commands[i].name);
       nearest = i;
     }
+  const char *near = nearest >= 0 ? commands[nearest].name : NULL;
+  for (int64_t i = 0; i < model->run_count; i++)
+    if (distance(name, model->runs[i].name) < least) {
+      least = distance(name, model->runs[i].name);
+      near = model->runs[i].name;
+    }
   dlrt_complain(program, EXIT_USAGE, "no command '%.60s'", name);
-  if (nearest >= 0)
-    dlrt_hint("%s", commands[nearest].name);
-  else
-    dlrt_hint("%s", dlrt_commands(program->model));
+  dlrt_hint("%s", near ? near : dlrt_commands(model));
   return EXIT_USAGE;
 }
 
@@ -195,11 +210,12 @@ static bool set(dlrt_program *program, const struct option *option, const char *
     memcpy(field, &on, sizeof on);
     return true;
   }
-  case COUNT: {
+  case COUNT:
+  case BEAMS: {
     long long count = strtoll(value, &end, 10);
-    int64_t wide = count;
+    int64_t wide = count, most = option->kind == BEAMS ? MOST_BEAMS : INT32_MAX - 1;
     memcpy(field, &wide, sizeof wide);
-    return !*end && end != value && count > 0 && count < INT32_MAX;
+    return !*end && end != value && count > 0 && count <= most;
   }
   case SEED: {
     unsigned long long seed = strtoull(value, &end, 10);
@@ -207,9 +223,11 @@ static bool set(dlrt_program *program, const struct option *option, const char *
     memcpy(field, &wide, sizeof wide);
     return !*end && end != value && *value != '-';
   }
-  case NUMBER: {
+  case NUMBER:
+  case SHARE: {
     double number = strtod(value, &end);
     memcpy(field, &number, sizeof number);
+    if (option->kind == SHARE && !(number > 0 && number <= 1)) return false;
     return !*end && end != value && number >= 0;
   }
   case PAIRS:
@@ -231,7 +249,9 @@ static bool set(dlrt_program *program, const struct option *option, const char *
 static const struct option *find(const dlrt_model *model, const char *text, const char **value) {
   for (int i = 0; i < OPTIONS; i++) {
     size_t length = strlen(options[i].name);
-    if (options[i].commands & COMMAND_DRAWS && !model->draws && !model->train) continue;
+    if (options[i].commands & COMMAND_DRAWS && !model->draws && !model->train && !model->run_count)
+      continue;
+    if (options[i].commands == COMMAND_RUN && !model->run_count) continue;
     if (options[i].commands & COMMAND_TEXT && !model->texts) continue;
     if (strncmp(text, options[i].name, length)) continue;
     bool is_long = options[i].name[1] == '-';
@@ -273,6 +293,9 @@ static int check_commands(const dlrt_program *program, int argc, char **argv) {
     const struct option *option =
         argv[i][0] == '-' && argv[i][1] ? find(program->model, argv[i], &value) : NULL;
     if (!option) continue;
+    if (program->command == COMMAND_RUN && !(option->commands & COMMAND_RUN))
+      return dlrt_complain(program, EXIT_USAGE, "'%s' is no option of '%s'", option->name,
+                           program->run->name);
     if (!(option->commands & (unsigned)program->command))
       for (int c = 0; c < COMMANDS; c++)
         if (commands[c].command == program->command)
@@ -300,6 +323,12 @@ bool dlrt_is_run(const dlrt_program *program, int64_t entry) {
 /* The first that is named, or that the command is for; bench and profile take any. */
 static int find_entry(dlrt_program *program) {
   const dlrt_model *model = program->model;
+  if (program->command == COMMAND_RUN) {
+    const dlrt_run_plan *run = program->run;
+    program->entry_index = run->lines[run->repeated < 0 ? 0 : run->repeated].entry;
+    program->entry = &model->entries[program->entry_index];
+    return 0;
+  }
   bool any = program->command & (COMMAND_BENCH | COMMAND_PROFILE);
   int found = 0;
   for (int round = 0; round < 1 + any && !found; round++)
@@ -332,6 +361,10 @@ static int read_value(dlrt_program *program, const char *text) {
   const dlrt_model *model = program->model;
   dlrt_setting setting;
   dlrt_setting_read(text, &setting);
+  if (program->command == COMMAND_RUN)
+    return push_setting(&program->inputs, setting)
+               ? 0
+               : dlrt_complain(program, EXIT_INPUT, "no memory");
   bool is_input = false, is_dim = false;
   for (int64_t e = 0; e < model->entry_count; e++) {
     const dlrt_entry *entry = &model->entries[e];
@@ -372,6 +405,16 @@ static int check_names(const dlrt_program *program) {
   return 0;
 }
 
+/* Of a run: what has a '=' but no name of a value before it. */
+static bool is_text(const dlrt_program *program, const char *word) {
+  dlrt_setting setting;
+  if (program->command != COMMAND_RUN) return false;
+  dlrt_setting_read(word, &setting);
+  for (int64_t i = 0; i < program->run->value_count; i++)
+    if (dlrt_setting_is(&setting, program->run->values[i])) return false;
+  return true;
+}
+
 int dlrt_options_read(dlrt_program *program, int argc, char **argv) {
   const char **values = calloc((size_t)argc + 1, sizeof *values);
   int count = 0, code = 0;
@@ -384,17 +427,29 @@ int dlrt_options_read(dlrt_program *program, int argc, char **argv) {
     } else if (!options_end && word[0] == '-' && word[1]) {
       code =
           strcmp(word, "-h") == 0 ? (program->help = 1, 0) : read_option(program, argc, argv, &i);
-    } else if (strchr(word, '=')) {
+    } else if (strchr(word, '=') && !is_text(program, word)) {
       values[count++] = word;
     } else if (!program->command && strcmp(word, "help") == 0) {
       program->help = 1;
     } else if (!program->command) {
       for (int c = 0; c < COMMANDS; c++)
         if (strcmp(commands[c].name, word) == 0) program->command = commands[c].command;
+      for (int64_t r = 0; r < program->model->run_count && !program->command; r++)
+        if (strcmp(program->model->runs[r].name, word) == 0) {
+          program->run = &program->model->runs[r];
+          program->command = COMMAND_RUN;
+        }
       if (!program->command)
         code = unknown_command(program, word);
       else if (program->command == COMMAND_TRAIN && !program->model->train)
         code = no_entry(program);
+    } else if (program->command == COMMAND_RUN && !program->text) {
+      program->text = word;
+    } else if (program->command == COMMAND_RUN) {
+      code = dlrt_complain(program, EXIT_USAGE,
+                           "'%.60s' is another text; a text with blanks stands "
+                           "in quotes",
+                           word);
     } else if (!program->again || strcmp(word, dlrt_command_name(program->command)) != 0) {
       code = dlrt_complain(program, EXIT_USAGE, "'%.60s' is no input=FILE", word);
       if (program->model->entry_count && program->model->entries[0].input_count)

@@ -18,9 +18,11 @@ enum {
   COMMAND_INFO = 2,
   COMMAND_BENCH = 4,
   COMMAND_PROFILE = 8,
-  COMMAND_TRAIN = 32
+  COMMAND_TRAIN = 32,
+  COMMAND_RUN = 128 /* of the page's own */
 };
-enum { DLRT_COMMANDS_CALLING = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE | COMMAND_TRAIN };
+enum { DLRT_COMMANDS_BATCHED = COMMAND_PREDICT | COMMAND_BENCH | COMMAND_PROFILE | COMMAND_TRAIN };
+enum { DLRT_COMMANDS_CALLING = DLRT_COMMANDS_BATCHED | COMMAND_RUN };
 enum { DLRT_COMMANDS = DLRT_COMMANDS_CALLING | COMMAND_INFO };
 /* Of options: for models that draw random numbers alone, for those that know texts. */
 enum { COMMAND_DRAWS = 16, COMMAND_TEXT = 64 };
@@ -39,6 +41,11 @@ typedef struct dlrt_program {
   int command;
   const dlrt_entry *entry;
   int64_t entry_index;
+  const dlrt_run_plan *run; /* of COMMAND_RUN */
+  const char *text;         /* that was typed for it, or NULL */
+  const char *stop;
+  double temperature, top_p, length_penalty; /* below 0: not said */
+  int64_t token_count, top_k, beams;
   dlrt_settings inputs, dims, norms, validate;
   const char *output, *expect, *classes, *weights, *entry_name, *vocabulary;
   const char *save, *resume, *log, *plot;
@@ -87,6 +94,7 @@ int dlrt_info(dlrt_program *program);
 int dlrt_bench(dlrt_program *program);
 int dlrt_profile(dlrt_program *program);
 int dlrt_train(dlrt_program *program);
+int dlrt_runs(dlrt_program *program);
 
 /* "lenet: error: .." and the exit code that the status means. */
 __attribute__((format(printf, 3, 4))) int dlrt_complain(const dlrt_program *program, int code,
