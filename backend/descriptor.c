@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { ABI = 10 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 11 }; /* DLRT_ABI of the layout that is written here */
 
 /* Of an entry, what is the same for all CPU levels. */
 typedef struct {
@@ -446,16 +446,24 @@ static LLVMValueRef text_parts(Writer *w) {
   return none(w);
 }
 
+/* What the machine must have: of AVX512-BF16 alone what is asked for. */
+static int64_t cpu_level(const NativeProgram *p) {
+  enum { AVX512 = 4, BF16 };
+  bool pairs = p->target.bf16 && p->module->small.products > 0;
+  return pairs && p->target.level == AVX512 ? BF16 : p->target.level;
+}
+
 /* The model of a level; `lower` is the next one's, `symbol` its own name. */
 static LLVMValueRef model(Writer *w, LLVMValueRef lower, const char *symbol) {
   const NativeProgram *p = w->program;
   const DescriptorOptions *o = w->options;
+  const SmallWeights *small = &p->module->small;
   LLVMValueRef *entries = list_new(w, p->entries.count);
   for (size_t i = 0; i < p->entries.count; i++)
     entries[i] = entry_row(w, &p->entries.items[i], &w->common[i]);
   LLVMValueRef row = STRUCTURE(
       w, number(w, ABI), lower, string(w, p->name), string(w, o->source), string(w, o->source_hash),
-      string(w, DLC_VERSION), string(w, p->target.name), number(w, p->target.level),
+      string(w, DLC_VERSION), string(w, p->target.name), number(w, cpu_level(p)),
       number(w, dim_symbol_count(p->module->dims)), w->dims, number(w, (int64_t)p->tensors.count),
       w->tensors, number(w, p->parameter_bytes), number(w, p->arena_bytes),
       number(w, p->scratch_bytes), number(w, p->most_operands), number(w, p->cursors),
@@ -463,9 +471,10 @@ static LLVMValueRef model(Writer *w, LLVMValueRef lower, const char *symbol) {
       string(w, o->constants_hash), number(w, o->thread_limit),
       number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
-      string(w, o->classes), number(w, p->draws), number(w, (int64_t)p->module->schedule.count),
-      schedule_table(w), train_command(w), w->texts, w->vocabulary,
-      number(w, (int64_t)p->module->runs.count), w->runs,
+      string(w, o->classes), string(w, small_type_name(small->element)), number(w, small->tensors),
+      number(w, small->bytes), number(w, small->was), number(w, p->draws),
+      number(w, (int64_t)p->module->schedule.count), schedule_table(w), train_command(w), w->texts,
+      w->vocabulary, number(w, (int64_t)p->module->runs.count), w->runs,
       w->options->main && p->module->runs.count ? external(w, "dlrt_runs") : none(w));
   LLVMValueRef global = LLVMAddGlobal(w->e->module, LLVMTypeOf(row), symbol);
   LLVMSetInitializer(global, row);

@@ -101,6 +101,8 @@ LLVMValueRef emit_intrinsic(Emission *e, const char *name, LLVMTypeRef *overload
 LLVMValueRef emit_intrinsic_of(Emission *e, const char *name, LLVMValueRef *args, size_t count);
 /* Is it an integer constant? */
 bool emit_known(LLVMValueRef value, int64_t *constant);
+/* emit_pairs.c */
+LLVMValueRef emit_dot2(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 LLVMValueRef emit_fma(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 LLVMValueRef emit_any(Emission *e, EmitValue flags); /* or, of a bool vector's lanes */
 

@@ -431,6 +431,8 @@ static EmitValue op_value(Emission *e, const LoopExpr *expr) {
               ? emit_fma(e, a, args[1].parts[i], args[2].parts[i])
               : LLVMBuildAdd(e->builder, LLVMBuildMul(e->builder, a, args[1].parts[i], ""),
                              args[2].parts[i], "");
+    else if (expr->op == LOOP_DOT2)
+      value.parts[i] = emit_dot2(e, a, args[1].parts[i], args[2].parts[i]);
     else if (expr->op == LOOP_SELECT)
       value.parts[i] = LLVMBuildSelect(e->builder, a, args[1].parts[i], args[2].parts[i], "");
     else if (expr->args[1])

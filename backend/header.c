@@ -149,6 +149,15 @@ static void print_summary(Writer *w) {
     text_format(w->text, "in %s.weights, which %s_load maps\n", p->name, p->name);
   else
     text_string(w->text, "inside, constants\n");
+  const SmallWeights *small = &p->module->small;
+  if (small->tensors == 0) return;
+  print_head(w, "stored");
+  text_thousands(w->text, small->tensors);
+  text_format(w->text, " of them as %s, ", small_type_name(small->element));
+  text_thousands(w->text, small->bytes);
+  text_string(w->text, " bytes for ");
+  text_thousands(w->text, small->was);
+  text_string(w->text, "; computed with in f32\n");
 }
 
 static void print_top(Writer *w) {

@@ -204,6 +204,9 @@ LoopExpr *loop_checked(LoopKernel *k, LoopExpr *index, LoopExpr *size, int fault
 LoopExpr *loop_unary(LoopKernel *k, LoopOp op, LoopExpr *a);
 LoopExpr *loop_binary(LoopKernel *k, LoopOp op, LoopExpr *a, LoopExpr *b);
 LoopExpr *loop_fma(LoopKernel *k, LoopExpr *a, LoopExpr *b, LoopExpr *c); /* a * b + c */
+/* a and b of i32 hold pairs of bf16: c (f32) + the product of their upper halves, + that of the
+ * lower ones. */
+LoopExpr *loop_dot2(LoopKernel *k, LoopExpr *a, LoopExpr *b, LoopExpr *c);
 LoopExpr *loop_select(LoopKernel *k, LoopExpr *condition, LoopExpr *yes, LoopExpr *no);
 /* From float to integer: truncates, saturates, NaN is 0; to a narrower integer: the low bits;
  * to bool: is it not 0. */

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-typedef enum { SAME, BOOL, PICK } Result;
+typedef enum { SAME, BOOL, PICK, LAST } Result;
 static const struct {
   const char *text;
   int operands;
@@ -214,6 +214,20 @@ LoopExpr *loop_fma(LoopKernel *k, LoopExpr *a, LoopExpr *b, LoopExpr *c) {
   LoopExpr *expr =
       make(k, LOOP_EXPR_OP, a->type.element, lanes > c->type.lanes ? lanes : c->type.lanes);
   expr->op = LOOP_FMA;
+  expr->args[0] = a;
+  expr->args[1] = b;
+  expr->args[2] = c;
+  return expr;
+}
+
+LoopExpr *loop_dot2(LoopKernel *k, LoopExpr *a, LoopExpr *b, LoopExpr *c) {
+  meet(k, LOOP_DOT2, &a, &b);
+  if (a->type.element != LOOP_I32 || c->type.element != LOOP_F32) bug("loop: 'dot2' of no pairs");
+  int lanes = wider(a, b);
+  if (c->type.lanes != lanes && c->type.lanes != 1 && lanes != 1)
+    bug("loop: 'dot2' of %d and %d lanes", lanes, c->type.lanes);
+  LoopExpr *expr = make(k, LOOP_EXPR_OP, LOOP_F32, lanes > c->type.lanes ? lanes : c->type.lanes);
+  expr->op = LOOP_DOT2;
   expr->args[0] = a;
   expr->args[1] = b;
   expr->args[2] = c;

@@ -90,6 +90,17 @@ static LoopExpr *dot_value(Region *r, const Op *op, const Index *index) {
   return sum_close(&s, region_value(r, x, xi), region_value(r, y, yi));
 }
 
+/* Where a panel of `width` columns holds an element: rows by pairs take turns in their columns. */
+static void panel_index(Region *r, const Op *op, int64_t width, Index row, Index column,
+                        Index *at) {
+  at[0] = row, at[1] = column;
+  if (!op_flag(op, ATTRIBUTE_pairs)) return;
+  Index place = index_add(r, index_scale(r, column, 2), index_mod(r, row, 2));
+  row = index_scale(r, index_divide(r, row, 2), 2);
+  at[0] = index_add(r, row, index_divide(r, place, width));
+  at[1] = index_mod(r, place, width);
+}
+
 static LoopExpr *dot_panel_value(Region *r, const Op *op, const Index *index) {
   const Value *x = op->operands[0], *w = op->operands[1];
   int rank = x->type.rank;
@@ -98,8 +109,8 @@ static LoopExpr *dot_panel_value(Region *r, const Op *op, const Index *index) {
   Index xi[MOST_AXES], wi[3];
   memcpy(xi, index, (size_t)rank * sizeof *xi);
   wi[0] = index_divide(r, index[rank - 1], columns);
-  wi[2] = index_mod(r, index[rank - 1], columns);
-  wi[1] = xi[rank - 1] = sum_over(&s, x->type.dims[rank - 1]);
+  xi[rank - 1] = sum_over(&s, x->type.dims[rank - 1]);
+  panel_index(r, op, columns, xi[rank - 1], index_mod(r, index[rank - 1], columns), wi + 1);
   return sum_close(&s, region_value(r, x, xi), region_value(r, w, wi));
 }
 
@@ -143,7 +154,7 @@ static LoopExpr *conv_value(Region *r, const Op *op, const Index *index) {
     int64_t columns = dim_value(w->type.dims[out_axis]);
     Index within = groups == 1 ? index[channel] : index_mod(r, index[channel], outs);
     int64_t panels = (outs + columns - 1) / columns;
-    wi[out_axis] = index_mod(r, within, columns);
+    panel_index(r, op, columns, c, index_mod(r, within, columns), wi + in_axis);
     wi[0] = index_divide(r, within, columns);
     if (groups > 1) wi[0] = index_add(r, index_scale(r, group, panels), wi[0]);
   } else {
@@ -217,6 +228,10 @@ static LoopExpr *product_value(Region *r, const Op *op, const Index *index) {
   }
 }
 
+const Value *product_stored(const Value *operand) {
+  return operand->op && op_widens(operand->op) ? operand->op->operands[0] : operand;
+}
+
 void product_finish(Region *r, const Op *product, const Index *index, LoopExpr *sum) {
   size_t scope = region_push(r);
   region_remember(r, product->results[0], sum);
@@ -248,10 +263,18 @@ static void plain_product(Lowering *l, Region *r, const Op *product) {
   loop_end(k);
 }
 
+/* A dot whose second operand lies in memory in a smaller type. */
+static bool is_widened(const Region *r, const Op *product) {
+  const Value *w = product->operands[1];
+  return product->kind == OP_dot && product_stored(w) != w && region_buffer(r, product_stored(w)) &&
+         region_buffer(r, product->operands[0]);
+}
+
 void lower_product(Lowering *l) {
   Region region = region_open(l->kernel, l->op, l->target, l->dims);
   region.next_fault = l->first_fault;
   const Op *product = find_product(&region);
+  if (is_widened(&region, product) && product_dot(l, &region, product)) return;
   if (product_attention(l, &region, product) || product_attention_gradient(l, &region, product))
     return;
   bool stored = true; /* tiles read memory: an operand that is computed here has none */

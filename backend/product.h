@@ -12,6 +12,10 @@
  * region->mask as they are) and stores the result. */
 void product_finish(Region *region, const Op *product, const Index *index, LoopExpr *sum);
 
+/* What lies in memory of a product's operand: itself, or what it is widened from. Read it with
+ * loop_cast(k, .., LOOP_F32). */
+const Value *product_stored(const Value *operand);
+
 /* Each gives false if the shape is not one of its; nothing is built then.
  *
  * product_panel      dot_panel: register tiles over packed panels (product_tile.h)

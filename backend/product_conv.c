@@ -127,20 +127,18 @@ bool product_conv(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_panel) return false;
   const Type *x = &op->operands[0]->type, *w = &op->operands[1]->type;
   int64_t width = dim_value(w->dims[w->rank - 1]);
-  if (x->element != ELEMENT_f32 || !tile_takes(w->element) || width % l->target->lanes ||
-      x->rank != 4 || !is_unpadded(op))
-    return false;
+  if (!tile_takes(op) || width % l->target->lanes || x->rank != 4 || !is_unpadded(op)) return false;
   LoopKernel *k = l->kernel;
   DimTable *dims = l->dims;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   int64_t kh = dim_value(w->dims[1]), kw = dim_value(w->dims[2]);
-  Conv c = {.out = &op->results[0]->type, .channels = dim_value(x->dims[3])};
+  Conv c = {.out = &op->results[0]->type, .channels = dim_value(x->dims[3]) / tile_places(op)};
   for (int i = 0; i < 2; i++) {
     c.stride[i] = op_list_integer(op, ATTRIBUTE_stride, i);
     c.apart[i] = op_list_integer(op, ATTRIBUTE_dilation, i);
     c.before[i] = -op_pair_integer(op, ATTRIBUTE_pad, i, 0);
   }
-  c.in = dim_value(w->dims[3]);
+  c.in = dim_value(w->dims[3]) / tile_places(op);
   bool run = c.in == c.channels && (c.apart[1] == 1 || kw == 1); /* a kernel row's are neighbours */
   c.taps = run ? 1 : kw;
   c.height = dim_expr(k, x->dims[1]), c.width = dim_expr(k, x->dims[2]);
@@ -159,7 +157,8 @@ bool product_conv(Lowering *l, Region *r, const Op *op) {
                                   .groups = groups,
                                   .segments = kh * c.taps,
                                   .run = dim_constant(dims, run ? kw * c.in : c.in),
-                                  .x = loop_view(k, given, "image", given->element, 1, size),
+                                  .x = loop_view(k, given, "image",
+                                                 tile_element(op, given->element), 1, size),
                                   .begin = c.lines ? line_begin : all_begin,
                                   .row_at = c.lines ? line_row : all_row,
                                   .segment_at = segment_at,

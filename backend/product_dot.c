@@ -83,7 +83,8 @@ static LoopExpr *element_at(Dot *d, const Value *value, LoopExpr *row, LoopExpr 
   for (int i = 0; i < d->form.batch; i++) index[i] = d->at[i];
   index[d->form.batch] = row;
   index[d->form.batch + 1] = column;
-  return loop_element_of(d->l->kernel, region_buffer(d->r, value), index);
+  LoopBuffer *buffer = region_buffer(d->r, product_stored(value));
+  return loop_cast(d->l->kernel, loop_element_of(d->l->kernel, buffer, index), LOOP_F32);
 }
 
 static LoopExpr *lanes_at(Dot *d, const Value *value, LoopExpr *row, LoopExpr *column) {
@@ -91,7 +92,7 @@ static LoopExpr *lanes_at(Dot *d, const Value *value, LoopExpr *row, LoopExpr *c
   for (int i = 0; i < d->form.batch; i++) index[i] = d->at[i];
   index[d->form.batch] = row;
   index[d->form.batch + 1] = column;
-  return loop_lanes_of(d->l->kernel, region_buffer(d->r, value), d->columns, index);
+  return loop_lanes_of(d->l->kernel, region_buffer(d->r, product_stored(value)), d->columns, index);
 }
 
 /* Columns from `column` on of [N, K], as rows of the panel. */
@@ -100,7 +101,7 @@ static void pack(Dot *d, LoopExpr *depth, LoopExpr *column) {
   LoopExpr *zero = loop_int(k, 0);
   LoopExpr *i = loop_for_unroll(k, "k", zero, depth, UNROLL);
   LoopExpr *from = loop_along(lanes_at(d, d->form.y, column, i), d->form.batch, 1);
-  loop_store(k, loop_lanes(k, d->panel, d->columns, i, zero), from);
+  loop_store(k, loop_lanes(k, d->panel, d->columns, i, zero), loop_cast(k, from, LOOP_F32));
   loop_end(k);
 }
 
@@ -112,7 +113,7 @@ static void multiply(Dot *d, LoopExpr *rows, LoopExpr *depth, LoopExpr *column) 
   LoopExpr *i = loop_for_unroll(k, "k", zero, depth, UNROLL);
   LoopExpr *y =
       d->panel ? loop_lanes(k, d->panel, d->columns, i, zero) : lanes_at(d, d->form.y, i, column);
-  LoopExpr *v = loop_let(k, "v", y);
+  LoopExpr *v = loop_let(k, "v", loop_cast(k, y, LOOP_F32));
   LoopExpr *row = loop_each(k, "r", zero, count);
   LoopExpr *a = loop_row(k, acc, row);
   loop_set(k, a, loop_fma(k, element_at(d, d->form.x, loop_add(k, first, row), i), v, a));
@@ -135,7 +136,7 @@ typedef struct {
   const Type *result;
   int batch, columns;
   int64_t k, n;
-  LoopBuffer *y; /* as [batch, K, N] or [batch, N, K] */
+  LoopBuffer *y; /* as [batch, K, N] or [batch, N, K], perhaps in a smaller type */
   LoopExpr *m, *line, *first;
 } Values;
 
@@ -182,7 +183,8 @@ static void fill_rows(void *user, LoopBuffer *panel, LoopExpr *line, LoopExpr *c
   LoopExpr *i = loop_for_unroll(k, "i", from, to, TILE_UNROLL);
   LoopExpr *lanes = loop_lanes(k, v->y, v->columns, line, i, column);
   if (v->n % v->columns) lanes = loop_below(lanes, loop_int(k, v->n));
-  loop_store(k, loop_lanes(k, panel, v->columns, loop_sub(k, i, from), zero), lanes);
+  loop_store(k, loop_lanes(k, panel, v->columns, loop_sub(k, i, from), zero),
+             loop_cast(k, lanes, LOOP_F32));
   loop_end(k);
 }
 
@@ -203,7 +205,8 @@ static void fill_turned(void *user, LoopBuffer *panel, LoopExpr *line, LoopExpr 
   LoopExpr *r = loop_each(k, "r", zero, size);
   LoopExpr *row = loop_add(k, loop_add(k, column, j), r);
   if (v->n % v->columns) row = loop_min(k, row, last);
-  loop_set(k, loop_row(k, square, r), loop_lanes(k, v->y, lanes, line, row, i));
+  LoopExpr *given = loop_lanes(k, v->y, lanes, line, row, i);
+  loop_set(k, loop_row(k, square, r), loop_cast(k, given, LOOP_F32));
   loop_end(k);
   loop_transpose(k, square);
   r = loop_each(k, "r", zero, size);
@@ -227,9 +230,10 @@ static bool dot_values(Lowering *l, Region *r, const Op *product, const Form *fo
   v.k = dim_value(depth), v.n = dim_value(n);
   v.columns = panel_columns(l->target, n);
   Tile t = tile_open(l, r, product, v.columns, v.n);
-  LoopBuffer *x_given = region_buffer(r, form->x), *y_given = region_buffer(r, form->y);
+  LoopBuffer *x_given = region_buffer(r, form->x),
+             *y_given = region_buffer(r, product_stored(form->y));
   LoopExpr *all = dim_expr(k, lines), *sides[] = {loop_int(k, v.k), loop_int(k, v.n)};
-  v.y = loop_view(k, y_given, "values", LOOP_F32, 3, all, sides[form->y_last_k],
+  v.y = loop_view(k, y_given, "values", y_given->element, 3, all, sides[form->y_last_k],
                   sides[!form->y_last_k]);
   PanelRows panel = {
       .lines = lines,

@@ -293,9 +293,9 @@ static void open_panels(Panel *p, const Value *w, const Tile *t) {
   LoopKernel *k = t->l->kernel;
   int64_t panels = dim_value(w->type.dims[0]), width = dim_value(w->type.dims[w->type.rank - 1]);
   LoopBuffer *given = region_buffer(t->r, w);
-  p->weights =
-      loop_view(k, given, "panels", given->element, 4, loop_int(k, panels),
-                loop_int(k, p->rows.segments), dim_expr(k, p->rows.run), loop_int(k, width));
+  p->weights = loop_view(k, given, "panels", tile_element(t->product, given->element), 4,
+                         loop_int(k, panels), loop_int(k, p->rows.segments),
+                         dim_expr(k, p->rows.run), loop_int(k, width));
   p->parts = width / t->columns;
 }
 
@@ -387,17 +387,16 @@ bool product_panel(Lowering *l, Region *r, const Op *product) {
   if (product->kind != OP_dot_panel) return false;
   const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
   int64_t width = dim_value(w->dims[2]);
-  if (x->element != ELEMENT_f32 || !tile_takes(w->element) || width % l->target->lanes)
-    return false;
+  if (!tile_takes(product) || width % l->target->lanes) return false;
   LoopKernel *k = l->kernel;
   const Dim *m = dim_constant(l->dims, 1);
   for (int i = 0; i < x->rank - 1 && m; i++) m = dim_mul(l->dims, m, x->dims[i]);
   if (!m) bug("a size above 64 bits in '%s'", k->name);
-  const Dim *depth = x->dims[x->rank - 1];
+  const Dim *depth = dim_floor(l->dims, x->dims[x->rank - 1], tile_places(product));
   Dot d = {.k = k, .result = &product->results[0]->type, .depth = dim_expr(k, depth)};
   LoopBuffer *given = region_buffer(r, product->operands[0]);
-  LoopBuffer *flat =
-      loop_view(k, given, "rows", given->element, 1, loop_mul(k, dim_expr(k, m), d.depth));
+  LoopBuffer *flat = loop_view(k, given, "rows", tile_element(product, given->element), 1,
+                               loop_mul(k, dim_expr(k, m), d.depth));
   int64_t columns = panel_tile_columns(l->target, width, dim_max(m));
   l->algorithm = "dot";
   panel_loops(tile_open(l, r, product, columns, op_integer(product, ATTRIBUTE_size)),

@@ -8,7 +8,8 @@
 #include "backend/product_tile.h"
 
 /* The rows of a product. A result's sum goes over `segments` runs of `run` numbers, which are
- * neighbours in x. w is [groups * P, segments, run, B], unless it lies otherwise. */
+ * neighbours in x (of pairs, by pairs: tile_element). w is [groups * P, segments, run, B], unless
+ * it lies otherwise. */
 typedef struct {
   const Dim *lines, *rows; /* sets of rows, which share no tile; rows of each */
   int64_t groups;          /* of columns, each with its own part of x */

@@ -14,9 +14,24 @@ int tile_even_rows(int most, int64_t count) {
   return (int)((count + tiles - 1) / tiles);
 }
 
-bool tile_takes(Element weights) {
-  return weights == ELEMENT_f32 || weights == ELEMENT_bf16 || weights == ELEMENT_f16 ||
-         weights == ELEMENT_i8;
+static bool by_pairs(const Op *product) {
+  bool is_panel = product->kind == OP_dot_panel || product->kind == OP_conv_panel;
+  return is_panel && op_flag(product, ATTRIBUTE_pairs);
+}
+
+bool tile_takes(const Op *product) {
+  Element x = product->operands[0]->type.element, w = product->operands[1]->type.element;
+  if (by_pairs(product)) return true;
+  return x == ELEMENT_f32 &&
+         (w == ELEMENT_f32 || w == ELEMENT_bf16 || w == ELEMENT_f16 || w == ELEMENT_i8);
+}
+
+LoopElement tile_element(const Op *product, LoopElement element) {
+  return by_pairs(product) ? LOOP_I32 : element;
+}
+
+int64_t tile_places(const Op *product) {
+  return by_pairs(product) ? 2 : 1;
 }
 
 Tile tile_open(Lowering *l, Region *r, const Op *product, int64_t columns, int64_t size) {
@@ -26,7 +41,8 @@ Tile tile_open(Lowering *l, Region *r, const Op *product, int64_t columns, int64
                 .product = product,
                 .columns = columns,
                 .size = size,
-                .rows = tile_rows(l->target, columns)};
+                .rows = tile_rows(l->target, columns),
+                .pairs = by_pairs(product)};
 }
 
 LoopExpr *tile_sums(const Tile *t) {
@@ -40,12 +56,13 @@ void tile_plan_ahead(Tile *t, int64_t tiles, int64_t depth) {
   enum { MOST_TILES = 64, LEAST_DEPTH = 128 };
   LoopKernel *k = t->l->kernel;
   const Value *w = t->product->operands[1];
-  int64_t bytes = element_infos[w->type.element].bytes, all = type_static_count(&w->type);
+  LoopElement element = tile_element(t->product, loop_element_of_type(w->type.element));
+  int64_t bytes = loop_element_bytes(element);
+  int64_t all = type_static_count(&w->type) / tile_places(t->product);
   if (depth > t->l->target->l2 * 3 / 4 / (2 * t->columns * bytes)) return; /* two panels and x */
   if (tiles < 2 || tiles > MOST_TILES || depth < LEAST_DEPTH || all <= depth * t->columns) return;
   t->step = (t->columns + tiles - 1) / tiles;
-  t->flat = loop_view(k, region_buffer(t->r, w), "next", loop_element_of_type(w->type.element), 1,
-                      loop_int(k, all));
+  t->flat = loop_view(k, region_buffer(t->r, w), "next", element, 1, loop_int(k, all));
 }
 
 void tile_begin_ahead(Tile *t, LoopExpr *next, LoopExpr *tile, int64_t depth) {
@@ -102,10 +119,10 @@ void tile_each(const Tile *t, const Dim *all, LoopExpr *begin, LoopExpr *end, Ti
 void tile_accumulate(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *weights,
                      TileElement *x, void *user) {
   LoopKernel *k = t->l->kernel;
-  LoopExpr *v = loop_let(k, "v", loop_cast(k, weights, LOOP_F32));
+  LoopExpr *v = loop_let(k, "v", t->pairs ? weights : loop_cast(k, weights, LOOP_F32));
   LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count);
   LoopExpr *a = loop_row(k, acc, row);
-  loop_set(k, a, loop_fma(k, x(user, row), v, a));
+  loop_set(k, a, t->pairs ? loop_dot2(k, x(user, row), v, a) : loop_fma(k, x(user, row), v, a));
   loop_end(k);
 }
 

@@ -6,7 +6,9 @@
  *
  * rows * columns accumulators, a row of w and an element of x fit the registers. The order of the
  * sum is k's whatever the tile, so that results do not depend on it. Weights may be stored smaller
- * than f32 (bf16, f16, i8) and are widened in registers.
+ * than f32 (bf16, f16, i8) and are widened in registers. Of a product by pairs (the attribute) x
+ * and w are read as i32, each the two bf16 of neighbouring places in the sum: k counts pairs then,
+ * and a step is dot2.
  *
  *   Tile t = tile_open(lowering, region, product, columns);
  *   LoopExpr *acc = tile_sums(&t);
@@ -26,9 +28,10 @@ typedef struct {
   Lowering *l;
   Region *r;
   const Op *product;
-  int64_t columns;  /* of a panel */
-  int64_t size;     /* columns of the result, of a group */
-  int rows;         /* of the tile */
+  int64_t columns; /* of a panel */
+  int64_t size;    /* columns of the result, of a group */
+  int rows;        /* of the tile */
+  bool pairs;
   LoopBuffer *flat; /* w as one axis, if the next panel is fetched ahead; else NULL */
   LoopExpr *ahead;  /* where this tile's part of it starts, */
   int64_t step;     /* and how far a place in the sum goes on */
@@ -38,8 +41,11 @@ typedef struct {
 int tile_rows(const Target *target, int64_t columns);
 /* Rows of each tile for `count` of them: as few tiles as there must be, as even as can be. */
 int tile_even_rows(int most, int64_t count);
-/* Can weights be stored so? */
-bool tile_takes(Element weights);
+/* Can the operands be so? */
+bool tile_takes(const Op *product);
+/* What an element of them is read as, given its type; and how many places of the sum it holds. */
+LoopElement tile_element(const Op *product, LoopElement element);
+int64_t tile_places(const Op *product);
 
 Tile tile_open(Lowering *lowering, Region *region, const Op *product, int64_t columns,
                int64_t size);

@@ -16,24 +16,27 @@ typedef struct {
   const char *cpu; /* LLVM's; NULL: the host's */
   int level;
   int64_t l1, l2;
+  bool bf16;
 } Cpu;
 
 static const Cpu cpus[] = {
-    {"native", "the machine that runs dlc", NULL, 0, 32 * KIB, 512 * KIB},
-    {"x86-64-v2", "SSE4.2: every x86-64 since 2009", "x86-64-v2", 2, 32 * KIB, 256 * KIB},
-    {"x86-64-v3", "AVX2 and FMA: Haswell 2013, Zen 2017", "x86-64-v3", 3, 32 * KIB, 256 * KIB},
-    {"x86-64-v4", "AVX-512: Skylake-X 2017, Zen 4 2022", "x86-64-v4", 4, 32 * KIB, 1024 * KIB},
-    {"haswell", "Intel 2013, AVX2", "haswell", 3, 32 * KIB, 256 * KIB},
-    {"skylake", "Intel 2015, AVX2", "skylake", 3, 32 * KIB, 256 * KIB},
-    {"alderlake", "Intel 2021, AVX2", "alderlake", 3, 48 * KIB, 1280 * KIB},
-    {"skylake-avx512", "Intel 2017, AVX-512", "skylake-avx512", 4, 32 * KIB, 1024 * KIB},
-    {"cascadelake", "Intel 2019, AVX-512", "cascadelake", 4, 32 * KIB, 1024 * KIB},
-    {"icelake-server", "Intel 2021, AVX-512", "icelake-server", 4, 48 * KIB, 1280 * KIB},
-    {"sapphirerapids", "Intel 2023, AVX-512", "sapphirerapids", 4, 48 * KIB, 2048 * KIB},
-    {"znver2", "AMD 2019, AVX2", "znver2", 3, 32 * KIB, 512 * KIB},
-    {"znver3", "AMD 2020, AVX2", "znver3", 3, 32 * KIB, 512 * KIB},
-    {"znver4", "AMD 2022, AVX-512", "znver4", 4, 32 * KIB, 1024 * KIB},
-    {"znver5", "AMD 2024, AVX-512", "znver5", 4, 48 * KIB, 1024 * KIB},
+    {"native", "the machine that runs dlc", NULL, 0, 32 * KIB, 512 * KIB, false},
+    {"x86-64-v2", "SSE4.2: every x86-64 since 2009", "x86-64-v2", 2, 32 * KIB, 256 * KIB, false},
+    {"x86-64-v3", "AVX2 and FMA: Haswell 2013, Zen 2017", "x86-64-v3", 3, 32 * KIB, 256 * KIB,
+     false},
+    {"x86-64-v4", "AVX-512: Skylake-X 2017, Zen 4 2022", "x86-64-v4", 4, 32 * KIB, 1024 * KIB,
+     false},
+    {"haswell", "Intel 2013, AVX2", "haswell", 3, 32 * KIB, 256 * KIB, false},
+    {"skylake", "Intel 2015, AVX2", "skylake", 3, 32 * KIB, 256 * KIB, false},
+    {"alderlake", "Intel 2021, AVX2", "alderlake", 3, 48 * KIB, 1280 * KIB, false},
+    {"skylake-avx512", "Intel 2017, AVX-512", "skylake-avx512", 4, 32 * KIB, 1024 * KIB, false},
+    {"cascadelake", "Intel 2019, AVX-512", "cascadelake", 4, 32 * KIB, 1024 * KIB, false},
+    {"icelake-server", "Intel 2021, AVX-512", "icelake-server", 4, 48 * KIB, 1280 * KIB, false},
+    {"sapphirerapids", "Intel 2023, AVX-512", "sapphirerapids", 4, 48 * KIB, 2048 * KIB, true},
+    {"znver2", "AMD 2019, AVX2", "znver2", 3, 32 * KIB, 512 * KIB, false},
+    {"znver3", "AMD 2020, AVX2", "znver3", 3, 32 * KIB, 512 * KIB, false},
+    {"znver4", "AMD 2022, AVX-512", "znver4", 4, 32 * KIB, 1024 * KIB, true},
+    {"znver5", "AMD 2024, AVX-512", "znver5", 4, 48 * KIB, 1024 * KIB, true},
 };
 enum { CPUS = sizeof cpus / sizeof cpus[0] };
 
@@ -75,6 +78,10 @@ const char *target_cpu(size_t number) {
 }
 const char *target_cpu_text(size_t number) {
   return number < CPUS ? cpus[number].text : NULL;
+}
+
+bool target_cpu_has_bf16(size_t number) {
+  return number < CPUS && cpus[number].bf16;
 }
 
 static bool has_feature(const char *features, const char *name) {
@@ -150,6 +157,7 @@ static bool find_native(Target *target, Arena *arena, Diagnostics *diagnostics) 
     return false;
   }
   set_level(target, level);
+  target->bf16 = level >= 4 && has_feature(target->features, "avx512bf16");
   target->l1 = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 * KIB);
   target->l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512 * KIB);
   return true;
@@ -164,6 +172,7 @@ static bool find_x86(Target *target, Arena *arena, const char *cpu, Diagnostics 
     target->name = target->cpu = cpus[i].cpu;
     target->features = "";
     set_level(target, cpus[i].level);
+    target->bf16 = cpus[i].bf16;
     target->l1 = cpus[i].l1;
     target->l2 = cpus[i].l2;
     return true;

@@ -33,6 +33,7 @@ typedef struct {
   double memory_rate; /* bytes that a core reads from memory in a second, roughly */
   bool fma;           /* a * b + c rounds once */
   bool f16;           /* converts f16 in registers */
+  bool bf16;          /* sums products of bf16 in pairs (AVX512-BF16) */
   bool masks;         /* lanes are masked at no cost (AVX-512) */
   bool links;         /* executables and libraries can be made: the runtime exists for it */
 } Target;
@@ -62,5 +63,6 @@ const char *target_architecture_text(size_t number);
 /* The known CPUs of x86-64, for `dlc help cpus`: NULL at the end. */
 const char *target_cpu(size_t number);
 const char *target_cpu_text(size_t number); /* one line about it */
+bool target_cpu_has_bf16(size_t number);
 
 #endif

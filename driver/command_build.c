@@ -280,6 +280,10 @@ static void say(const Build *b) {
     text_thousands(&text, inside);
     text_string(&text, " parameters inside");
   }
+  const SmallWeights *small = &b->compilation.module->small;
+  if (small->tensors)
+    text_format(&text, ", %lld weights as %s", (long long)small->tensors,
+                small_type_name(small->element));
   if (outside) text_string(&text, "; parameters at run time");
   struct stat status;
   if (stat(output, &status) == 0)

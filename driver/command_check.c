@@ -194,6 +194,16 @@ static const char *peak_place(const Checking *k, const MemoryReport *report) {
   return arena_format(k->session->arena, "   peak at line %d", op->at->line);
 }
 
+/* After the pipeline: what --weights-type made of the weights. */
+static void print_small(Checking *k) {
+  const SmallWeights *small = &k->c.module->small;
+  if (small->tensors == 0) return;
+  text_format(&k->out, " stored      %lld weight%s as %s, %.1f KiB for %.1f\n",
+              (long long)small->tensors, small->tensors == 1 ? "" : "s",
+              small_type_name(small->element), (double)small->bytes / 1024,
+              (double)small->was / 1024);
+}
+
 /* After the pipeline: what is planned, against the most that is alive at one time. */
 static void print_memory(Checking *k) {
   for (size_t i = 0; i < k->c.module->functions.count; i++) {
@@ -207,6 +217,12 @@ static void print_memory(Checking *k) {
 }
 
 static void add_costs_json(Checking *k, json_t *report) {
+  const SmallWeights *small = &k->c.module->small;
+  if (small->tensors)
+    json_object_set_new(report, "stored",
+                        json_pack("{s:s,s:I,s:I,s:I}", "type", small_type_name(small->element),
+                                  "tensors", (json_int_t)small->tensors, "bytes",
+                                  (json_int_t)small->bytes, "f32", (json_int_t)small->was));
   json_t *entries = json_object_get(report, "entries");
   for (size_t i = 0, n = 0; i < k->c.module->functions.count; i++) {
     const Function *f = k->c.module->functions.items[i];
@@ -244,6 +260,7 @@ int command_check(Session *session) {
   print_tables(&k);
   print_totals(&k);
   if (!compile_passes(&k.c, count_flops, &k)) return EXIT_INPUT;
+  print_small(&k);
   print_arithmetic(&k);
   print_memory(&k);
   return output_text(session, &k.out) ? EXIT_DONE : EXIT_INPUT;

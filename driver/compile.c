@@ -66,6 +66,70 @@ static bool read_dims(Session *session, PassOptions *changed, OptionId id, bool 
 
 enum { LARGEST_FOLD = 1 << 20 };
 
+/* One of the first `count` types: f32, bf16, int8. */
+static bool read_type(Session *session, OptionId id, const char *spelling, int count,
+                      Element *element) {
+  static const Element elements[] = {ELEMENT_f32, ELEMENT_bf16, ELEMENT_i8};
+  const char *given = option_text(session->options, id, "f32"), *names[3];
+  Text list = text_new(session->arena);
+  for (int i = 0; i < count; i++) {
+    names[i] = small_type_name(elements[i]);
+    *element = elements[i];
+    if (strcmp(given, names[i]) == 0) return true;
+    text_format(&list, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " or ", names[i]);
+  }
+  Diagnostic *d =
+      diag_usage(session->diagnostics, "%s is '%s', not %s", spelling, given, text_get(&list));
+  const char *nearest = nearest_name(given, names, (size_t)count);
+  diag_help(d, "%s %s", spelling, nearest ? nearest : "bf16");
+  return false;
+}
+
+static bool read_types(Compilation *c) {
+  Session *session = c->session;
+  PassOptions *changed = &c->passes;
+  Diagnostics *diagnostics = session->diagnostics;
+  if (!read_type(session, OPTION_weights_type, "--weights-type", 3, &changed->weights_type) ||
+      !read_type(session, OPTION_compute_type, "--compute-type", 2, &changed->compute_type))
+    return false;
+  if (changed->compute_type == ELEMENT_f32) return true;
+  if (changed->weights_type == ELEMENT_i8) {
+    Diagnostic *d = diag_usage(diagnostics, "--compute-type bf16 computes with weights in bf16");
+    diag_help(d, "one of --weights-type int8 and --compute-type bf16");
+    return false;
+  }
+  const Target *without = NULL;
+  for (size_t i = 0; i < c->target_count; i++)
+    if (!c->targets[i].bf16) without = &c->targets[i];
+  if (!without) return true;
+  Text list = text_new(session->arena);
+  for (size_t i = 0; target_cpu(i); i++)
+    if (target_cpu_has_bf16(i)) text_format(&list, "%s%s", list.length ? ", " : "", target_cpu(i));
+  Diagnostic *d =
+      diag_report(diagnostics, E0613, SPAN_NONE,
+                  "--compute-type bf16 needs AVX512-BF16, which '%s' has not", without->name);
+  diag_help(d, "--cpu %s have it; --weights-type bf16 runs everywhere", text_get(&list));
+  return false;
+}
+
+/* What is given at run time, or learned, is stored as it is. */
+static bool weights_are_there(const Compilation *c) {
+  const Module *module = c->module;
+  bool computes = c->passes.compute_type != ELEMENT_f32;
+  if ((c->passes.weights_type == ELEMENT_f32 && !computes) || c->is_text_ir) return true;
+  for (size_t i = 0; i < module->tensors.count; i++)
+    if (module->tensors.items[i]->data) return true;
+  const char *spelling = computes ? "--compute-type" : "--weights-type";
+  Diagnostic *d = diag_usage(c->session->diagnostics,
+                             "%s wants the weights: parameters that are learned or given at run "
+                             "time stay as they are",
+                             spelling);
+  OptionId id = computes ? OPTION_compute_type : OPTION_weights_type;
+  diag_help(d, "--weights FILE.safetensors %s %s", spelling,
+            option_text(c->session->options, id, ""));
+  return false;
+}
+
 static bool read_pass_options(Session *session, PassOptions *changed, TargetShape shape) {
   *changed = PASS_OPTIONS_DEFAULT;
   const char *level = option_text(session->options, OPTION_level, "2");
@@ -199,7 +263,8 @@ static bool open_file(Session *session, Compilation *c, bool is_text, const char
   *code = EXIT_USAGE;
   c->path = session_file(session);
   if (!c->path || !read_target(c, cpu) ||
-      !read_pass_options(session, &c->passes, target_shape(c->targets, c->target_count)))
+      !read_pass_options(session, &c->passes, target_shape(c->targets, c->target_count)) ||
+      !read_types(c))
     return false;
   c->name = base_name(session->arena, c->path);
   c->is_text_ir = is_text || ends_with(c->path, ".ir");
@@ -211,7 +276,10 @@ static bool open_file(Session *session, Compilation *c, bool is_text, const char
   if (option_given(session->options, OPTION_entry)) entries_drop_init(c->module);
   if (weights) entries_drop_training(c->module);
   if (weights && !weights_load(session, c->module, weights, &c->notes)) return false;
-  return read_vocabulary(session, &c->notes);
+  if (!read_vocabulary(session, &c->notes)) return false;
+  if (weights_are_there(c)) return true;
+  *code = EXIT_USAGE;
+  return false;
 }
 
 bool compile_open(Session *session, Compilation *c, int *code) {

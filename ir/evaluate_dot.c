@@ -79,6 +79,10 @@ bool evaluate_dot(Evaluation *e) {
   return true;
 }
 
+int64_t panel_place(bool pairs, int64_t row, int64_t column, int64_t width) {
+  return pairs ? (row / 2 * width + column) * 2 + row % 2 : row * width + column;
+}
+
 bool evaluate_dot_panel(Evaluation *e) {
   const RunTensor *x = operand(e, 0), *w = operand(e, 1);
   RunTensor *y = result_new(e, 0);
@@ -90,8 +94,10 @@ bool evaluate_dot_panel(Evaluation *e) {
   Scalar *p = all_scalars(e, x), *panels = all_weights(e, w, is_real(x));
   Scalar *q = scratch_scalars(e, k * n), *sums = scratch_scalars(e, y->count);
   if (!p || !panels || !q || !sums) return false;
+  bool pairs = op_flag(e->op, ATTRIBUTE_pairs);
   for (int64_t j = 0; j < k; j++)
-    for (int64_t c = 0; c < n; c++) q[j * n + c] = panels[(c / width * k + j) * width + c % width];
+    for (int64_t c = 0; c < n; c++)
+      q[j * n + c] = panels[c / width * k * width + panel_place(pairs, j, c % width, width)];
   product(is_real(x), m, n, k, p, q, sums);
   store_scalars(e, y, 0, y->count, sums);
   return true;

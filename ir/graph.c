@@ -409,6 +409,16 @@ bool windows_are_apart(const Op *op) {
   return true;
 }
 
+const char *small_type_name(Element element) {
+  return element == ELEMENT_i8 ? "int8" : element_infos[element].name;
+}
+
+bool op_widens(const Op *op) {
+  if (op->kind != OP_cast || op->results[0]->type.element != ELEMENT_f32) return false;
+  Element from = op->operands[0]->type.element;
+  return from == ELEMENT_bf16 || from == ELEMENT_f16 || from == ELEMENT_i8;
+}
+
 bool value_is_uniform(const Value *value, Number *number) {
   for (const Op *op = value->op; op; op = op->operands[0]->op) {
     switch (op->kind) {

@@ -160,6 +160,15 @@ typedef struct {
   int64_t start, end; /* tokens; -1: not said */
 } PageRun;
 
+/* What is stored in a smaller type than it has in the text: how many tensors, their bytes, with
+ * scales, and the bytes before. `element` f32: nothing. */
+typedef struct {
+  Element element;
+  int64_t tensors, bytes, was;
+  int64_t products; /* that are computed in bf16 */
+} SmallWeights;
+const char *small_type_name(Element element); /* as options have it: "f32", "bf16", "int8" */
+
 struct Module {
   Arena *arena;
   Interner *names;
@@ -172,6 +181,7 @@ struct Module {
   VEC(Function *) functions;
   VEC(ScheduledStep) schedule; /* empty: not said, or nothing trains */
   VEC(PageRun) runs;
+  SmallWeights small;
   struct TensorIndex *index; /* of tensors by name; made when asked */
 };
 
@@ -216,7 +226,8 @@ Module *module_copy(Arena *arena, const Module *module);
 /* Of one of its functions in the module itself. */
 Function *function_copy(Module *module, const Function *function, const char *name);
 
-/* In another module, with the values that `dims` gives to the dims; false, NULL: one leaves 64 bits.
+/* In another module, with the values that `dims` gives to the dims; false, NULL: one leaves 64
+ * bits.
  */
 bool type_copy_at(Module *module, const Type *from, const int64_t *dims, Type *to);
 Op *op_copy_at(Block *block, const Op *from, Value *const *operands, const int64_t *dims);
@@ -237,6 +248,8 @@ static inline Value *op_result(const Op *op) {
 }
 /* Of windows and overlap_add: no element is in two windows, and none is skipped within one. */
 bool windows_are_apart(const Op *op);
+/* A cast to f32 of a smaller type, all of whose numbers f32 holds. */
+bool op_widens(const Op *op);
 /* The scalar that a constant, full or broadcast chain holds everywhere. */
 bool value_is_uniform(const Value *value, Number *number);
 

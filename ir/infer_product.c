@@ -14,9 +14,20 @@ static bool product_element(Inference *i, Element *element) {
   return infer_same_element(i, 0, 1) && infer_arithmetic(i, 0);
 }
 
-/* Weights in panels may be stored smaller than the f32 that they are multiplied in. */
+/* Weights in panels may be stored smaller than the f32 that they are multiplied in; products of
+ * pairs are of bf16, an even number of them. */
 static bool panel_element(Inference *i, Element *element) {
   Element w = i->in[1].element;
+  if (infer_attribute(i, ATTRIBUTE_pairs)->flag) {
+    const Type *panels = &i->in[1];
+    bool fine = i->in[0].element == ELEMENT_bf16 && w == ELEMENT_bf16 && panels->rank >= 3 &&
+                dim_is_constant(panels->dims[panels->rank - 2]) &&
+                dim_value(panels->dims[panels->rank - 2]) % 2 == 0;
+    if (!fine)
+      return infer_fail(i, E0204, 1, "'%s' gets no pairs of bf16", operator_spelling(i->kind));
+    *element = ELEMENT_f32;
+    return true;
+  }
   if (i->in[0].element != ELEMENT_f32 || (w != ELEMENT_bf16 && w != ELEMENT_f16 && w != ELEMENT_i8))
     return product_element(i, element);
   *element = ELEMENT_f32;

@@ -164,12 +164,35 @@ static const Data *fold_fast(const Constants *constants, const Op *op, const Dat
   return bytes ? data_new(arena, to->element, type_static_count(to), bytes) : NULL;
 }
 
+/* What only moves a widened constant moves the constant: what was made small stays small. */
+static Value *fold_widened(const Constants *constants, Op *op) {
+  Op *cast = op->operands[0]->op;
+  if (!cast || !op_widens(cast) || cast->operands[0]->type.rank == 0) return NULL;
+  if (!operator_has(op->kind, TRAIT_VIEW) && op->kind != OP_pad) return NULL;
+  if (op->kind == OP_broadcast || !type_is_static(&op_result(op)->type)) return NULL;
+  if (op->kind == OP_pad) {
+    Number value = op_attribute(op, ATTRIBUTE_value)->number;
+    if ((value.is_integer ? (double)value.integer : value.real) != 0) return NULL;
+  }
+  const Data *data = constant_data(constants, cast->operands[0]);
+  data = data ? fold_fast(constants, op, &data) : NULL;
+  if (!data) return NULL;
+  Type type = op_result(op)->type;
+  type.element = cast->operands[0]->type.element;
+  Value *moved = constant_before(op, type, data);
+  Builder b = builder_before(op);
+  return build_like(&b, cast, &moved);
+}
+
 Value *constant_fold(const Constants *constants, Op *op) {
   if (op->result_count != 1 || op->operand_count == 0 || op->region ||
       operator_has(op->kind, TRAIT_ORDERED))
     return NULL;
   Value *uniform = fold_uniform(constants, op);
   if (uniform) return uniform;
+  if (op_widens(op) && op_result(op)->type.rank > 0) return NULL; /* small on purpose */
+  Value *widened = fold_widened(constants, op);
+  if (widened) return widened;
   Arena *arena = constants->module->arena;
   const Data **data = ARENA_ARRAY(arena, op->operand_count, const Data *);
   for (int i = 0; i < op->operand_count; i++) {

@@ -115,6 +115,37 @@ static void take_beside(Fuse *f, Kernel *kernel, const Op *user, const Type *typ
   }
 }
 
+/* A weight that is stored in a smaller type is widened where the product reads it, which it does
+ * once for a whole tile. */
+static void take_widening(Fuse *f, Kernel *kernel, const Op *product) {
+  Op *op = product->operands[1]->op;
+  if (!op || !op_widens(op) || f->kernel[op->mark]) return;
+  f->kernel[op->mark] = kernel;
+  if (pending_uses(f, op, kernel) > 0)
+    f->kernel[op->mark] = NULL;
+  else
+    kernel->count++;
+}
+
+/* Panels are widened in the product's registers, so that their cast falls away; each other product
+ * gets a widened weight to itself. */
+static void part_widening(Function *function) {
+  graph_count_uses(function);
+  for (Op *op = function->body->first; op; op = op->next) {
+    Op *cast = takes_epilogue(op) ? op->operands[1]->op : NULL;
+    if (!cast || !op_widens(cast)) continue;
+    op->operands[1]->mark--;
+    if (op->kind == OP_dot_panel || op->kind == OP_conv_panel) {
+      op->operands[1] = cast->operands[0];
+      continue;
+    }
+    if (op->operands[1]->mark == 0) continue;
+    Builder b = builder_before(op);
+    op->operands[1] = build_like(&b, cast, cast->operands);
+    op->operands[1]->mark = 1;
+  }
+}
+
 static void fuse_epilogue(Fuse *f, Op *product) {
   Kernel *kernel = ARENA_NEW(f->scratch, Kernel);
   Op *ops[MOST_EPILOGUE] = {product};
@@ -139,6 +170,7 @@ static void fuse_epilogue(Fuse *f, Op *product) {
   for (int i = best; i < count; i++) f->kernel[ops[i]->mark] = NULL;
   kernel->root = ops[best - 1];
   kernel->count = best;
+  take_widening(f, kernel, product);
   for (int i = 1; i < best; i++) take_beside(f, kernel, ops[i], type);
 }
 
@@ -411,6 +443,7 @@ static void release_edges(Fuse *f) {
 static void fuse_function(PassContext *context, Function *function) {
   Fuse f = {.function = function, .dims = context->module->dims, .scratch = context->scratch};
   int number = fuse_attention(context, function, fuse_updates(context, function, 0));
+  part_widening(function);
   f.uses = uses_of(f.scratch, function);
   f.kernel = ARENA_ARRAY(f.scratch, f.uses.op_count, Kernel *);
   f.returned = ARENA_ARRAY(f.scratch, f.uses.op_count, bool);

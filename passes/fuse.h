@@ -6,7 +6,8 @@
  * telling operations: k0_conv_tanh, k7_softmax. There are four kinds:
  *
  * product  Exactly one dot, dot_panel, conv_panel, conv or conv_transpose, whose operands are
- *          arguments of the region. After it elementwise operations alone, each as large as the
+ *          arguments of the region; of a dot or conv the second may be a cast to f32 of one.
+ *          After it elementwise operations alone, each as large as the
  *          product's result or made of operands that broadcast to it: a bias vector, a residual of
  *          equal shape, a scalar; broadcasts and unit-dim reshapes of such operands too. One yield,
  *          of the product's shape.

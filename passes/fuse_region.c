@@ -135,6 +135,14 @@ static Value *bind(Fusing *f, Value *value) {
   return block_add_argument(region, name, value->type, BIND_PLAIN);
 }
 
+/* Binds a product's first operand. */
+static void bind_first(Fusing *f, const Op *product, const OpList *ops) {
+  Value *value = product->operands[0];
+  for (size_t i = 0; i < ops->count; i++)
+    if (ops->items[i] == value->op) return;
+  if (!value->op || !op_is_generator(value->op)) bind(f, fused_value(value));
+}
+
 /* A copy of a generator, one in a region. */
 static Value *clone(Fusing *f, Op *op) {
   for (size_t i = 0; i < f->generators.count; i++)
@@ -168,13 +176,17 @@ void fuse_region(Function *function, const OpList *ops, const ValueList *yields,
   Op *last = vec_last(ops);
   int count = (int)yields->count;
   Fusing f = {.function = function};
-  for (size_t i = 0; i < ops->count; i++) f.product = f.product || is_product(ops->items[i]);
+  const Op *product = NULL;
+  for (size_t i = 0; i < ops->count; i++)
+    if (is_product(ops->items[i])) product = ops->items[i];
+  f.product = product != NULL;
   Type *types = ARENA_ARRAY(module->arena, (size_t)count, Type);
   for (int i = 0; i < count; i++) types[i] = yields->items[i]->type;
   Op *fused = f.fused = fused_new(function, NULL, 0, types, count);
   fused->symbol = kernel_name(module, ops, word, number);
   fused->at = last->at, fused->layer = last->layer;
   op_insert_before(last, fused);
+  if (product) bind_first(&f, product, ops); /* x, w whatever stands before the product */
   for (size_t i = 0; i < ops->count; i++) {
     Op *op = ops->items[i];
     op_remove(op);

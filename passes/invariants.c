@@ -4,7 +4,8 @@
  *   after   %1 = transpose %w    scan (carry %h = %h0, %1 = %1) { %2 = dot_panel %h, %1 .. }
  *
  * `hoist` has done so with arithmetic; this is what `select` made in the body since: weights
- * brought into panels, pads, layouts. What is larger than all it is made of stays. Works on opened
+ * brought into panels, pads, layouts. What is larger than all it is made of stays, and weights that
+ * were made small on purpose. Works on opened
  * bodies, inner ones first, so that an operation leaves all the loops that it can. Linear. */
 #include "passes/cost.h"
 #include "passes/cse.h"
@@ -65,7 +66,8 @@ static void find_same(Invariants *v, Arena *scratch) {
 static void choose(Invariants *v) {
   for (const Op *op = v->body->body->last; op; op = op->previous) {
     if (!v->same[op->mark]) continue;
-    if (op->operand_count > 0 && op_makes_kernel(op) && op->kind != OP_broadcast && !is_larger(op))
+    if (op->operand_count > 0 && op_makes_kernel(op) && op->kind != OP_broadcast &&
+        !is_larger(op) && !op_widens(op))
       v->moves[op->mark] = true;
     for (int i = 0; v->moves[op->mark] && i < op->operand_count; i++)
       if (op->operands[i]->op) v->moves[op->operands[i]->op->mark] = true;

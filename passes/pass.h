@@ -28,9 +28,11 @@ typedef struct {
   int panel_columns; /* most columns of a panel of dot_panel and conv_panel; a multiple of lanes */
   double flop_rate;  /* f32 operations of a core in a second, and bytes from memory */
   double memory_rate;
-  int64_t cache_bytes; /* of a core: L2 */
-  bool exact_conv;     /* convolutions by direct sums alone, not by Winograd's algorithm */
-  int threads;         /* never more; 1: nothing is split; 0: no limit */
+  int64_t cache_bytes;  /* of a core: L2 */
+  bool exact_conv;      /* convolutions by direct sums alone, not by Winograd's algorithm */
+  Element weights_type; /* that constant weights are stored in: f32 (as they are), bf16 or i8 */
+  Element compute_type; /* of products with constant weights: f32, or bf16 with sums in f32 */
+  int threads;          /* never more; 1: nothing is split; 0: no limit */
   int64_t fold_bytes; /* `fold` makes no constant larger than this, unless it only moves elements */
   const DimChange *dims;
   int dim_count;

@@ -126,9 +126,18 @@ double select_panel_waste(const Select *s, int64_t size, int64_t depth);
  * the rest's axes (from 1), `columns` is B; 0: as it fits best. */
 Value *select_pack_rows(Select *s, Builder *b, Value *w, int64_t groups, const int *perm,
                         int64_t columns);
+/* Of a weight as it is stored. */
+Element select_element(const Value *weight);
+double select_bytes(const Value *weight);
 bool select_is_constant(const Select *s, const Value *weight);
 /* The value, with the reasons of the last choice. */
 Value *select_because(const Select *s, Value *value);
+/* The bf16 values that both operands of a product were rounded to (--compute-type), if panels can
+ * take them in pairs: they multiply the rows of [.., K, B] by twos. */
+bool select_pairs(const Select *s, const Op *op, Value *operands[2]);
+/* Panels [.., K, B] with rows by pairs taking turns, if x is bf16; sets the attribute. */
+Value *select_pair_panels(Select *s, Builder *b, const Value *x, Value *panels,
+                          Attribute *attribute);
 Value *select_dot_panel(Select *s, Builder *b, Value *x, Value *panels, int64_t size);
 bool select_dot(Select *s, Op *op);
 bool select_attention(Select *s, Op *op);

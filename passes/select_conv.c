@@ -62,7 +62,7 @@ static ConvForm choose_conv(Select *s, const Op *op, Window *window, int64_t out
   const Value *w = op->operands[1];
   const Type *y = &op_result(op)->type;
   double weights = type_elements(&w->type);
-  double bytes = 4 * (type_elements(&op->operands[0]->type) + weights + type_elements(y));
+  double bytes = select_bytes(w) + 4 * (type_elements(&op->operands[0]->type) + type_elements(y));
   int64_t groups = window->groups, depth = channels / groups * taps;
   Candidates list = {0};
   double loop = select_time(s, loop_flops, costs[COST_loop_share], bytes);
@@ -82,7 +82,8 @@ static ConvForm choose_conv(Select *s, const Op *op, Window *window, int64_t out
     work.share = costs[COST_panel_share];
     candidates_add_panels(s, &list, "dot", CONV_DOT, &work);
   }
-  consider_winograd(s, &list, op, window, out, channels);
+  if (select_bytes(w) == 4 * weights) /* transformed weights would be large again */
+    consider_winograd(s, &list, op, window, out, channels);
   int best = select_choose(s, op, &list);
   for (int i = 0; i < 2; i++) window->tile[i] = list.items[best].tile[i];
   return (ConvForm)list.forms[best];
@@ -231,7 +232,8 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
       {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
       {ATTRIBUTE_groups, attribute_integer(s->module, groups)},
       {ATTRIBUTE_pad, attribute_pairs(s->module, (const int64_t(*)[2])cut, 2)},
-      {ATTRIBUTE_size, attribute_integer(s->module, out)}};
+      {ATTRIBUTE_size, attribute_integer(s->module, out)},
+      {0}};
   if (form == CONV_DOT) {
     const Dim *dims[] = {w->type.dims[0], w->type.dims[1]};
     w = build_reshape(b, w, dims, 2);
@@ -240,7 +242,8 @@ static Value *conv_last(Select *s, Builder *b, Value *x, Value *w, const Window 
   }
   w = window->turned ? pack_turned(s, b, w, window, columns)
                      : select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, columns);
-  return select_because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 5));
+  w = select_pair_panels(s, b, x, w, &attributes[5]);
+  return select_because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 6));
 }
 
 /* Attributes of one or two spatial axes; one becomes the second of two. */
@@ -289,6 +292,16 @@ static void set_image(Select *s, Builder *b, Op *op, Value *y) {
   alternate_set(s, op_result(op), build_reshape(b, y, dims, 3), (int[]){0, 2, 1});
 }
 
+/* The operands, or what they were rounded to, if the form takes products of pairs and a group has
+ * an even number of channels. */
+static void take_pairs(const Select *s, const Op *op, ConvForm form, int64_t channels,
+                       Value *operands[2]) {
+  Value *pairs[2];
+  bool takes =
+      (form == CONV_DIRECT || form == CONV_DOT) && channels % 2 == 0 && select_pairs(s, op, pairs);
+  for (int i = 0; i < 2; i++) operands[i] = takes ? pairs[i] : op->operands[i];
+}
+
 bool select_conv(Select *s, Op *op) {
   if (!is_candidate(op) || op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
   Builder b = builder_before(op);
@@ -305,8 +318,10 @@ bool select_conv(Select *s, Op *op) {
     op->why = s->why;
     return false;
   }
-  Value *x = image_last(s, &b, op->operands[0]);
-  Value *w = weight_2d(s, &b, original_order(s, &b, op->operands[1]));
+  Value *operands[2];
+  take_pairs(s, op, form, dim_value(weight->dims[1]), operands);
+  Value *x = image_last(s, &b, operands[0]);
+  Value *w = weight_2d(s, &b, original_order(s, &b, operands[1]));
   Value *y = conv_last(s, &b, x, w, &window, form, s->columns);
   if (!y) bug("a conv does not go into nhwc: %s", b.failure.message);
   set_image(s, &b, op, y);
@@ -471,8 +486,10 @@ bool select_conv_transpose(Select *s, Op *op) {
     return false;
   }
   Builder b = builder_before(op);
-  Value *w = weight_2d(s, &b, original_order(s, &b, op->operands[1]));
-  Value *x = image_last(s, &b, op->operands[0]);
+  Value *operands[2];
+  take_pairs(s, op, form, inputs / window.groups, operands);
+  Value *w = weight_2d(s, &b, original_order(s, &b, operands[1]));
+  Value *x = image_last(s, &b, operands[0]);
   Value *y = strided ? apart(s, &b, x, w, &window, output_pad, form) : NULL;
   if (!y && strided && fixed) y = by_phases(s, &b, x, w, &window, size, form);
   if (!y) y = by_zeros(s, &b, x, w, &window, output_pad, form);

@@ -126,7 +126,7 @@ static const char *key_of(Select *s, const Op *op, unsigned constants) {
   text_string(&key, operator_infos[op->kind].name);
   for (int i = 0; i < op->operand_count; i++) {
     const Type *type = &op->operands[i]->type;
-    text_format(&key, " %s[", element_infos[type->element].name);
+    text_format(&key, " %s[", element_infos[select_element(op->operands[i])].name);
     for (int a = 0; a < type->rank; a++)
       text_format(&key, "%s%s%lld", a ? "," : "",
                   dim_is_constant(type->dims[a]) ? "" : "<=", (long long)dim_max(type->dims[a]));

@@ -78,8 +78,23 @@ static Value *pack_columns(Select *s, Builder *b, Value *w) {
   return build_transpose(b, w, (int[]){1, 0, 2});
 }
 
+static const Value *behind_views(const Value *value) {
+  while (value->op && operator_has(value->op->kind, TRAIT_VIEW)) value = value->op->operands[0];
+  return value;
+}
+
+Element select_element(const Value *weight) {
+  const Op *op = behind_views(weight)->op;
+  return op && op_widens(op) ? op->operands[0]->type.element : weight->type.element;
+}
+
+double select_bytes(const Value *weight) {
+  return element_infos[select_element(weight)].bytes * type_elements(&weight->type);
+}
+
 bool select_is_constant(const Select *s, const Value *weight) {
-  while (weight->op && operator_has(weight->op->kind, TRAIT_VIEW)) weight = weight->op->operands[0];
+  weight = behind_views(weight);
+  if (weight->op && op_widens(weight->op)) weight = behind_views(weight->op->operands[0]);
   return constant_data(&s->constants, weight) != NULL;
 }
 
@@ -88,9 +103,42 @@ Value *select_because(const Select *s, Value *value) {
   return value;
 }
 
+static Value *rounded(Value *value) {
+  const Op *op = value->op;
+  bool is_rounded = op && op_widens(op) && op->operands[0]->type.element == ELEMENT_bf16;
+  return is_rounded ? op->operands[0] : NULL;
+}
+
+bool select_pairs(const Select *s, const Op *op, Value *operands[2]) {
+  if (s->context->options->level < 2) return false;
+  for (int i = 0; i < 2; i++) {
+    operands[i] = rounded(op->operands[i]);
+    if (!operands[i]) return false;
+  }
+  return select_is_constant(s, operands[1]);
+}
+
+Value *select_pair_panels(Select *s, Builder *b, const Value *x, Value *panels,
+                          Attribute *attribute) {
+  bool pairs = x->type.element == ELEMENT_bf16;
+  *attribute = (Attribute){ATTRIBUTE_pairs, attribute_flag(pairs)};
+  if (!pairs) return panels;
+  Type type = panels->type;
+  int rank = type.rank, perm[MOST_AXES];
+  const Dim *split[MOST_AXES];
+  for (int i = 0; i <= rank; i++) perm[i] = i, split[i] = type.dims[i < rank ? i : rank - 1];
+  split[rank - 2] = select_number(s, dim_value(type.dims[rank - 2]) / 2);
+  split[rank - 1] = select_number(s, 2);
+  split[rank] = type.dims[rank - 1];
+  perm[rank - 1] = rank, perm[rank] = rank - 1;
+  panels = build_transpose(b, build_reshape(b, panels, split, rank + 1), perm);
+  return build_reshape(b, panels, type.dims, rank);
+}
+
 Value *select_dot_panel(Select *s, Builder *b, Value *x, Value *panels, int64_t size) {
-  Attribute attribute = {ATTRIBUTE_size, attribute_integer(s->module, size)};
-  return build(b, OP_dot_panel, (Value *[]){x, panels}, 2, &attribute, 1);
+  Attribute attributes[] = {{ATTRIBUTE_size, attribute_integer(s->module, size)}, {0}};
+  panels = select_pair_panels(s, b, x, panels, &attributes[1]);
+  return build(b, OP_dot_panel, (Value *[]){x, panels}, 2, attributes, 2);
 }
 
 /* ---- dot ---- */
@@ -195,10 +243,12 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
   enum { ROWS, PANELS };
   Candidates list = {0};
   double seconds = select_rows_time(s, flops, weights, rows, is_turned(y));
-  candidates_add(&list, (Candidate){.name = "rows", .seconds = seconds}, ROWS);
-  bool can = s->context->options->level >= 2 && type->element == ELEMENT_f32 &&
+  bool small = type->element == ELEMENT_bf16 || select_bytes(y->value) < 4 * weights;
+  bool can = s->context->options->level >= 2 && (type->element == ELEMENT_f32 || small) &&
              y->batch_count == 0 && type_is_static(type) && y->rest_count > 0 &&
              y->contract_count > 0 && weights > 0;
+  if (!can || !small) /* what is small is widened in panels alone */
+    candidates_add(&list, (Candidate){.name = "rows", .seconds = seconds}, ROWS);
   if (can) {
     double packing = select_is_constant(s, y->value) ? 0 : select_packing(s, weights);
     packing /= scan_repeats(viewed(y->value)); /* `invariants` takes it out of the loop */
@@ -206,7 +256,7 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
                       .size = (int64_t)size,
                       .depth = (int64_t)(weights / size),
                       .groups = 1,
-                      .bytes = 4 * (given + weights + made),
+                      .bytes = 4 * (given + made) + select_bytes(y->value),
                       .share = costs[COST_panel_share],
                       .before = packing};
     candidates_add_panels(s, &list, "panel", PANELS, &work);
@@ -237,8 +287,21 @@ static Value *unflattened_weight(Select *s, Builder *b, const Alternate *a, Side
   return build_reshape(b, split, w->type.dims, rank);
 }
 
+/* Products of pairs are made in panels alone. */
+static bool pairs_of(const Select *s, const Op *op, Side *x, Side *y) {
+  Value *operands[2];
+  int64_t places = 1;
+  if (y->batch_count > 0 || y->rest_count == 0 || !select_pairs(s, op, operands)) return false;
+  for (int i = 0; i < y->contract_count; i++)
+    places *= dim_value(y->value->type.dims[y->contract[i]]) % 2;
+  if (places != 0) return false;
+  x->value = operands[0], y->value = operands[1];
+  return true;
+}
+
 bool select_dot(Select *s, Op *op) {
   Side x = side_of(op->operands[0], op, 0), y = side_of(op->operands[1], op, 1);
+  bool pairs = pairs_of(s, op, &x, &y);
   Builder b = builder_before(op);
   const Alternate *flat = alternate_of(x.value);
   if (flat && flat->flat) {
@@ -249,7 +312,7 @@ bool select_dot(Select *s, Op *op) {
   }
   absorb_transpose(&x);
   absorb_transpose(&y);
-  bool panels = wants_panels(s, op, &x, &y);
+  bool panels = wants_panels(s, op, &x, &y) || pairs;
   bool contract_last = is_turned(&y);
   Value *left = side_form(s, &b, &x, true, !panels), *result;
   Value *right = side_form(s, &b, &y, contract_last, true);

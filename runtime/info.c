@@ -68,6 +68,12 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
            dlrt_bytes_text((double)model->constants_bytes));
   else
     puts("weights  none");
+  if (model->small_count) {
+    printf("stored   %s weight%s as %s, %s; ", dlrt_thousands(model->small_count),
+           model->small_count == 1 ? "" : "s", model->small_type,
+           dlrt_bytes_text((double)model->small_bytes));
+    printf("in f32 %s; computed with in f32\n", dlrt_bytes_text((double)model->small_was));
+  }
   if (*model->inputs) printf("inputs   %s\n", model->inputs);
   if (*model->classes) printf("classes  %s\n", model->classes);
   if (states) printf("states   %s tensors\n", dlrt_thousands(states));
@@ -125,8 +131,11 @@ static void print_json(const dlrt_program *program, int64_t numbers, int64_t byt
     putchar('}');
   }
   printf("],\"parameters\":{\"tensors\":%lld,\"numbers\":%lld,\"bytes\":%lld},"
+         "\"stored\":{\"type\":\"%s\",\"tensors\":%lld,\"bytes\":%lld,\"f32\":%lld},"
          "\"constants\":%lld,\"context\":%zu,\"arena\":%lld,\"scratch\":%lld}\n",
          (long long)tensors, (long long)numbers, (long long)bytes,
+         model->small_count ? model->small_type : "f32", (long long)model->small_count,
+         (long long)model->small_bytes, (long long)model->small_was,
          (long long)model->constants_bytes, dlrt_context_size(model, 1),
          (long long)model->arena_bytes, (long long)model->scratch_bytes);
 }

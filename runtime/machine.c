@@ -62,12 +62,13 @@ void dlrt_machine_pin(pthread_t thread, int cpu) {
 }
 
 #if defined(__x86_64__)
-/* What the x86-64 psABI asks of each level, beyond the one before. */
+/* What the x86-64 psABI asks of each level, beyond the one before; level 5 is ours. */
 enum {
   LEVEL2_1C = 1 << 0 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 23, /* sse3 .. sse4.2, popcnt */
   LEVEL3_1C = 1 << 12 | 1 << 22 | 1 << 27 | 1 << 28 | 1 << 29, /* fma movbe osxsave avx f16c */
   LEVEL3_7B = 1 << 3 | 1 << 5 | 1 << 8,                        /* bmi avx2 bmi2 */
-  LEVEL3_81C = 1 << 5                                          /* lzcnt */
+  LEVEL3_81C = 1 << 5,                                         /* lzcnt */
+  LEVEL5_71A = 1 << 5                                          /* avx512_bf16 */
 };
 #define LEVEL4_7B                                                                                  \
   (1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31) /* avx512 f dq cd bw vl                   \
@@ -89,7 +90,9 @@ int dlrt_machine_has_level(int64_t level) {
   __asm__ volatile("xgetbv" : "=a"(saved), "=d"(d) : "c"(0));
   if ((saved & 6) != 6) return 0;
   if (level == 3) return 1;
-  return (leaf7b & LEVEL4_7B) == LEVEL4_7B && (saved & 0xe6) == 0xe6;
+  if ((leaf7b & LEVEL4_7B) != LEVEL4_7B || (saved & 0xe6) != 0xe6) return 0;
+  if (level == 4) return 1;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & LEVEL5_71A);
 }
 #else
 int dlrt_machine_has_level(int64_t level) {

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 10
+#define DLRT_ABI 11
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -229,7 +229,8 @@ typedef struct dlrt_model {
   const char *source_hash; /* sha256, hex */
   const char *version;     /* of dlc */
   const char *cpu;         /* that its kernels are for: "x86-64-v4" */
-  int64_t cpu_level;       /* 2, 3, 4: what the machine must have; 0: not checked */
+  int64_t cpu_level;       /* 2, 3, 4: what the machine must have; 5: 4 and AVX512-BF16; 0: not
+                              checked */
   int64_t dim_count;
   const dlrt_dim *dims;
   int64_t tensor_count; /* parameters, then states, in text order */
@@ -250,6 +251,10 @@ typedef struct dlrt_model {
   /* What the parameters inside were made with, as their file's metadata says; "": nothing. */
   const char *inputs;  /* dlc.inputs: "image=u8 /255 mean 0.286 std 0.353", parted by ';' */
   const char *classes; /* dlc.classes: names parted by ',' */
+  /* What of the constants is stored in a smaller type than it has in the text: the type, "bf16" or
+   * "int8"; how many tensors, 0: none; their bytes, and those in the text's type. */
+  const char *small_type;
+  int64_t small_count, small_bytes, small_was;
   /* 1: kernels draw random numbers and find after the dims the seed and the number of the entry's
    * call. */
   int64_t draws;

@@ -1,6 +1,7 @@
 /* Kernels of loop IR, run in memory and compared with plain C, at every level that the machine has.
  */
 #include "backend/emit.h"
+#include "ir/data.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -479,11 +480,54 @@ static int teardown(void **state) {
   return 0;
 }
 
+/* 5 and 16 sums of products of bf16 pairs: what a panel with pairs of k side by side is read with.
+ */
+static void check_pairs(int lanes) {
+  enum { PAIRS = 37, MOST = 16 };
+  LoopKernel *k = loop_kernel(arena, "pairs", nowhere);
+  LoopExpr *n = loop_int(k, PAIRS), *zero = loop_int(k, 0), *all = loop_int(k, lanes);
+  LoopBuffer *x = loop_operand(k, "x", LOOP_BF16, 1, loop_int(k, 2 * PAIRS));
+  LoopBuffer *w = loop_operand(k, "w", LOOP_BF16, 3, n, all, loop_int(k, 2));
+  LoopBuffer *y = loop_operand(k, "y", LOOP_F32, 1, all);
+  LoopBuffer *xs = loop_view(k, x, "xs", LOOP_I32, 1, n);
+  LoopBuffer *ws = loop_view(k, w, "ws", LOOP_I32, 2, n, all);
+  loop_parallel(k, "t", loop_int(k, 1));
+  LoopExpr *sum = loop_var(k, "sum", LOOP_F32, lanes, loop_number(k, 0));
+  LoopExpr *i = loop_for_unroll(k, "i", zero, n, 2);
+  loop_set(k, sum, loop_dot2(k, loop_element(k, xs, i), loop_lanes(k, ws, lanes, i, zero), sum));
+  loop_end(k);
+  loop_store(k, loop_lanes(k, y, lanes, zero), sum);
+  loop_end(k);
+  uint16_t a[2 * PAIRS], b[2 * PAIRS * MOST];
+  float *from = random_floats(2 * PAIRS * (MOST + 1), 5), wanted[MOST] = {0}, got[MOST];
+  for (int j = 0; j < 2 * PAIRS; j++) element_store(ELEMENT_bf16, a, j, (double)from[j]);
+  for (int j = 0; j < 2 * PAIRS * lanes; j++)
+    element_store(ELEMENT_bf16, b, j, (double)from[2 * PAIRS + j]);
+  for (int l = 0; l < lanes; l++)
+    for (int p = 0; p < PAIRS; p++)
+      for (int half = 1; half >= 0; half--)
+        wanted[l] += (float)(element_load(ELEMENT_bf16, a, 2 * p + half) *
+                             element_load(ELEMENT_bf16, b, 2 * (p * lanes + l) + half));
+  EACH_CPU(cpu) {
+    Worker worker = {0};
+    memset(got, 0, sizeof got);
+    run(k, cpu, 2, (void *[]){a, b, got}, NULL, 1, &worker);
+    assert_near(got, wanted, (size_t)lanes,
+                2 * PAIRS * 4 * 0x1p-23f * 8); /* roundings of sums < 8 */
+  }
+}
+
+static void test_pairs(void **state) {
+  (void)state;
+  check_pairs(16);
+  check_pairs(5);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_text),      cmocka_unit_test(test_softmax),
-      cmocka_unit_test(test_product),   cmocka_unit_test(test_casts),
-      cmocka_unit_test(test_integers),  cmocka_unit_test(test_gather),
-      cmocka_unit_test(test_reductions)};
+      cmocka_unit_test(test_text),       cmocka_unit_test(test_softmax),
+      cmocka_unit_test(test_product),    cmocka_unit_test(test_casts),
+      cmocka_unit_test(test_integers),   cmocka_unit_test(test_gather),
+      cmocka_unit_test(test_reductions), cmocka_unit_test(test_pairs)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,4 +1,7 @@
-/* ir/move: sequences of moves, read whole and in parts, against arrays moved step by step. */
+/* ir/move: sequences of moves, read whole and in parts, against arrays moved step by step; of
+ * numbers rounded to smaller types, too. */
+#include <float.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +11,7 @@
 #include <cmocka.h>
 
 #include "ir/move.h"
+#include "ir/narrow.h"
 
 static Arena *arena;
 static DimTable *dims;
@@ -153,13 +157,24 @@ static void assert_same(const Both *both) {
   int64_t count = type_static_count(&both->type);
   assert_non_null(both->data);
   assert_int_equal(both->data->count, count);
-  int32_t *read = ARENA_ARRAY(arena, (size_t)count + 1, int32_t);
+  int size = element_infos[both->data->element].bytes;
+  char *read = arena_alloc(arena, (size_t)(count * size) + 1);
   for (int64_t at = 0, part; at < count; at += part) {
     part = 1 + random_below(5000);
     if (part > count - at) part = count - at;
-    data_read(both->data, at, part, read + at);
+    data_read(both->data, at, part, read + at * size);
   }
-  assert_memory_equal(read, both->values, (size_t)count * 4);
+  for (int64_t i = 0; i < count; i++)
+    if (element_load_integer(both->data->element, read, i) != both->values[i])
+      fail_msg("element %lld", (long long)i);
+}
+
+static void move_at_random(Both *both, int steps) {
+  for (int step = 0; step < steps; step++) {
+    void (*const moves[])(Both *) = {transpose, reshape, pad, slice, transpose};
+    moves[random_below(5)](both);
+    assert_same(both);
+  }
 }
 
 static void sequences(void **state) {
@@ -172,11 +187,7 @@ static void sequences(void **state) {
     both.values = ARENA_ARRAY(arena, (size_t)count, int32_t);
     for (int64_t i = 0; i < count; i++) both.values[i] = (int32_t)i + 100;
     both.data = data_new(arena, ELEMENT_i32, count, both.values);
-    for (int step = 0; step < 6; step++) {
-      void (*const moves[])(Both *) = {transpose, reshape, pad, slice, transpose};
-      moves[random_below(5)](&both);
-      assert_same(&both);
-    }
+    move_at_random(&both, 6);
     late += both.data->bytes == NULL;
     const void *whole = data_contents(both.data);
     assert_memory_equal(whole, both.values, (size_t)type_static_count(&both.type) * 4);
@@ -208,8 +219,94 @@ static void a_pack_is_one_walk(void **state) {
     assert_int_equal(panel[i], i % 32 < 4 ? (96 + i % 32) * 512 + 7 + i / 32 : 0);
 }
 
+/* The channel of an element among the axes whose bits are set, row-major. */
+static int64_t channel_of(const Type *type, unsigned axes, int64_t element) {
+  int64_t channel = 0, apart = 1;
+  for (int i = type->rank - 1; i >= 0; i--) {
+    int64_t size = dim_value(type->dims[i]);
+    if (axes & 1u << i) channel += element % size * apart, apart *= size;
+    element /= size;
+  }
+  return channel;
+}
+
+/* Moved, then rounded to i8 with a scale for each channel, then moved again. */
+static void narrowed(void **state) {
+  (void)state;
+  int late = 0;
+  for (seed = 1; seed < 100; seed++) {
+    uint64_t first = seed;
+    Both both = {.type = type_of(4, (int64_t[]){16, 24, 15, 14})};
+    int64_t count = type_static_count(&both.type);
+    float *numbers = ARENA_ARRAY(arena, (size_t)count, float), *moved;
+    for (int64_t i = 0; i < count; i++)
+      numbers[i] = ldexpf((float)(random_below(20001) - 10000), random_below(3) - 10);
+    const Data *data = data_new(arena, ELEMENT_f32, count, numbers);
+    int perm[] = {2, 0, 3, 1};
+    data = data_transpose(arena, data, &both.type, perm);
+    Type turned = both.type;
+    for (int i = 0; i < 4; i++) turned.dims[i] = both.type.dims[perm[i]];
+    both.type = turned;
+    moved = ARENA_ARRAY(arena, (size_t)count, float);
+    data_read(data, 0, count, moved);
+    unsigned axes = (unsigned)random_below(16);
+    const Data *scales = narrow_scales(arena, data, &both.type, axes);
+    assert_non_null(scales);
+    both.values = ARENA_ARRAY(arena, (size_t)count, int32_t);
+    float *most = ARENA_ARRAY(arena, (size_t)scales->count, float);
+    for (int64_t i = 0; i < count; i++) {
+      float *m = &most[channel_of(&both.type, axes, i)];
+      if (fabsf(moved[i]) > *m) *m = fabsf(moved[i]);
+    }
+    for (int64_t i = 0; i < count; i++) {
+      int64_t channel = channel_of(&both.type, axes, i);
+      float scale = fmaxf(most[channel] / 127, FLT_MIN); /* of zeros */
+      assert_true(scale == (float)data_get(scales, channel));
+      both.values[i] = (int32_t)nearbyint((double)moved[i] / (double)scale);
+      assert_in_range(both.values[i] + 127, 0, 254);
+    }
+    both.data = data_narrow(arena, data, &both.type, ELEMENT_i8, scales, axes);
+    assert_same(&both);
+    move_at_random(&both, 5);
+    late += both.data->bytes == NULL;
+    seed = first;
+  }
+  assert_true(late > 25);
+}
+
+/* Of all bits but a few of the last ones: as element_store does it, by arithmetic. */
+static void to_bf16(void **state) {
+  (void)state;
+  for (uint64_t bits = 0; bits < UINT64_C(1) << 32; bits += 4099) {
+    uint32_t word = (uint32_t)bits;
+    float value;
+    uint16_t got, want;
+    memcpy(&value, &word, sizeof value);
+    narrow_run(ELEMENT_bf16, (char *)&got, (const char *)&value, 1, 4, NULL, 0);
+    element_store(ELEMENT_bf16, &want, 0, (double)value);
+    if (isnan(value))
+      assert_true((got & 0x7f80) == 0x7f80 && (got & 0x7f));
+    else
+      assert_int_equal(got, want);
+  }
+}
+
+static void no_scale_of_what_is_not_finite(void **state) {
+  (void)state;
+  Type type = type_of(2, (int64_t[]){2, 2});
+  float zeros[] = {0, 0, 1, -2}, wrong[] = {0, 0, NAN, 1}, high[] = {-INFINITY, 0, 0, 0};
+  const Data *scales = narrow_scales(arena, data_new(arena, ELEMENT_f32, 4, zeros), &type, 1);
+  assert_true(data_get(scales, 0) > 0); /* of zeros: any */
+  assert_true((float)data_get(scales, 1) == 2.0f / 127);
+  assert_null(narrow_scales(arena, data_new(arena, ELEMENT_f32, 4, wrong), &type, 1));
+  assert_null(narrow_scales(arena, data_new(arena, ELEMENT_f32, 4, high), &type, 1));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(narrowed, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(to_bf16, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(no_scale_of_what_is_not_finite, set_up, tear_down),
       cmocka_unit_test_setup_teardown(sequences, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_pack_is_one_walk, set_up, tear_down),
   };

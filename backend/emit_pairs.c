@@ -1,0 +1,36 @@
+/* emit_pairs.c - sums of products of bf16 pairs: one instruction where the target has it
+ * (AVX512-BF16), else both halves widened to f32 and multiplied, in the same order. The instruction
+ * takes subnormal numbers as 0. */
+#include "backend/emission.h"
+
+static LLVMValueRef half(Emission *e, LLVMValueRef pair, LLVMTypeRef type, bool upper) {
+  bool is_vector = LLVMGetTypeKind(LLVMTypeOf(pair)) == LLVMVectorTypeKind;
+  int size = is_vector ? (int)LLVMGetVectorSize(LLVMTypeOf(pair)) : 0;
+  LLVMValueRef by = LLVMConstInt(e->i32, upper ? 0xffff0000u : 16, false);
+  by = emit_splat(e, by, size);
+  LLVMValueRef bits =
+      upper ? LLVMBuildAnd(e->builder, pair, by, "") : LLVMBuildShl(e->builder, pair, by, "");
+  return LLVMBuildBitCast(e->builder, bits, type, "");
+}
+
+static const char *instruction(int size) {
+  return size == 16  ? "llvm.x86.avx512bf16.dpbf16ps.512"
+         : size == 8 ? "llvm.x86.avx512bf16.dpbf16ps.256"
+         : size == 4 ? "llvm.x86.avx512bf16.dpbf16ps.128"
+                     : NULL;
+}
+
+LLVMValueRef emit_dot2(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) {
+  LLVMTypeRef type = LLVMTypeOf(c);
+  bool is_vector = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+  unsigned size = is_vector ? LLVMGetVectorSize(type) : 0;
+  const char *name = e->target.bf16 ? instruction((int)size) : NULL;
+  if (name) {
+    LLVMTypeRef pairs = LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * size);
+    LLVMValueRef args[] = {c, LLVMBuildBitCast(e->builder, a, pairs, ""),
+                           LLVMBuildBitCast(e->builder, b, pairs, "")};
+    return emit_intrinsic(e, name, NULL, 0, args, 3);
+  }
+  c = emit_fma(e, half(e, a, type, true), half(e, b, type, true), c);
+  return emit_fma(e, half(e, a, type, false), half(e, b, type, false), c);
+}
