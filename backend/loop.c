@@ -87,17 +87,14 @@ LoopBuffer *loop_operand_of(LoopKernel *k, const char *name, LoopElement element
   return buffer;
 }
 
-static void collect(LoopExpr **list, int count, va_list args) {
-  if (count > LOOP_RANK) bug("loop: %d axes", count);
-  for (int axis = 0; axis < count; axis++) list[axis] = va_arg(args, LoopExpr *);
-}
-
+/* The expressions after `last`, one an axis. */
 #define COLLECT(list, count, last)                                                                 \
   LoopExpr *list[LOOP_RANK];                                                                       \
   do {                                                                                             \
+    if ((count) > LOOP_RANK) bug("loop: %d axes", count);                                          \
     va_list args;                                                                                  \
     va_start(args, last);                                                                          \
-    collect(list, count, args);                                                                    \
+    for (int axis = 0; axis < (count); axis++) (list)[axis] = va_arg(args, LoopExpr *);            \
     va_end(args);                                                                                  \
   } while (0)
 
