@@ -80,6 +80,7 @@ void make_conv(Generator *g, Operator kind);
 void make_conv_transpose(Generator *g);
 void make_conv_weight(Generator *g);
 void make_dot_panel(Generator *g);
+void make_winograd(Generator *g, Operator kind);
 void make_attention(Generator *g, Operator kind);
 
 #endif

@@ -177,6 +177,10 @@ static void make(Generator *g, Operator kind) {
   case OP_conv_weight:
     make_conv_weight(g);
     return;
+  case OP_winograd_weight:
+  case OP_conv_winograd:
+    make_winograd(g, kind);
+    return;
   case OP_attention:
   case OP_attention_gradient:
     make_attention(g, kind);
@@ -213,7 +217,9 @@ static bool is_left_out(const RandomGraph *options, Operator kind) {
   if (kind == OP_grad) return true; /* has no value of its own */
   if (operator_has(kind, TRAIT_REGION)) return !options->regions;
   if (kind == OP_write || kind == OP_random) return !options->states;
-  return (kind == OP_dot_panel || kind == OP_conv_panel) && !options->panels;
+  bool selected = kind == OP_dot_panel || kind == OP_conv_panel || kind == OP_winograd_weight ||
+                  kind == OP_conv_winograd;
+  return selected && !options->panels;
 }
 
 /* The results: what operations made and nothing uses, the last ones first. */

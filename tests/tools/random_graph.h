@@ -17,7 +17,7 @@ typedef struct {
   bool halves;         /* f16 and bf16 among the element types */
   bool regions;        /* scan and fused among the operators */
   bool states;         /* reads and writes of states, and random */
-  bool panels;         /* what select makes: dot_panel, conv_panel */
+  bool panels;         /* what select makes: dot_panel, conv_panel, conv_winograd */
   const bool *exclude; /* by Operator; NULL: none */
 } RandomGraph;
 
