@@ -74,26 +74,35 @@ static double block_time(const Tiles *b, double rows, int64_t splits) {
   return computing > reading ? computing : reading;
 }
 
-/* Blocks and splits that take the least time on one thread, two and four; the points should stay
- * near L2. */
+/* Blocks of so many tiles, in splits that take the least time on one thread, two and four; the
+ * points should stay near L2. Gives the time, and sets what is better than `least`. */
+static double plan_splits(Tiles *b, int64_t all, int rows, int64_t tiles, double least) {
+  static const double narrow = 0.5; /* of a row: what a register tile costs beside its rows */
+  int64_t blocks = (all + tiles - 1) / tiles;
+  double padded = (double)tiles * (1 + narrow / (double)rows);
+  for (int64_t split = b->panels; split > 0; split--) {
+    int64_t splits = b->panels / split, trips = blocks * splits;
+    if (b->panels % split || (splits > 1 && split * b->columns < LEAST_SPLIT)) continue;
+    double whole = block_time(b, padded, splits) / (double)splits, time = 0;
+    if (tiles * b->points * b->room * 4 > b->l->target->l2) whole *= 1.05;
+    for (int64_t threads = 1; threads <= 4; threads *= 2)
+      time += whole * (double)((trips + threads - 1) / threads * threads) / (threads > 2 ? 2 : 1);
+    if (least > 0 && time >= least) continue;
+    least = time, b->tiles = tiles, b->split = split, b->rows = rows;
+  }
+  return least;
+}
+
 static void plan_blocks(Tiles *b, int64_t all) {
   int64_t row = b->points * b->room * 4;
+  int most = b->rows;
   double least = 0;
-  for (int64_t tiles = b->rows; tiles <= MOST_TILES; tiles += b->rows) {
-    if (tiles > b->rows && tiles * row > MOST_SCRATCH) break;
-    int64_t blocks = (all + tiles - 1) / tiles;
-    for (int64_t split = b->panels; split > 0; split--) {
-      int64_t splits = b->panels / split, trips = blocks * splits;
-      if (b->panels % split || (splits > 1 && split * b->columns < LEAST_SPLIT)) continue;
-      double whole = block_time(b, (double)tiles, splits) / (double)splits, time = 0;
-      if (tiles * row > b->l->target->l2) whole *= 1.05;
-      for (int64_t threads = 1; threads <= 4; threads *= 2)
-        time += whole * (double)((trips + threads - 1) / threads * threads) / (threads > 2 ? 2 : 1);
-      if (least > 0 && time >= least) continue;
-      least = time, b->tiles = tiles, b->split = split;
+  for (int rows = most; rows > 0 && 3 * rows >= 2 * most; rows--) /* fewer leave fewer empty */
+    for (int64_t tiles = rows; tiles <= MOST_TILES; tiles += rows) {
+      if (tiles > rows && tiles * row > MOST_SCRATCH) break;
+      least = plan_splits(b, all, rows, tiles, least);
+      if (tiles >= all) break;
     }
-    if (tiles >= all) break;
-  }
 }
 
 /* How many panels of w a step takes: several where the points come from beyond L2, so that they
