@@ -241,6 +241,7 @@ static bool dot_values(Lowering *l, Region *r, const Op *product, const Form *fo
       .groups = 1,
       .segments = 1,
       .run = depth,
+      .apart = v.k,
       .x = loop_view(k, x_given, "rows", LOOP_F32, 1, loop_mul(k, dim_expr(k, rows), sides[0])),
       .begin = values_begin,
       .row_at = values_row,

@@ -126,7 +126,12 @@ static void begin_ahead(Panel *p, LoopExpr *first) {
   int64_t piece = p->segments * p->depth;
   LoopExpr *place = loop_add(k, loop_mul(k, p->segment[0], loop_int(k, run)), p->from);
   LoopExpr *next = loop_add(k, loop_mul(k, p->panel, loop_int(k, all)), place);
-  if (p->pieces && p->group > 1) {
+  if (p->inner) { /* this panel's next piece, or the first of the next group's */
+    LoopExpr *more = loop_lt(k, loop_add(k, place, loop_int(k, piece)), loop_int(k, all));
+    LoopExpr *start = loop_add(k, p->panel, loop_int(k, p->group));
+    next = loop_select(k, more, loop_add(k, next, loop_int(k, piece)),
+                       loop_mul(k, start, loop_int(k, all)));
+  } else if (p->pieces && p->group > 1) {
     LoopExpr *more = loop_lt(k, loop_add(k, p->block, loop_int(k, 1)), p->past);
     LoopExpr *start = loop_mul(k, p->first_block, loop_int(k, all));
     start = loop_add(k, loop_add(k, start, place), loop_int(k, piece));
@@ -191,36 +196,66 @@ static void one_tile(void *user, LoopExpr *first, LoopExpr *count) {
 
 /* ---- loops ---- */
 
+static int64_t common_divisor(int64_t a, int64_t b) {
+  while (b) {
+    int64_t rest = a % b;
+    a = b, b = rest;
+  }
+  return a;
+}
+
+/* Rows of a strip: so many that their part of x stays in L2, beside a piece of a panel. Rows whose
+ * distance is a power of two, or nearly, meet in few of its sets. */
+static int64_t strip_rows(const Panel *p) {
+  enum { WAYS = 8, WAYS_OF_X = 5, LEAST_TILES = 4 };
+  int64_t most = p->rows.fill ? FILLED_ROWS : STRIP_ROWS, way = p->tile.l->target->l2 / WAYS;
+  int64_t apart = p->rows.apart * (int64_t)sizeof(float), depth = p->segments * p->depth;
+  if (apart > 0 && depth > 0) {
+    int64_t step = common_divisor(apart, way), each = depth * (int64_t)sizeof(float);
+    int64_t room = WAYS_OF_X * way / (each > step ? each : step);
+    if (room < most) most = room;
+    if (most < LEAST_TILES * p->tile.rows) most = LEAST_TILES * p->tile.rows;
+  }
+  return even_part(dim_max(p->rows.rows), most, p->tile.rows);
+}
+
+/* The piece of the sum: a part of L2, or of all panels. */
+static void plan_depth(Panel *p, int64_t bytes) {
+  const Target *target = p->tile.l->target;
+  int64_t rows = dim_max(p->rows.rows), run = dim_value(p->rows.run), all = run * p->segments;
+  p->depth = run;
+  if (rows <= 2 * p->tile.rows) return;
+  int64_t near = target->l2 / (rows > STRIP_ROWS ? L2_PART : L2_PART / 2);
+  int64_t piece = (near > target->l1 ? near : target->l1) / bytes;
+  p->pieces = all > piece * 3 / 2;
+  if (p->pieces && run > piece) {
+    p->segments = 1;
+    p->depth = even_part(run, piece, TILE_UNROLL);
+  } else if (p->pieces)
+    p->segments = even_part(p->segments, piece / run, 1);
+}
+
 static void plan_blocking(Panel *p) {
   const Tile *t = &p->tile;
   const Target *target = t->l->target;
-  int64_t rows = dim_max(p->rows.rows);
+  int64_t rows = dim_max(p->rows.rows), blocks = p->blocks * p->rows.groups;
   int64_t bytes = t->columns * (p->weights ? loop_element_bytes(p->weights->element) : 4);
-  p->strip = even_part(rows, p->rows.fill ? FILLED_ROWS : STRIP_ROWS, t->rows);
+  p->segments = p->rows.segments;
+  p->depth = 0;
+  if (dim_is_constant(p->rows.run)) plan_depth(p, bytes);
+  p->strip = strip_rows(p);
   int64_t lines = dim_max(p->rows.lines), trips = ceil_of(rows, p->strip), group = GROUP_BLOCKS;
   trips *= lines < LEAST_TRIPS ? lines * p->rows.groups : LEAST_TRIPS;
   while (group > 1 && trips * ceil_of(p->blocks, group) < LEAST_TRIPS) group /= 2;
   p->group = rows > t->rows ? even_part(p->blocks, group, 1) : 1;
-  p->segments = p->rows.segments;
-  p->depth = 0;
-  if (!dim_is_constant(p->rows.run)) return;
-  int64_t run = dim_value(p->rows.run), all = run * p->segments;
-  p->depth = run;
-  int64_t blocks = p->blocks * p->rows.groups;
-  if (p->weights && rows > t->rows && blocks > 1 && blocks * all * bytes <= target->l1 / 2) {
-    p->group = even_part(blocks, trips < LEAST_TRIPS ? group : blocks, 1);
-    p->inner = p->group > 1;
-  }
-  if (rows <= 2 * t->rows || p->inner) return;
-  int64_t near = target->l2 / (rows > p->strip ? L2_PART : L2_PART / 2);
-  int64_t piece = (near > target->l1 ? near : target->l1) / bytes;
-  if (all <= piece * 3 / 2) return;
-  p->pieces = true;
-  if (run > piece) {
-    p->segments = 1;
-    p->depth = even_part(run, piece, TILE_UNROLL);
-  } else
-    p->segments = even_part(p->segments, piece / run, 1);
+  if (!p->depth || !p->weights || rows <= t->rows || blocks < 2) return;
+  /* Where a tile's rows of x fit L1, and those of the strip are many, blocks go by within a tile;
+   * all blocks, if w is small. */
+  int64_t depth = p->segments * p->depth, of_x = depth * (int64_t)sizeof(float);
+  if (!p->pieces && blocks * depth * bytes <= target->l1 / 2)
+    p->group = even_part(blocks, trips < LEAST_TRIPS ? group : blocks, 1), p->inner = p->group > 1;
+  else if (p->group > 1 && p->group * depth * bytes <= target->l2 / 2)
+    p->inner = of_x * t->rows <= target->l1 / 2 && of_x * p->strip > target->l2 / 4;
 }
 
 /* Strips of a known number of rows leave its tail to the last one. */
@@ -343,7 +378,7 @@ void panel_loops(Tile t, PanelRows rows) {
   if (p.pieces)
     p.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, p.group),
                           loop_int(k, p.strip + 2 * t.rows), loop_int(k, t.columns));
-  if (p.weights && p.depth && p.parts == 1 && !p.inner && rows.groups == 1 &&
+  if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 &&
       dim_max(rows.rows) <= FEW_TILES * t.rows)
     tile_plan_ahead(&p.tile, p.strip / t.rows, p.segments * p.depth);
   each_piece(&p, end);
@@ -406,6 +441,7 @@ bool product_panel(Lowering *l, Region *r, const Op *product) {
                           .segments = 1,
                           .run = depth,
                           .x = flat,
+                          .apart = dim_is_constant(depth) ? dim_value(depth) : 0,
                           .begin = dot_begin,
                           .row_at = dot_row,
                           .segment_at = dot_segment,
