@@ -363,6 +363,7 @@ struct LoopKernel {
   LoopExpr *trips; /* of the parallel loop */
   bool exact;      /* no contraction of a * b + c; default false */
   bool calls;      /* functions (exp ..) are called, not expanded in place: less code */
+  int expansions;  /* functions that are expanded in place before further ones are called; 0: few */
   LoopBlock body;
   LoopPlace current;
   /* While it is built: open blocks, and the names that are seen in them. */

@@ -438,7 +438,8 @@ static void print_hidden(Text *text, const LoopBuffer *buffer) {
 }
 
 void loop_print_key(Text *text, const LoopKernel *kernel) {
-  text_format(text, "%s%s(", kernel->exact ? "exact" : "", kernel->calls ? " calls" : "");
+  text_format(text, "%s%s %d(", kernel->exact ? "exact" : "", kernel->calls ? " calls" : "",
+              kernel->expansions);
   print_parameters(text, kernel);
   text_string(text, ")\n");
   for (size_t i = 0; i < kernel->dims.count; i++)

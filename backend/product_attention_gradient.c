@@ -79,7 +79,7 @@ static void make_slopes(Trip *t) {
   LoopExpr *scale = attention_scale_of(a);
   AttentionTile tile = tile_of(t);
   size_t scope = attention_open_extras(&tile);
-  LoopExpr *row = loop_for_unroll(k, "j", zero(t), t->keys, 2);
+  LoopExpr *row = loop_for(k, "j", zero(t), t->keys);
   LoopExpr *score = loop_lanes(k, t->scores, lanes, row, t->column);
   LoopExpr *slope = loop_lanes(k, t->dscores, lanes, row, t->column);
   LoopExpr *p = loop_let(k, "p", loop_exp(k, loop_sub(k, score, log)));

@@ -248,7 +248,8 @@ static LLVMValueRef function_value(Emission *e, LoopOp op, LLVMValueRef *args, u
   if (m.scalar_f == e->f64) return library(&m, names[op], args, count);
   if (m.scalar_f != e->f32) bug("loop: '%s' of integers", names[op]);
   bool calls = e->kernel && e->kernel->calls;
-  if (!calls && e->expanded++ < MOST_EXPANDED) return expand(e, op, args);
+  int most = e->kernel && e->kernel->expansions ? e->kernel->expansions : MOST_EXPANDED;
+  if (!calls && e->expanded++ < most) return expand(e, op, args);
   LLVMTypeRef type;
   LLVMValueRef function = outlined(e, op, &m, count, &type);
   return LLVMBuildCall2(e->builder, type, function, args, count, "");
