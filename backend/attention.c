@@ -47,7 +47,8 @@ Attention attention_open(Lowering *l, Region *r, const Op *op) {
   a.queries = a.q->type.dims[a.batch], a.width = a.q->type.dims[a.batch + 1];
   a.keys = a.k->type.dims[a.batch], a.out = a.v->type.dims[a.batch + 1];
   choose_block(&a);
-  l->kernel->expansions = 32; /* those of a loop over scores are most of its work */
+  l->kernel->expansions =
+      4 + 2 * a.columns / a.lanes; /* a row's, and those of the loop over scores */
   return a;
 }
 

@@ -5,6 +5,7 @@
 #include "backend/families.h"
 #include "ir/build.h"
 #include "ir/cost.h"
+#include "ir/part.h"
 #include "support/bug.h"
 
 #include <stdlib.h>
@@ -384,8 +385,9 @@ static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
     lower_scan(lw, entry, op);
     return;
   }
-  if (op->kind == OP_concat) { /* alone: a copy for each operand */
+  if (op->kind == OP_concat) { /* alone: a copy for each operand that is not made there */
     for (int i = 0; i < op->operand_count; i++) {
+      if (value_whole(op->operands[i]) == op_result(op)) continue;
       if (dim_is(op->operands[i]->type.dims[op_integer(op, ATTRIBUTE_axis)], 0)) continue;
       Lowering l = begin(lw, entry, op);
       lower_concat_part(&l, i);

@@ -1,6 +1,7 @@
 /* region.c - buffers, indices, and the value of an operation at an index. */
 #include "backend/region.h"
 
+#include "ir/part.h"
 #include "support/bug.h"
 
 #include <math.h>
@@ -115,6 +116,17 @@ static const char *name_of(const Region *r, const char *letter, int number) {
   return arena_format(r->arena, "%s%d", letter, number);
 }
 
+/* A result that is made in its slice of a concat's. */
+static void set_strides(Region *r, LoopBuffer *buffer, const Value *value) {
+  const Value *whole = value_whole(value);
+  if (!whole) return;
+  LoopExpr *stride = loop_int(r->k, 1);
+  for (int i = value->type.rank - 1; i >= 0; i--) {
+    buffer->strides[i] = stride;
+    stride = loop_mul(r->k, stride, dim_expr(r->k, whole->type.dims[i]));
+  }
+}
+
 Region region_open(LoopKernel *k, const Op *op, const Target *target, DimTable *dims) {
   Region r = {.arena = k->arena,
               .dims = dims,
@@ -132,6 +144,7 @@ Region region_open(LoopKernel *k, const Op *op, const Target *target, DimTable *
   for (int i = 0; i < op->result_count; i++) {
     LoopBuffer *buffer =
         declare(&r, op->result_count > 1 ? name_of(&r, "y", i) : "y", op->results[i]);
+    set_strides(&r, buffer, op->results[i]);
     vec_push(r.arena, &r.buffers, ((RegionBuffer){op->results[i], buffer}));
   }
   return r;

@@ -48,7 +48,7 @@ bool target_find_all(Target *targets, Arena *arena, const char *triple, const ch
                      size_t count, Diagnostics *diagnostics);
 /* What the graph may be shaped by, for the code of all to do well. */
 typedef struct {
-  int lanes;   /* a vector of the widest */
+  int lanes; /* a vector of the widest */
   int registers;
   int columns; /* most of a panel of packed weights */
   int64_t l2;

@@ -1,5 +1,6 @@
 #include "passes/memory_report.h"
 
+#include "ir/part.h"
 #include "passes/fuse_region.h"
 #include "passes/offsets.h"
 #include "passes/plan.h"
@@ -96,6 +97,13 @@ MemoryReport memory_report(Arena *arena, const Function *planned, MemorySum naiv
     for (int i = 0; i < op->result_count; i++) {
       Value *value = op->results[i];
       if (value->place.kind != PLACE_ARENA) continue;
+      const Value *whole = value_whole(value);
+      if (whole) value = (Value *)(uintptr_t)whole;
+      int known = find_buffer(&b, value, of);
+      if (known >= 0) { /* a part of it was made before */
+        b.buffers[known].last = step;
+        continue;
+      }
       for (int j = 0; j < op->operand_count; j++) {
         int at = find_buffer(&b, storage(op->operands[j]), of);
         if (at >= 0 && b.buffers[at].offset == value->place.offset) over = at;

@@ -9,6 +9,7 @@
  * offsets.c, and the report (memory_report.h) compares them with the lower bound. Nearly linear. */
 #include "passes/plan.h"
 
+#include "ir/part.h"
 #include "passes/offsets.h"
 #include "passes/plan_scan.h"
 #include "passes/plan_writes.h"
@@ -72,6 +73,7 @@ typedef struct {
   Function *function;
   VEC(Buffer) buffers;
   VEC(PlannedBody) bodies;
+  VEC(Value *) parts;
   int steps;
 } Planning;
 
@@ -110,6 +112,56 @@ static Buffer *reusable(Planning *p, const Op *op, int step) {
       return buffer;
   }
   return NULL;
+}
+
+/* ---- parts of a concat that are made in its result's memory ---- */
+
+/* Products hand over each vector of sums with its index, so that any strides will do. */
+static bool can_be_part(const Value *value) {
+  const Op *op = value->op;
+  if (!op || op->result_count != 1 || value->mark != 1 || value->place.kind != PLACE_NONE)
+    return false;
+  const Op *first = op->kind == OP_fused ? op->region->first : op;
+  for (; first; first = op->kind == OP_fused ? first->next : NULL) switch (first->kind) {
+    case OP_dot_panel:
+    case OP_conv_panel:
+    case OP_conv_winograd:
+      return true;
+    case OP_conv:
+      return op_word(first, ATTRIBUTE_layout)[1] == 'h';
+    default:
+      break;
+    }
+  return false;
+}
+
+/* In entries that do not train: those look through what each kernel has made. While buffers are
+ * planned a part is a view of the whole. */
+static void find_parts(Planning *p) {
+  Function *function = p->function;
+  bool trains = function->kind == FUNCTION_TRAIN || function->kind == FUNCTION_INIT;
+  if (trains || function->scan) return;
+  graph_count_uses(function);
+  for (Op *op = function->body->first; op; op = op->next) {
+    if (op->kind != OP_concat || op_result(op)->place.kind != PLACE_NONE) continue;
+    for (int i = 0; i < op->operand_count; i++) {
+      int64_t start = concat_start(op, i);
+      if (start < 0 || !can_be_part(op->operands[i])) continue;
+      op->operands[i]->place = (MemoryPlace){PLACE_VIEW, start, op_result(op)};
+      vec_push(p->context->scratch, &p->parts, op->operands[i]);
+    }
+  }
+}
+
+/* A concat's result is there from the first part on that is made in it. */
+static int first_step(const Op *op) {
+  int first = (int)op->mark;
+  for (int i = 0; op->kind == OP_concat && i < op->operand_count; i++) {
+    const Value *x = op->operands[i];
+    bool inside = x->place.kind == PLACE_VIEW && x->place.of == op_result(op);
+    if (inside && x->op->mark < first) first = (int)x->op->mark;
+  }
+  return first;
 }
 
 static int64_t round_up(int64_t bytes) {
@@ -193,7 +245,7 @@ static void collect_buffers(Planning *p) {
       }
       int64_t bytes = type_bytes_at_bound(&value->type);
       if (bytes < 0) bug("%%%d is larger than a tensor may be", value->number);
-      Buffer buffer = {value, {(int)op->mark, ends, round_up(bytes), 0}};
+      Buffer buffer = {value, {first_step(op), ends, round_up(bytes), 0}};
       vec_push(scratch, &p->buffers, buffer);
       value->mark = (int64_t)p->buffers.count;
     }
@@ -210,6 +262,7 @@ static void plan_function(PassContext *context, Function *function) {
   plan_reads(function);
   place_results(&p);
   plan_writes(context->scratch, function);
+  find_parts(&p);
   collect_buffers(&p);
   int count = (int)p.buffers.count;
   Interval *intervals = ARENA_ARRAY(context->scratch, count, Interval);
@@ -223,6 +276,10 @@ static void plan_function(PassContext *context, Function *function) {
       if (op->mark >= 0 && value->place.kind == PLACE_NONE)
         value->place = (MemoryPlace){PLACE_ARENA, intervals[value->mark - 1].offset, NULL};
     }
+  for (size_t i = 0; i < p.parts.count; i++) {
+    MemoryPlace *place = &p.parts.items[i]->place;
+    *place = (MemoryPlace){PLACE_ARENA, place->of->place.offset + place->offset, NULL};
+  }
   for (size_t i = 0; i < p.bodies.count; i++)
     plan_body_move(p.bodies.items[i].body, intervals[p.bodies.items[i].buffer].offset);
 }
