@@ -232,6 +232,11 @@ const Value *product_stored(const Value *operand) {
   return operand->op && op_widens(operand->op) ? operand->op->operands[0] : operand;
 }
 
+LoopBuffer *product_buffer(const Region *r, const Value *operand) {
+  LoopBuffer *buffer = region_buffer(r, operand);
+  return buffer ? buffer : region_buffer(r, product_stored(operand));
+}
+
 void product_finish(Region *r, const Op *product, const Index *index, LoopExpr *sum) {
   size_t scope = region_push(r);
   region_remember(r, product->results[0], sum);

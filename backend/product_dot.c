@@ -83,7 +83,7 @@ static LoopExpr *element_at(Dot *d, const Value *value, LoopExpr *row, LoopExpr 
   for (int i = 0; i < d->form.batch; i++) index[i] = d->at[i];
   index[d->form.batch] = row;
   index[d->form.batch + 1] = column;
-  LoopBuffer *buffer = region_buffer(d->r, product_stored(value));
+  LoopBuffer *buffer = product_buffer(d->r, value);
   return loop_cast(d->l->kernel, loop_element_of(d->l->kernel, buffer, index), LOOP_F32);
 }
 
@@ -92,7 +92,7 @@ static LoopExpr *lanes_at(Dot *d, const Value *value, LoopExpr *row, LoopExpr *c
   for (int i = 0; i < d->form.batch; i++) index[i] = d->at[i];
   index[d->form.batch] = row;
   index[d->form.batch + 1] = column;
-  return loop_lanes_of(d->l->kernel, region_buffer(d->r, product_stored(value)), d->columns, index);
+  return loop_lanes_of(d->l->kernel, product_buffer(d->r, value), d->columns, index);
 }
 
 /* Columns from `column` on of [N, K], as rows of the panel. */
@@ -230,8 +230,7 @@ static bool dot_values(Lowering *l, Region *r, const Op *product, const Form *fo
   v.k = dim_value(depth), v.n = dim_value(n);
   v.columns = panel_columns(l->target, n);
   Tile t = tile_open(l, r, product, v.columns, v.n);
-  LoopBuffer *x_given = region_buffer(r, form->x),
-             *y_given = region_buffer(r, product_stored(form->y));
+  LoopBuffer *x_given = region_buffer(r, form->x), *y_given = product_buffer(r, form->y);
   LoopExpr *all = dim_expr(k, lines), *sides[] = {loop_int(k, v.k), loop_int(k, v.n)};
   v.y = loop_view(k, y_given, "values", y_given->element, 3, all, sides[form->y_last_k],
                   sides[!form->y_last_k]);

@@ -120,11 +120,12 @@ bool select_pairs(const Select *s, const Op *op, Value *operands[2]) {
 
 Value *select_pair_panels(Select *s, Builder *b, const Value *x, Value *panels,
                           Attribute *attribute) {
-  bool pairs = x->type.element == ELEMENT_bf16;
-  *attribute = (Attribute){ATTRIBUTE_pairs, attribute_flag(pairs)};
-  if (!pairs) return panels;
   Type type = panels->type;
   int rank = type.rank, perm[MOST_AXES];
+  bool pairs = s->context->options->compute_type == ELEMENT_bf16 &&
+               x->type.element == ELEMENT_bf16 && dim_value(type.dims[rank - 2]) % 2 == 0;
+  *attribute = (Attribute){ATTRIBUTE_pairs, attribute_flag(pairs)};
+  if (!pairs) return panels;
   const Dim *split[MOST_AXES];
   for (int i = 0; i <= rank; i++) perm[i] = i, split[i] = type.dims[i < rank ? i : rank - 1];
   split[rank - 2] = select_number(s, dim_value(type.dims[rank - 2]) / 2);

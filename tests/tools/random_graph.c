@@ -81,9 +81,10 @@ static void make_region(Generator *g, Operator kind) {
   operands[1] = y;
   results[0] = row;
   results[1] = x->type;
-  Attribute attribute = {ATTRIBUTE_axis, integer(g, 0)};
-  if (!scan) attribute = (Attribute){ATTRIBUTE_parts, integer(g, 0)};
-  Op *made = op_new(g->function, kind, operands, 2, &attribute, results, scan ? 2 : 1);
+  Attribute attributes[2] = {{ATTRIBUTE_axis, integer(g, 0)},
+                             {ATTRIBUTE_backward, attribute_flag(scan && chance(g, 30))}};
+  if (!scan) attributes[0] = (Attribute){ATTRIBUTE_parts, integer(g, 0)};
+  Op *made = op_new(g->function, kind, operands, 2, attributes, results, scan ? 2 : 1);
   if (!scan)
     made->symbol =
         intern(g->module->names, arena_format(g->module->arena, "k%zu", g->values.count));
