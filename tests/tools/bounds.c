@@ -95,11 +95,13 @@ static double largest(const double *x, int64_t count) {
   return most;
 }
 
-/* Adds |y - x|, where both are numbers. */
-static void add_change(double *error, const double *x, const double *y, int64_t count) {
+/* Adds how far the result moves from x, up or down, whichever is further. */
+static void add_change(double *error, const double *x, const double *up, const double *down,
+                       int64_t count) {
   for (int64_t i = 0; i < count; i++) {
-    double change = fabs(y[i] - x[i]);
-    if (isfinite(change)) error[i] += change;
+    if (isnan(x[i]) || (up[i] == x[i] && down[i] == x[i])) continue;
+    double change = fmax(fabs(up[i] - x[i]), fabs(down[i] - x[i]));
+    error[i] += isnan(up[i]) || isnan(down[i]) ? INFINITY : change;
   }
 }
 
@@ -303,19 +305,20 @@ static bool has_error(const Bounded *x) {
 /* Moves each operand by its error, up and down. */
 static bool bound_by_moving(const Bounds *b, const Op *op, Bounded *const *results) {
   RunTensor *operands = ARENA_ARRAY(b->arena, (size_t)op->operand_count + 1, RunTensor);
-  RunTensor *moved = ARENA_ARRAY(b->arena, (size_t)op->result_count + 1, RunTensor);
+  RunTensor *up = ARENA_ARRAY(b->arena, (size_t)op->result_count + 1, RunTensor);
+  RunTensor *down = ARENA_ARRAY(b->arena, (size_t)op->result_count + 1, RunTensor);
   for (int i = 0; i < op->operand_count; i++) operands[i] = bounded(b, op->operands[i])->value;
   for (int i = 0; i < op->operand_count; i++) {
     const Bounded *x = bounded(b, op->operands[i]);
     if (!has_error(x)) continue;
-    for (Form form = UP; form <= DOWN; form++) {
-      operands[i] = formed(b, x, form);
-      if (!run(b, op, operands, moved)) return false;
-      for (int r = 0; r < op->result_count; r++)
-        if (results[r]->error)
-          add_change(results[r]->error, results[r]->value.bytes, moved[r].bytes,
-                     results[r]->value.count);
-    }
+    operands[i] = formed(b, x, UP);
+    if (!run(b, op, operands, up)) return false;
+    operands[i] = formed(b, x, DOWN);
+    if (!run(b, op, operands, down)) return false;
+    for (int r = 0; r < op->result_count; r++)
+      if (results[r]->error)
+        add_change(results[r]->error, results[r]->value.bytes, up[r].bytes, down[r].bytes,
+                   results[r]->value.count);
     operands[i] = x->value;
   }
   return true;
