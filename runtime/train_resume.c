@@ -118,7 +118,8 @@ static void read_tensor(resuming *r, const dlrt_tensor *tensor, const char *pref
   free(name);
   if (!found || (int64_t)found->element != tensor->element || found->rank != tensor->rank ||
       found->bytes != (size_t)tensor->bytes ||
-      memcmp(found->shape, tensor->shape, (size_t)tensor->rank * sizeof *tensor->shape)) {
+      (tensor->rank &&
+       memcmp(found->shape, tensor->shape, (size_t)tensor->rank * sizeof *tensor->shape))) {
     r->code =
         dlrt_complain(r->t->program, EXIT_INPUT, "%.300s: '%s%.100s' is not there as it should",
                       r->path, prefix, tensor->name);
