@@ -17,7 +17,8 @@ static dlrt_status check_tensor(const char *path, const dlrt_tensor *wanted,
     return dlrt_fail(error, DLRT_BAD_FILE, "%.200s: '%.100s' is of type %.20s, which is not read",
                      path, found->name, found->dtype);
   bool same = found->rank == wanted->rank &&
-              memcmp(found->shape, wanted->shape, (size_t)wanted->rank * sizeof(int64_t)) == 0;
+              (!wanted->rank ||
+               memcmp(found->shape, wanted->shape, (size_t)wanted->rank * sizeof(int64_t)) == 0);
   /* A float of any width becomes the parameter's; an integer stays one. */
   if (same && dlrt_element_is_float(found->element) == dlrt_element_is_float(wanted->element))
     return DLRT_OK;
