@@ -180,7 +180,8 @@ static bool link_executable(Linker *l, const char *runtime, const char *to) {
   ADD(l, &args, "-o", to);
   add_all(l, &args, l->request->objects, l->request->object_count);
   ADD(l, &args, runtime, "-lm", "-lpthread", "-Wl,--gc-sections", "-Wl,--as-needed",
-      "-Wl,--build-id=none", "-Wl,-z,noseparate-code");
+      "-Wl,--build-id=none", "-Wl,-z,noseparate-code",
+      "-Wl,-z,pack-relative-relocs"); /* of tables of names: 7 KiB less */
   if (l->request->symbol_count) {
     const char *path = symbols_file(l, "symbols");
     if (!path) return false;

@@ -30,7 +30,7 @@ set_property(SOURCE runtime/inflate.c PROPERTY COMPILE_DEFINITIONS Z_PREFIX)
 set_target_properties(dlrt PROPERTIES C_STANDARD 11 POSITION_INDEPENDENT_CODE ON)
 target_include_directories(dlrt PUBLIC ${CMAKE_SOURCE_DIR})
 target_compile_options(dlrt PRIVATE -ffunction-sections -fdata-sections -fvisibility=hidden
-                       "$<$<CONFIG:RelWithDebInfo,Release>:-Os;-g0;-fno-asynchronous-unwind-tables>")
+                       "$<$<CONFIG:RelWithDebInfo,Release>:-Oz;-g0;-fno-asynchronous-unwind-tables>")
 # Every number of a data set passes through these.
 set_source_files_properties(runtime/crc32.c runtime/element.c runtime/run.c
                             runtime/encode.c runtime/split.c runtime/tokens.c runtime/unicode.c
