@@ -110,7 +110,8 @@ static Value *rounded(Value *value) {
 }
 
 bool select_pairs(const Select *s, const Op *op, Value *operands[2]) {
-  if (s->context->options->level < 2) return false;
+  const PassOptions *options = s->context->options;
+  if (options->level < 2 || options->compute_type != ELEMENT_bf16) return false;
   for (int i = 0; i < 2; i++) {
     operands[i] = rounded(op->operands[i]);
     if (!operands[i]) return false;

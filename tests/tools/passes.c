@@ -221,8 +221,11 @@ static int test_options(const char *file, bool constants, PassOptions options) {
            .file = file};
   r.original = parse(arena, file, constants);
   Module *module = parse(arena, file, constants);
-  if (!module || !r.original) return 1;
-  if (r.small && !is_model(module)) return 0;
+  if (!module || !r.original || (r.small && !is_model(module))) {
+    bool read = module && r.original;
+    arena_free(arena);
+    return !read;
+  }
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
   if (!pass_run(&passes[PASS_gradient], r.original, &options, diagnostics, NULL)) r.failures++;
   if (!pipeline_run(module, &options, diagnostics, check, &r)) r.failures++;
