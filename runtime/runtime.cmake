@@ -1,5 +1,5 @@
 # libdlrt: what a compiled model is linked with. C11 and POSIX; knows nothing of the compiler.
-# Small before fast (-Os): the arithmetic is in the generated kernels.
+# Small before fast (-Oz): the arithmetic is in the generated kernels.
 file(GLOB runtime_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/*.c)
 
 add_library(dlrt STATIC ${runtime_sources})
