@@ -113,6 +113,9 @@ int dlrt_task_room(dlrt_training *t, dlrt_task *task);
 void dlrt_task_free(dlrt_task *task);
 /* Gathers rows for a call, and makes it. */
 dlrt_status dlrt_task_gather(dlrt_training *t, dlrt_task *task, const int64_t *rows, int64_t count);
+/* With --streams: before the call that begins its text anew, states that rows go on with are as
+ * they were first. */
+dlrt_status dlrt_task_forget(dlrt_training *t, int64_t step);
 /* Prepares and makes the call number `step`; on success its results are in the task's outputs. */
 dlrt_status dlrt_task_prepare(dlrt_training *t, int64_t step, dlrt_task **task, int64_t *rows);
 dlrt_status dlrt_task_call(dlrt_training *t, dlrt_task *task);

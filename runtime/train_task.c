@@ -312,10 +312,20 @@ static void in_streams(dlrt_task *task) {
       task->order[call * task->batch + i] = task->rows[i * task->batches + call];
 }
 
+dlrt_status dlrt_task_forget(dlrt_training *t, int64_t step) {
+  int64_t call;
+  dlrt_task *task = task_at(t, step, &call);
+  if (!t->program->streams || task != t->lead || call % task->batches) return DLRT_OK;
+  dlrt_status status = dlrt_reset(t->context);
+  return status ? dlrt_fail(&t->program->error, status, "%s", dlrt_detail(t->context)) : DLRT_OK;
+}
+
 dlrt_status dlrt_task_prepare(dlrt_training *t, int64_t step, dlrt_task **which, int64_t *rows) {
   int64_t call, count = 0;
   dlrt_task *task = *which = task_at(t, step, &call);
   const int64_t *order = NULL;
+  dlrt_status status = dlrt_task_forget(t, step);
+  if (status) return status;
   if (task->batches) {
     int64_t pass = call / task->batches, first = call % task->batches * task->batch;
     if (pass != task->pass) {

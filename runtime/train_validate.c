@@ -240,12 +240,14 @@ dlrt_status dlrt_validate(dlrt_training *t, double *values, bool *done) {
   double sum = 0;
   int64_t weight = 0, right = 0, judged = 0;
   *done = false;
+  dlrt_status status = dlrt_task_forget(t, t->at.step);
+  if (status) return status;
   for (int64_t first = 0; first < t->held_count; first += b->batch) {
     if (dlrt_interrupted()) return DLRT_OK;
     int64_t count = t->held_count - first < b->batch ? t->held_count - first : b->batch;
     /* A fixed batch is not there in part. */
     if (count < (b->row_dim < 0 ? b->batch : t->model->dims[b->row_dim].min)) break;
-    dlrt_status status = dlrt_task_gather(t, &t->held, t->held_rows + first, count);
+    status = dlrt_task_gather(t, &t->held, t->held_rows + first, count);
     if (!status) status = dlrt_task_call(t, &t->held);
     if (!status && t->judges) status = judge(t, t->held_rows + first, count, &right, &judged);
     if (status) return status;
