@@ -140,6 +140,46 @@ static const Plain plains[] = {
      "(%x: f32[1,7,7,2048]) -> f32[1,2048] {\n  %0 = sum %x {axis=[1,2]} : f32[1,2048]\n"
      "  %1 = constant {value=0.02} : f32[]\n"
      "  %2 = mul %0, %1 : f32[1,2048]\n  return %2\n}\n"},
+    {"pooling", "max 3x3 480 @14",
+     "(%x: f32[1,14,14,480]) -> f32[1,14,14,480] {\n"
+     "  %0 = windows %x {axes=[1,2], kernel=[3,3], stride=[1,1], pad=[[1,1],[1,1]], value=-inf} "
+     ": f32[1,14,14,480,3,3]\n"
+     "  %1 = max %0 {axis=[4,5]} : f32[1,14,14,480]\n  return %1\n}\n"},
+    {"pooling", "average 3x3 192 @35",
+     "(%x: f32[1,35,35,192]) -> f32[1,35,35,192] {\n"
+     "  %0 = windows %x {axes=[1,2], kernel=[3,3], stride=[1,1], pad=[[1,1],[1,1]], value=0} "
+     ": f32[1,35,35,192,3,3]\n"
+     "  %1 = sum %0 {axis=[4,5]} : f32[1,35,35,192]\n"
+     "  %2 = constant {value=0.11} : f32[]\n"
+     "  %3 = mul %1, %2 : f32[1,35,35,192]\n  return %3\n}\n"},
+    {"pooling", "global average 512 @7",
+     "(%x: f32[1,7,7,512]) -> f32[1,512] {\n  %0 = sum %x {axis=[1,2]} : f32[1,512]\n"
+     "  %1 = constant {value=0.02} : f32[]\n"
+     "  %2 = mul %0, %1 : f32[1,512]\n  return %2\n}\n"},
+    {"statistics", "sums of channels 32x28x28x128",
+     "(%x: f32[32,28,28,128]) -> f32[128] {\n  %0 = sum %x {axis=[0,1,2]} : f32[128]\n"
+     "  return %0\n}\n"},
+    {"statistics", "sums of channels 32x7x7x512",
+     "(%x: f32[32,7,7,512]) -> f32[512] {\n  %0 = sum %x {axis=[0,1,2]} : f32[512]\n"
+     "  return %0\n}\n"},
+    {"statistics", "variances 32x14x14x256",
+     "(%x: f32[32,14,14,256], %m: f32[256]) -> f32[256] {\n"
+     "  %0 = sub %x, %m : f32[32,14,14,256]\n  %1 = mul %0, %0 : f32[32,14,14,256]\n"
+     "  %2 = sum %1 {axis=[0,1,2]} : f32[256]\n  return %2\n}\n"},
+    {"statistics", "sums of rows 2048x768",
+     "(%x: f32[2048,768]) -> f32[768] {\n  %0 = sum %x {axis=[0]} : f32[768]\n"
+     "  return %0\n}\n"},
+    {"rows", "softmax 16x128",
+     "(%x: f32[16,128]) -> f32[16,128] {\n  %0 = softmax %x {axis=1} : f32[16,128]\n"
+     "  return %0\n}\n"},
+    {"rows", "softmax 1x50257",
+     "(%x: f32[1,50257]) -> f32[1,50257] {\n  %0 = softmax %x {axis=1} : f32[1,50257]\n"
+     "  return %0\n}\n"},
+    {"rows", "log softmax 64x10",
+     "(%x: f32[64,10]) -> f32[64,10] {\n"
+     "  %0 = max %x {axis=[1], keepdims=true} : f32[64,1]\n  %1 = sub %x, %0 : f32[64,10]\n"
+     "  %2 = exp %1 : f32[64,10]\n  %3 = sum %2 {axis=[1], keepdims=true} : f32[64,1]\n"
+     "  %4 = log %3 : f32[64,1]\n  %5 = sub %1, %4 : f32[64,10]\n  return %5\n}\n"},
     {"rows", "softmax 1536x128",
      "(%x: f32[1536,128]) -> f32[1536,128] {\n  %0 = softmax %x {axis=1} : f32[1536,128]\n"
      "  return %0\n}\n"},
@@ -154,6 +194,37 @@ static const Plain plains[] = {
      "  %5 = sum %4 {axis=[1], keepdims=true} : f32[128,1]\n  %6 = mul %5, %1 : f32[128,1]\n"
      "  %7 = constant {value=1e-5} : f32[]\n  %8 = add %6, %7 : f32[128,1]\n"
      "  %9 = rsqrt %8 : f32[128,1]\n  %10 = mul %3, %9 : f32[128,768]\n  return %10\n}\n"},
+    {"rows", "layer norm 16x768",
+     "(%x: f32[16,768], %g: f32[768], %b: f32[768]) -> f32[16,768] {\n"
+     "  %0 = sum %x {axis=[1], keepdims=true} : f32[16,1]\n"
+     "  %1 = constant {value=0.0013} : f32[]\n  %2 = mul %0, %1 : f32[16,1]\n"
+     "  %3 = sub %x, %2 : f32[16,768]\n  %4 = mul %3, %3 : f32[16,768]\n"
+     "  %5 = sum %4 {axis=[1], keepdims=true} : f32[16,1]\n  %6 = mul %5, %1 : f32[16,1]\n"
+     "  %7 = constant {value=1e-5} : f32[]\n  %8 = add %6, %7 : f32[16,1]\n"
+     "  %9 = rsqrt %8 : f32[16,1]\n  %10 = mul %3, %9 : f32[16,768]\n"
+     "  %11 = mul %10, %g : f32[16,768]\n  %12 = add %11, %b : f32[16,768]\n"
+     "  return %12\n}\n"},
+    {"elements", "add, relu 32x512",
+     "(%x: f32[32,512], %y: f32[32,512]) -> f32[32,512] {\n"
+     "  %0 = add %x, %y : f32[32,512]\n  %1 = constant {value=0} : f32[]\n"
+     "  %2 = maximum %0, %1 : f32[32,512]\n  return %2\n}\n"},
+    {"elements", "exp 16x1024",
+     "(%x: f32[16,1024]) -> f32[16,1024] {\n  %0 = exp %x : f32[16,1024]\n  return %0\n}\n"},
+    {"elements", "tanh 16x1024",
+     "(%x: f32[16,1024]) -> f32[16,1024] {\n  %0 = tanh %x : f32[16,1024]\n  return %0\n}\n"},
+    {"elements", "gelu 16x1024",
+     "(%x: f32[16,1024]) -> f32[16,1024] {\n  %0 = constant {value=0.70710678} : f32[]\n"
+     "  %1 = mul %x, %0 : f32[16,1024]\n  %2 = erf %1 : f32[16,1024]\n"
+     "  %3 = constant {value=1} : f32[]\n  %4 = add %2, %3 : f32[16,1024]\n"
+     "  %5 = constant {value=0.5} : f32[]\n  %6 = mul %x, %5 : f32[16,1024]\n"
+     "  %7 = mul %6, %4 : f32[16,1024]\n  return %7\n}\n"},
+    {"elements", "sigmoid 16x1024",
+     "(%x: f32[16,1024]) -> f32[16,1024] {\n  %0 = neg %x : f32[16,1024]\n"
+     "  %1 = minimum %x, %0 : f32[16,1024]\n  %2 = exp %1 : f32[16,1024]\n"
+     "  %3 = constant {value=1} : f32[]\n  %4 = add %2, %3 : f32[16,1024]\n"
+     "  %5 = constant {value=0} : f32[]\n  %6 = ge %x, %5 : bool[16,1024]\n"
+     "  %7 = where %6, %3, %2 : f32[16,1024]\n"
+     "  %8 = div %7, %4 : f32[16,1024]\n  return %8\n}\n"},
     {"elements", "add, relu 1M",
      "(%x: f32[1024,1024], %y: f32[1024,1024]) -> f32[1024,1024] {\n"
      "  %0 = add %x, %y : f32[1024,1024]\n  %1 = constant {value=0} : f32[]\n"
@@ -175,6 +246,26 @@ static const Plain plains[] = {
     {"moves", "transpose 1024x1024",
      "(%x: f32[1024,1024]) -> f32[1024,1024] {\n"
      "  %0 = transpose %x {perm=[1,0]} : f32[1024,1024]\n  return %0\n}\n"},
+    {"moves", "transpose 128x256",
+     "(%x: f32[128,256]) -> f32[256,128] {\n"
+     "  %0 = transpose %x {perm=[1,0]} : f32[256,128]\n  return %0\n}\n"},
+    {"moves", "transpose 768x3072",
+     "(%x: f32[768,3072]) -> f32[3072,768] {\n"
+     "  %0 = transpose %x {perm=[1,0]} : f32[3072,768]\n  return %0\n}\n"},
+    {"moves", "nchw to nhwc 256 @14",
+     "(%x: f32[8,256,14,14]) -> f32[8,14,14,256] {\n"
+     "  %0 = transpose %x {perm=[0,2,3,1]} : f32[8,14,14,256]\n  return %0\n}\n"},
+    {"embedding", "1024 rows of 50257x768",
+     "(%t: f32[50257,768]) -> f32[1024,768] {\n  %0 = iota {axis=0} : i64[1024]\n"
+     "  %1 = constant {value=7919} : i64[]\n  %2 = mul %0, %1 : i64[1024]\n"
+     "  %3 = constant {value=50257} : i64[]\n  %4 = mod %2, %3 : i64[1024]\n"
+     "  %5 = gather %t, %4 {axis=0} : f32[1024,768]\n  return %5\n}\n"},
+    {"embedding", "gradient of 1024 rows of 8192x256",
+     "(%u: f32[1024,256]) -> f32[8192,256] {\n  %0 = iota {axis=0} : i64[1024]\n"
+     "  %1 = constant {value=7919} : i64[]\n  %2 = mul %0, %1 : i64[1024]\n"
+     "  %3 = constant {value=8192} : i64[]\n  %4 = mod %2, %3 : i64[1024]\n"
+     "  %5 = full {value=0} : f32[8192,256]\n"
+     "  %6 = scatter_add %5, %4, %u {axis=0} : f32[8192,256]\n  return %6\n}\n"},
     {"moves", "heads 128x12x64",
      "(%x: f32[1,128,12,64]) -> f32[1,12,128,64] {\n"
      "  %0 = transpose %x {perm=[0,2,1,3]} : f32[1,12,128,64]\n  return %0\n}\n"},
@@ -183,6 +274,36 @@ static const Plain plains[] = {
      "  %0 = concat %x, %y, %z {axis=3} : f32[1,14,14,448]\n  return %0\n}\n"},
 };
 enum { PLAINS = sizeof plains / sizeof *plains };
+
+/* What optimizers do to a parameter, and their tensors. */
+typedef struct {
+  const char *group, *name, *text, *tensors;
+} Update;
+
+static const Update updates[] = {
+    {"update", "sgd, momentum 1024x1024",
+     "(%g: f32[1024,1024]) -> f32[] {\n  %p = read @p : f32[1024,1024]\n"
+     "  %v = read @v : f32[1024,1024]\n  %0 = constant {value=0.9} : f32[]\n"
+     "  %1 = mul %v, %0 : f32[1024,1024]\n  %2 = add %1, %g : f32[1024,1024]\n"
+     "  %3 = constant {value=0.01} : f32[]\n  %4 = mul %2, %3 : f32[1024,1024]\n"
+     "  %5 = sub %p, %4 : f32[1024,1024]\n  write @v %2\n  write @p %5\n  return %3\n}\n",
+     "param @p : f32[1024,1024]\nstate @v : f32[1024,1024]\n"},
+    {"update", "adam 1024x1024",
+     "(%g: f32[1024,1024]) -> f32[] {\n  %p = read @p : f32[1024,1024]\n"
+     "  %m = read @m : f32[1024,1024]\n  %v = read @v : f32[1024,1024]\n"
+     "  %0 = constant {value=0.9} : f32[]\n  %1 = mul %m, %0 : f32[1024,1024]\n"
+     "  %2 = constant {value=0.1} : f32[]\n  %3 = mul %g, %2 : f32[1024,1024]\n"
+     "  %4 = add %1, %3 : f32[1024,1024]\n  %5 = constant {value=0.999} : f32[]\n"
+     "  %6 = mul %v, %5 : f32[1024,1024]\n  %7 = constant {value=0.001} : f32[]\n"
+     "  %8 = mul %g, %g : f32[1024,1024]\n  %9 = mul %8, %7 : f32[1024,1024]\n"
+     "  %10 = add %6, %9 : f32[1024,1024]\n  %11 = sqrt %10 : f32[1024,1024]\n"
+     "  %12 = constant {value=1e-8} : f32[]\n  %13 = add %11, %12 : f32[1024,1024]\n"
+     "  %14 = mul %4, %7 : f32[1024,1024]\n  %15 = div %14, %13 : f32[1024,1024]\n"
+     "  %16 = sub %p, %15 : f32[1024,1024]\n  write @m %4\n  write @v %10\n  write @p %16\n"
+     "  return %7\n}\n",
+     "param @p : f32[1024,1024]\nstate @m : f32[1024,1024]\nstate @v : f32[1024,1024]\n"},
+};
+enum { UPDATES = sizeof updates / sizeof *updates };
 
 static void conv_text(const Conv *c, Text *text) {
   int out = (c->size + 2 * c->pad - c->kernel) / c->stride + 1;
@@ -227,8 +348,14 @@ bool kernel_case(size_t number, KernelCase *found, Text *text) {
     dot_text(&dots[number], text);
     return true;
   }
-  if ((number -= DOTS) >= PLAINS) return false;
-  *found = (KernelCase){.group = plains[number].group, .name = plains[number].name};
-  text_format(text, "module plain\nfunc model @f%s", plains[number].text);
+  if ((number -= DOTS) < PLAINS) {
+    *found = (KernelCase){.group = plains[number].group, .name = plains[number].name};
+    text_format(text, "module plain\nfunc model @f%s", plains[number].text);
+    return true;
+  }
+  if ((number -= PLAINS) >= UPDATES) return false;
+  const Update *u = &updates[number];
+  *found = (KernelCase){.group = u->group, .name = u->name};
+  text_format(text, "module update\n%sfunc train @f%s", u->tensors, u->text);
   return true;
 }

@@ -6,10 +6,10 @@
  * Without a file the built-in cases run, those alone whose group or name has one of the words. A
  * step's time is the least of many rounds over the whole entry, so that other processes on the
  * machine count little; in a file of a network each kernel finds its data as the one before left
- * it. Percentages are of the fused multiply-adds and the reading from L2 or memory measured at the
- * start. --vectors sets
- * the most columns of a panel, in vector registers; --exact is dlc's --conv exact; --loops prints
- * the kernels, --asm their machine code. --blas has a library's sgemm (or sgemv) do the built-in
+ * it. Percentages are of what is measured at the start: the fused multiply-adds; and the reading,
+ * and the copying, at the level of memory that the step's data fits in. --vectors sets the most
+ * columns of a panel, in vector registers; --exact is dlc's --conv exact; --loops prints the
+ * kernels, --asm their machine code. --blas has a library's sgemm (or sgemv) do the built-in
  * products in turns with the kernels, on one thread and without the bias that the kernels add.
  */
 #include "backend/emit.h"
@@ -38,6 +38,14 @@ typedef struct {
   Sgemv *gemv;
 } Blas;
 
+/* A level of the memory: what is fastest read from there, and copied within (read + written). */
+typedef struct {
+  const char *name;
+  int64_t most;      /* bytes of data that are found there */
+  double read, copy; /* bytes/s */
+} Level;
+enum { LEVELS = 4 };
+
 typedef struct {
   Target target;
   int level, rounds, vectors;
@@ -45,7 +53,8 @@ typedef struct {
   bool loops, assembly, exact;
   Blas blas;
   const KernelCase *current; /* of the built-in cases; NULL */
-  double peak, bandwidth;    /* FLOP/s, bytes/s */
+  double peak;               /* FLOP/s */
+  Level levels[LEVELS];
 } Bench;
 
 /* Of this thread alone: other processes on the machine take time, but are not counted. */
@@ -80,18 +89,28 @@ static LoopKernel *peak_kernel(Arena *arena, const Target *target) {
   return k;
 }
 
-static LoopKernel *read_kernel(Arena *arena, const Target *target) {
-  LoopKernel *k = loop_kernel(arena, "read", (LoopPlace){0});
+/* Trips of 64 KiB that are read, or copied from x to y; `around`: in the first elements again and
+ * again. */
+enum { TRIP = 16384, AROUND = 2048 };
+
+static LoopKernel *stream_kernel(Arena *arena, const Target *target, const char *name, bool copies,
+                                 bool around) {
+  LoopKernel *k = loop_kernel(arena, name, (LoopPlace){0});
   LoopBuffer *x = loop_operand(k, "x", LOOP_F32, 1, loop_int(k, INT64_C(1) << 40));
-  LoopBuffer *y = loop_operand(k, "y", LOOP_F32, 1, loop_int(k, 64));
+  LoopBuffer *y = loop_operand(k, "y", LOOP_F32, 1, loop_int(k, INT64_C(1) << 40));
   LoopExpr *t = loop_parallel(k, "t", loop_int(k, 1 << 20)), *zero = loop_int(k, 0);
   int lanes = 8 * target->lanes;
   LoopExpr *acc = loop_var(k, "acc", LOOP_F32, lanes, loop_number(k, 0));
-  LoopExpr *i = loop_for_step(k, "i", zero, loop_int(k, 16384), lanes);
-  LoopExpr *at = loop_add(k, loop_mul(k, t, loop_int(k, 16384)), i);
-  loop_set(k, acc, loop_add(k, acc, loop_lanes(k, x, lanes, at)));
+  if (around) loop_for(k, "again", zero, loop_int(k, TRIP / AROUND));
+  LoopExpr *i = loop_for_step(k, "i", zero, loop_int(k, around ? AROUND : TRIP), lanes);
+  LoopExpr *at = around ? i : loop_add(k, loop_mul(k, t, loop_int(k, TRIP)), i);
+  if (copies)
+    loop_store(k, loop_lanes(k, y, lanes, at), loop_lanes(k, x, lanes, at));
+  else
+    loop_set(k, acc, loop_add(k, acc, loop_lanes(k, x, lanes, at)));
   loop_end(k);
-  loop_store(k, loop_element(k, y, zero), loop_reduce(k, LOOP_ADD, acc));
+  if (around) loop_end(k);
+  if (!copies) loop_store(k, loop_element(k, y, zero), loop_reduce(k, LOOP_ADD, acc));
   loop_end(k);
   return k;
 }
@@ -107,35 +126,66 @@ static double best_time(dlrt_kernel *kernel, void **operands, int64_t trips, int
   return best;
 }
 
+static dlrt_kernel *kernel_named(Jit *jit, const char *name) {
+  union {
+    void *object;
+    dlrt_kernel *kernel;
+  } found = {jit_find(jit, name)};
+  return found.kernel;
+}
+
+static void measure_level(Bench *b, Jit *jit, int number, float *x, float *y) {
+  enum { TRIP_BYTES = TRIP * 4 };
+  static const int trips[LEVELS] = {64, 4, 128, 2048}, rounds[LEVELS] = {100, 300, 30, 5};
+  bool around = number == 0;
+  double bytes = (double)trips[number] * TRIP_BYTES;
+  dlrt_kernel *reads = kernel_named(jit, around ? "read_around" : "read");
+  dlrt_kernel *copies = kernel_named(jit, around ? "copy_around" : "copy");
+  Level *level = &b->levels[number];
+  level->read = bytes / best_time(reads, (void *[]){x, y}, trips[number], rounds[number]);
+  int half = around ? trips[number] : trips[number] / 2;
+  double copied = 2.0 * half * TRIP_BYTES;
+  level->copy = copied / best_time(copies, (void *[]){x, y}, half, rounds[number]);
+}
+
 static bool measure_machine(Bench *b, Arena *arena) {
   Emission *e = emission_new(arena, &b->target, (EmitOptions){.level = 2, .public_kernels = true});
   emit_kernel(e, peak_kernel(arena, &b->target));
-  emit_kernel(e, read_kernel(arena, &b->target));
+  emit_kernel(e, stream_kernel(arena, &b->target, "read", false, false));
+  emit_kernel(e, stream_kernel(arena, &b->target, "read_around", false, true));
+  emit_kernel(e, stream_kernel(arena, &b->target, "copy", true, false));
+  emit_kernel(e, stream_kernel(arena, &b->target, "copy_around", true, true));
   const char *error;
   Jit *jit = jit_new(arena, emission_object(e), NULL, 0, &error);
   emission_free(e);
   if (!jit) return false;
-  union {
-    void *object;
-    dlrt_kernel *kernel;
-  } peak = {jit_find(jit, "peak")}, reads = {jit_find(jit, "read")};
-  enum { TRIPS = 400 };
-  const int64_t trip_bytes = 65536, cached = 8 * trip_bytes, middle = 256 * trip_bytes;
-  const int64_t large = 4096 * trip_bytes;
-  float *y = calloc(1024, sizeof *y), *x = aligned_alloc(64, (size_t)large);
+  enum { TRIPS = 400, LARGE = 1 << 27 };
+  float *y = aligned_alloc(64, LARGE), *x = aligned_alloc(64, LARGE);
   if (!x || !y) return false;
-  memset(x, 0, (size_t)large);
+  memset(x, 0, LARGE);
+  memset(y, 0, LARGE);
   double flop = 2.0 * b->target.lanes * (b->target.registers - 4) * 256 * TRIPS;
-  b->peak = flop / best_time(peak.kernel, (void *[]){y}, TRIPS, 60);
-  double fast = (double)cached / best_time(reads.kernel, (void *[]){x, y}, 8, 300);
-  b->bandwidth = (double)large / best_time(reads.kernel, (void *[]){x, y}, 4096, 7);
-  double slower = (double)middle / best_time(reads.kernel, (void *[]){x, y}, 256, 50);
-  printf("%s: %.1f GFLOP/s, reads %.1f GB/s from 512 KiB, %.1f from 16 MiB, %.1f from 256 MiB\n",
-         b->target.name, b->peak * 1e-9, fast * 1e-9, slower * 1e-9, b->bandwidth * 1e-9);
+  b->peak = flop / best_time(kernel_named(jit, "peak"), (void *[]){y}, TRIPS, 60);
+  static const char *const names[LEVELS] = {"L1", "L2", "L3", "memory"};
+  const int64_t most[LEVELS] = {b->target.l1, b->target.l2, INT64_C(16) << 20, INT64_MAX};
+  printf("%s: %.1f GFLOP/s; reads, copies in GB/s:", b->target.name, b->peak * 1e-9);
+  for (int i = 0; i < LEVELS; i++) {
+    b->levels[i] = (Level){.name = names[i], .most = most[i]};
+    measure_level(b, jit, i, x, y);
+    printf("%s %s %.1f, %.1f", i ? ";" : "", names[i], b->levels[i].read * 1e-9,
+           b->levels[i].copy * 1e-9);
+  }
+  printf("\n");
   free(x);
   free(y);
   jit_free(jit);
   return true;
+}
+
+static const Level *level_of(const Bench *b, int64_t bytes) {
+  int level = 0;
+  while (bytes > b->levels[level].most) level++;
+  return &b->levels[level];
 }
 
 /* ---- steps ---- */
@@ -265,9 +315,12 @@ static void time_steps(void *user, const NativeStep *steps, size_t count, dlrt_w
     if (s->flop) dim_evaluate(s->flop, t->run->dims, &flop);
     if (s->bytes) dim_evaluate(s->bytes, t->run->dims, &bytes);
     double speed = (double)flop / best[i], rate = (double)bytes / best[i];
-    printf("%-28.28s %-22.22s %-8s %9.1f us %6.1f GFLOP/s %3.0f%% %6.1f GB/s %4.0f%%\n", t->name,
-           s->kernel->name, s->algorithm ? s->algorithm : "", best[i] * 1e6, speed * 1e-9,
-           100 * speed / t->bench->peak, rate * 1e-9, 100 * rate / t->bench->bandwidth);
+    const Level *level = level_of(t->bench, bytes);
+    printf(
+        "%-28.28s %-22.22s %-8s %9.1f us %6.1f GFLOP/s %3.0f%% %6.1f GB/s %4.0f%% %4.0f%% of %s\n",
+        t->name, s->kernel->name, s->algorithm ? s->algorithm : "", best[i] * 1e6, speed * 1e-9,
+        100 * speed / t->bench->peak, rate * 1e-9, 100 * rate / level->read,
+        100 * rate / level->copy, level->name);
     total += best[i];
   }
   if (count == 1 && t->bench->blas.gemm && t->bench->current && t->bench->current->m)
