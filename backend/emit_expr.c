@@ -167,7 +167,15 @@ static LLVMValueRef float_extreme(Emission *e, bool greatest, LLVMValueRef a, LL
   LLVMRealPredicate than = greatest ? LLVMRealOGT : LLVMRealOLT;
   LLVMValueRef pick = LLVMBuildSelect(to, LLVMBuildFCmp(to, than, a, b, ""), a, b, "");
   LLVMValueRef is_nan = LLVMBuildFCmp(to, LLVMRealUNO, a, a, "");
-  return LLVMBuildSelect(to, is_nan, a, pick, "");
+  LLVMTypeRef type = LLVMTypeOf(a);
+  if (e->target.masks || LLVMGetTypeKind(type) != LLVMVectorTypeKind)
+    return LLVMBuildSelect(to, is_nan, a, pick, "");
+  /* all ones are a NaN, too: `or` takes a quarter of what a blend by a mask does */
+  LLVMTypeRef bits = LLVMGetElementType(type) == e->f64 ? e->i64 : e->i32;
+  bits = vector_type(e, bits, (int)LLVMGetVectorSize(type));
+  LLVMValueRef ones = LLVMBuildSExt(to, is_nan, bits, "");
+  pick = LLVMBuildOr(to, LLVMBuildBitCast(to, pick, bits, ""), ones, "");
+  return LLVMBuildBitCast(to, pick, type, "");
 }
 
 static LLVMValueRef extreme(Emission *e, LoopElement element, bool greatest, LLVMValueRef a,
@@ -178,6 +186,13 @@ static LLVMValueRef extreme(Emission *e, LoopElement element, bool greatest, LLV
   const char *name = element == LOOP_U8 ? (greatest ? "llvm.umax" : "llvm.umin")
                                         : (greatest ? "llvm.smax" : "llvm.smin");
   return emit_intrinsic_of(e, name, (LLVMValueRef[]){a, b}, 2);
+}
+
+/* One instruction of x86. */
+static LLVMValueRef greater(Emission *e, LoopElement element, LLVMValueRef a, LLVMValueRef b) {
+  if (!loop_element_is_float(element)) return extreme(e, element, true, a, b);
+  LLVMValueRef wins = LLVMBuildFCmp(e->builder, LLVMRealOGT, a, b, "");
+  return LLVMBuildSelect(e->builder, wins, a, b, "");
 }
 
 static LLVMValueRef compare(Emission *e, LoopOp op, LoopElement element, LLVMValueRef a,
@@ -213,6 +228,8 @@ static LLVMValueRef binary(Emission *e, const LoopExpr *expr, LLVMValueRef a, LL
     return extreme(e, element, false, a, b);
   case LOOP_MAX:
     return extreme(e, element, true, a, b);
+  case LOOP_GREATER:
+    return greater(e, element, a, b);
   case LOOP_POW:
     return vecmath_pow(e, a, b);
   case LOOP_AND:
@@ -279,6 +296,8 @@ static LLVMValueRef combine(Emission *e, LoopOp op, LoopElement element, LLVMVal
     return extreme(e, element, false, a, b);
   case LOOP_MAX:
     return extreme(e, element, true, a, b);
+  case LOOP_GREATER:
+    return greater(e, element, a, b);
   case LOOP_AND:
     return LLVMBuildAnd(e->builder, a, b, "");
   case LOOP_OR:
@@ -342,6 +361,16 @@ static EmitValue iota(Emission *e, const LoopExpr *expr) {
     value.parts[part] = LLVMBuildAdd(e->builder, first.parts[part], count, "");
   }
   return value;
+}
+
+static EmitValue inside(Emission *e, const LoopExpr *expr) {
+  for (const LaneMask *m = e->masks; m; m = m->outer)
+    if (m->variable == expr->args[0] && m->lanes == expr->type.lanes) return m->mask;
+  EmitValue all = emit_value_new(e, expr->type);
+  const int *sizes = emit_cut(e, expr->type.lanes, &all.count);
+  for (int i = 0; i < all.count; i++)
+    all.parts[i] = LLVMConstAllOnes(vector_type(e, e->i1, sizes[i]));
+  return all;
 }
 
 static LLVMValueRef lane(Emission *e, const LoopExpr *expr) {
@@ -418,12 +447,30 @@ static EmitValue read_register(Emission *e, const LoopExpr *expr) {
   return value;
 }
 
+/* Functions of two registers at a time, in one sequence of instructions: those of one would wait
+ * for each other. How many parts that makes, from part i on. */
+static int function_parts(Emission *e, const LoopExpr *expr, EmitValue arg, EmitValue value,
+                          int i) {
+  if (expr->args[1] || !vecmath_takes_pairs(expr->op) || expr->type.element != LOOP_F32) return 0;
+  LLVMTypeRef type = LLVMTypeOf(arg.parts[i]);
+  bool pair = i + 1 < value.count && LLVMTypeOf(arg.parts[i + 1]) == type &&
+              LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+  if (!pair) return 0;
+  vecmath_pair(e, expr->op, arg.parts + i, value.parts + i);
+  return 2;
+}
+
 static EmitValue op_value(Emission *e, const LoopExpr *expr) {
   EmitValue args[3];
   for (int i = 0; i < 3 && expr->args[i]; i++)
     args[i] = value_widen(e, emit_expr(e, expr->args[i]), expr->type.lanes);
   EmitValue value = emit_value_new(e, expr->type);
   for (int i = 0; i < value.count; i++) {
+    int made = function_parts(e, expr, args[0], value, i);
+    if (made) {
+      i += made - 1;
+      continue;
+    }
     LLVMValueRef a = args[0].parts[i];
     if (expr->op == LOOP_FMA)
       value.parts[i] =
@@ -478,6 +525,8 @@ EmitValue emit_expr(Emission *e, const LoopExpr *expr) {
     return value_widen(e, emit_expr(e, expr->args[0]), expr->type.lanes);
   case LOOP_EXPR_IOTA:
     return iota(e, expr);
+  case LOOP_EXPR_INSIDE:
+    return inside(e, expr);
   case LOOP_EXPR_LANE:
     return scalar_value(e, expr->type, lane(e, expr));
   case LOOP_EXPR_REDUCE:

@@ -27,9 +27,10 @@
  * loop_let what is used twice. f16 and bf16 are for storage: cast before computing.
  *
  * Meanings. Integers wrap; DIV floors, MOD has the divisor's sign, x / 0 = 0, x % 0 = x; SHR brings
- * in zeros. In MIN and MAX a NaN wins; `select(k, gt(a, b), a, b)` is cheaper and gives b if
- * either is NaN. ROUND goes to even. AND, OR, XOR, NOT work on bits (of bool: truth). Sums over
- * lanes are added in a tree whose form depends on the lanes alone.
+ * in zeros. In MIN and MAX a NaN wins; GREATER is cheaper and gives b if either is NaN. ROUND goes
+ * to even. EXP_RAISED is 2^64 e^x of an x of at most 0, cheaper than EXP for what is divided by its
+ * own sum anyway; of all below -104 (-inf, too) it is about 2^-86. AND, OR, XOR, NOT work on bits
+ * (of bool: truth). Sums over lanes are added in a tree whose form depends on the lanes alone.
  */
 #ifndef BACKEND_LOOP_H
 #define BACKEND_LOOP_H
@@ -215,8 +216,11 @@ LoopExpr *loop_cast(LoopKernel *k, LoopExpr *a, LoopElement to);
 LoopExpr *loop_bits(LoopKernel *k, LoopExpr *a, LoopElement to);
 LoopExpr *loop_splat(LoopKernel *k, LoopExpr *a, int lanes);
 LoopExpr *loop_iota(LoopKernel *k, LoopExpr *first, int lanes); /* first, first + 1, .. */
+/* Bools: which of `lanes` lanes of the for_lanes over `variable` lie before its end. All of them,
+ * known when code is emitted, but in its last trip. */
+LoopExpr *loop_inside(LoopKernel *k, LoopExpr *variable, int lanes);
 LoopExpr *loop_lane(LoopKernel *k, LoopExpr *vector, LoopExpr *lane);
-/* Over lanes: ADD, MUL, MIN, MAX, AND, OR. */
+/* Over lanes: ADD, MUL, MIN, MAX, GREATER, AND, OR. */
 LoopExpr *loop_reduce(LoopKernel *k, LoopOp op, LoopExpr *vector);
 
 #define LOOP_DEFINE_1(name, op)                                                                    \
@@ -234,6 +238,7 @@ LOOP_DEFINE_2(div, LOOP_DIV)
 LOOP_DEFINE_2(mod, LOOP_MOD)
 LOOP_DEFINE_2(min, LOOP_MIN)
 LOOP_DEFINE_2(max, LOOP_MAX)
+LOOP_DEFINE_2(greater, LOOP_GREATER)
 LOOP_DEFINE_2(lt, LOOP_LT)
 LOOP_DEFINE_2(le, LOOP_LE)
 LOOP_DEFINE_2(gt, LOOP_GT)
@@ -245,6 +250,7 @@ LOOP_DEFINE_2(or, LOOP_OR)
 LOOP_DEFINE_1(neg, LOOP_NEG)
 LOOP_DEFINE_1(not, LOOP_NOT)
 LOOP_DEFINE_1(exp, LOOP_EXP)
+LOOP_DEFINE_1(exp_raised, LOOP_EXP_RAISED)
 LOOP_DEFINE_1(tanh, LOOP_TANH)
 LOOP_DEFINE_1(sqrt, LOOP_SQRT)
 #undef LOOP_DEFINE_1
@@ -270,6 +276,7 @@ typedef enum {
   LOOP_EXPR_BITS,
   LOOP_EXPR_SPLAT,
   LOOP_EXPR_IOTA,
+  LOOP_EXPR_INSIDE,
   LOOP_EXPR_LANE,
   LOOP_EXPR_REDUCE
 } LoopExprKind;
@@ -286,7 +293,7 @@ struct LoopExpr {
   LoopExprKind kind;
   LoopType type;
   LoopOp op;         /* of OP and REDUCE */
-  LoopExpr *args[3]; /* of OP, CAST, BITS, SPLAT, IOTA, LANE, REDUCE */
+  LoopExpr *args[3]; /* of OP, CAST, BITS, SPLAT, IOTA, INSIDE, LANE, REDUCE */
   bool soft;         /* a literal that takes the type it meets */
   bool natural;      /* surely not negative, which makes division cheap */
   int64_t integer;   /* of a literal, of whatever type; of a tail's count: the step */

@@ -282,6 +282,11 @@ LoopExpr *loop_iota(LoopKernel *k, LoopExpr *first, int lanes) {
   return expr;
 }
 
+LoopExpr *loop_inside(LoopKernel *k, LoopExpr *variable, int lanes) {
+  if (variable->kind != LOOP_EXPR_VARIABLE) bug("loop: lanes inside of what is no loop");
+  return convert(k, LOOP_EXPR_INSIDE, variable, LOOP_BOOL, lanes);
+}
+
 LoopExpr *loop_lane(LoopKernel *k, LoopExpr *vector, LoopExpr *lane) {
   LoopExpr *expr = convert(k, LOOP_EXPR_LANE, vector, vector->type.element, 1);
   expr->args[1] = lane;
@@ -290,7 +295,8 @@ LoopExpr *loop_lane(LoopKernel *k, LoopExpr *vector, LoopExpr *lane) {
 
 LoopExpr *loop_reduce(LoopKernel *k, LoopOp op, LoopExpr *vector) {
   bool truth = op == LOOP_AND || op == LOOP_OR;
-  if (!truth && op != LOOP_ADD && op != LOOP_MUL && op != LOOP_MIN && op != LOOP_MAX)
+  if (!truth && op != LOOP_ADD && op != LOOP_MUL && op != LOOP_MIN && op != LOOP_MAX &&
+      op != LOOP_GREATER)
     bug("loop: '%s' over lanes", ops[op].text);
   check_computes(op, vector->type.element);
   LoopExpr *expr = convert(k, LOOP_EXPR_REDUCE, vector, vector->type.element, 1);

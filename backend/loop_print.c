@@ -214,6 +214,9 @@ static void print_bare(Text *text, const LoopExpr *a, bool in_index) {
     text_format(text, level(a->args[0]) == ATOM ? ":%d" : " : %d", a->type.lanes);
     text_string(text, in_index ? "" : ")");
     break;
+  case LOOP_EXPR_INSIDE:
+    print_call(text, "inside", a->args[0]);
+    break;
   case LOOP_EXPR_LANE:
     print(text, a->args[0], ATOM, false);
     text_string(text, "[lane ");

@@ -6,9 +6,10 @@
 #include <string.h>
 
 enum {
-  BLOCK = 4096,      /* elements of a trip where there is one long axis */
-  ENOUGH_TRIPS = 32, /* leading axes become trips until there are as many */
-  LANE_REGISTERS = 4 /* vector registers of one step of a cheap body */
+  BLOCK = 4096,       /* elements of a trip where there is one long axis */
+  ENOUGH_TRIPS = 32,  /* leading axes become trips until there are as many */
+  LANE_REGISTERS = 4, /* vector registers of one step of a cheap body */
+  DEAR_REGISTERS = 2  /* and of one with exp, tanh .. */
 };
 
 int64_t grain_for(int64_t elements_per_trip, bool dear) {
@@ -240,7 +241,7 @@ static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
     return;
   }
   for (int g = 0; g < count; g++) sizes[g] = dim_expr(k, dims[g]);
-  region->lanes = has_dear(l->op) ? region->natural : LANE_REGISTERS * region->natural;
+  region->lanes = (has_dear(l->op) ? DEAR_REGISTERS : LANE_REGISTERS) * region->natural;
   if (dim_max(dims[count - 1]) < region->lanes) region->lanes = region->natural;
 
   /* the operands' buffers with their groups for axes */
@@ -399,10 +400,30 @@ static Order find_order(const Region *region, const Type *shape) {
   return order;
 }
 
+/* A window's elements come one after the other, with much arithmetic on their places: so as many
+ * channels as can be are taken along. */
+static int pooling_lanes(const Lowering *l, const Region *region, const Order *order,
+                         const Type *shape) {
+  int lanes = region->natural;
+  if (!region->block || has_dear(l->op)) return lanes;
+  bool pools = false;
+  for (const Op *op = region->block->first; op; op = op->next) {
+    pools = pools || operator_has(op->kind, TRAIT_REDUCTION);
+    if (op->kind == OP_overlap_add || op->kind == OP_argmax) return lanes;
+    for (int i = 0; op->kind == OP_windows && i < op_list_count(op, ATTRIBUTE_axes); i++)
+      if (op_list_integer(op, ATTRIBUTE_axes, i) >= order->lanes) return lanes;
+  }
+  int64_t size = dim_max(shape->dims[order->lanes]);
+  if (!pools || order->across >= 0 || order->inner_count > 0) return lanes;
+  while (lanes < LANE_REGISTERS * region->natural && size > lanes) lanes *= 2;
+  return lanes;
+}
+
 static void general_kernel(Lowering *l, Region *region, const Type *shape) {
   LoopKernel *k = l->kernel;
   DimTable *t = l->dims;
   Order order = find_order(region, shape);
+  region->lanes = pooling_lanes(l, region, &order, shape);
   const Dim *dims[MOST_AXES];
   int leading = 0, blocks = 1;
   int64_t trips = 1, work = 1;

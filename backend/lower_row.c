@@ -13,6 +13,7 @@
 
 enum {
   LANE_REGISTERS = 4,       /* accumulators: hide the latency of additions */
+  DEAR_REGISTERS = 2,       /* where exp, tanh .. need the others */
   MOST_ROW_BYTES = 1 << 18, /* of a row kept in scratch */
 };
 
@@ -138,13 +139,20 @@ static LoopExpr *only_inside(Row *row, LoopExpr *value, LoopExpr *neutral) {
   int axis = row->shape->rank - 1, lanes = row->region.lanes;
   const Dim *size = row->shape->dims[axis];
   if (dim_is_constant(size) && dim_value(size) % lanes == 0) return value;
-  LoopExpr *places = loop_iota(k, row->index[axis].at, lanes);
   if (loop_type(value).lanes == 1) value = loop_splat(k, value, lanes);
-  return loop_select(k, loop_lt(k, places, dim_expr(k, size)), value, neutral);
+  return loop_select(k, loop_inside(k, row->index[axis].at, lanes), value, neutral);
 }
 
-static int row_lanes(const Row *row) {
-  int natural = row->region.natural, lanes = LANE_REGISTERS * natural;
+/* Are there functions that take many instructions, softmax's own aside or not? */
+static bool has_dear(const Row *row, bool softmax) {
+  for (const Op *op = first_op(&row->region); op; op = row->region.block ? op->next : NULL)
+    if (operator_has(op->kind, TRAIT_DEAR) && (softmax || op->kind != OP_softmax)) return true;
+  return false;
+}
+
+static int row_lanes(const Row *row, bool dear) {
+  int natural = row->region.natural;
+  int lanes = (dear || has_dear(row, false) ? DEAR_REGISTERS : LANE_REGISTERS) * natural;
   int64_t size = dim_max(row->shape->dims[row->shape->rank - 1]);
   while (lanes > natural && size < lanes) lanes /= 2;
   return lanes;
@@ -164,9 +172,10 @@ static LoopExpr *row_place(Row *row) {
   return place;
 }
 
+/* Times 2^64, which the division by their sum takes away. */
 static LoopExpr *exponential(Row *row, const Softmax *s) {
   LoopKernel *k = row->l->kernel;
-  return loop_exp(k, loop_sub(k, element(row, s->op->operands[0]), s->top));
+  return loop_exp_raised(k, loop_sub(k, element(row, s->op->operands[0]), s->top));
 }
 
 static LoopExpr *softmax_value(Row *row, const Softmax *s) {
@@ -185,16 +194,35 @@ static void remember_softmax(Row *row) {
 
 typedef LoopExpr *Step(Row *row, void *user);
 
-static LoopExpr *reduce(Row *row, const char *name, Operator kind, Element element_type, Step *step,
-                        void *user) {
+/* ---- softmax: exponentials are kept in scratch between their sum and the division ---- */
+
+static LoopExpr *softmax_step(Row *row, void *user) {
+  Softmax *s = user;
+  LoopKernel *k = row->l->kernel;
+  LoopExpr *e = loop_let(k, "e", exponential(row, s));
+  if (s->kept) loop_store(k, loop_lanes(k, s->kept, row->region.lanes, row_place(row)), e);
+  return e;
+}
+
+/* A NaN wins in GREATEST, and counts as nothing in GREATEST_NUMBER, which is cheaper. */
+typedef enum { SUM, GREATEST, GREATEST_NUMBER } Reduction;
+
+static LoopExpr *combined(LoopKernel *k, Reduction kind, LoopExpr *a, LoopExpr *b) {
+  if (kind == SUM) return loop_add(k, a, b);
+  if (kind == GREATEST) return loop_max(k, a, b);
+  return loop_greater(k, b, a);
+}
+
+static LoopExpr *reduce(Row *row, const char *name, Reduction kind, Element element_type,
+                        Step *step, void *user) {
   LoopKernel *k = row->l->kernel;
   LoopElement e = compute_element(element_type);
-  bool is_sum = kind == OP_sum;
+  bool is_sum = kind == SUM;
   LoopExpr *neutral = loop_literal(k, e, is_sum ? 0 : -INFINITY);
   if (!is_sum && !loop_element_is_float(e))
     neutral = e == LOOP_I64 ? loop_cast(k, loop_int(k, INT64_MIN), LOOP_I64)
                             : loop_literal(k, e, e == LOOP_I32 ? INT32_MIN : 0);
-  int lanes = row->lanes_stay ? row->region.lanes : row_lanes(row);
+  int lanes = row->lanes_stay ? row->region.lanes : row_lanes(row, step == softmax_step);
   LoopExpr *sum = loop_var(k, name, e, lanes, neutral);
   size_t scope = region_push(&row->region);
   int outer_lanes = row->region.lanes;
@@ -206,7 +234,7 @@ static LoopExpr *reduce(Row *row, const char *name, Operator kind, Element eleme
   remember_softmax(row);
   LoopExpr *value = only_inside(row, step(row, user), neutral);
   LoopExpr *into = in_parts ? part : sum;
-  loop_set(k, into, is_sum ? loop_add(k, into, value) : loop_max(k, into, value));
+  loop_set(k, into, combined(k, kind, into, value));
   if (in_parts) {
     close_blocks(row, 1);
     loop_set(k, sum, loop_add(k, sum, part));
@@ -216,21 +244,12 @@ static LoopExpr *reduce(Row *row, const char *name, Operator kind, Element eleme
   region_pop(&row->region, scope);
   row->region.lanes = outer_lanes;
   if (row->lanes_stay) return sum;
-  return loop_let(k, name, loop_reduce(k, is_sum ? LOOP_ADD : LOOP_MAX, sum));
+  LoopOp op = is_sum ? LOOP_ADD : kind == GREATEST ? LOOP_MAX : LOOP_GREATER;
+  return loop_let(k, name, loop_reduce(k, op, sum));
 }
 
 static LoopExpr *plain_step(Row *row, void *user) {
   return element(row, user);
-}
-
-/* ---- softmax: exponentials are kept in scratch between their sum and the division ---- */
-
-static LoopExpr *softmax_step(Row *row, void *user) {
-  Softmax *s = user;
-  LoopKernel *k = row->l->kernel;
-  LoopExpr *e = loop_let(k, "e", exponential(row, s));
-  if (s->kept) loop_store(k, loop_lanes(k, s->kept, row->region.lanes, row_place(row)), e);
-  return e;
 }
 
 static int64_t row_length(const Row *row) {
@@ -245,17 +264,19 @@ static void softmax(Row *row, const Op *op, Softmax *s) {
   LoopKernel *k = row->l->kernel;
   Element type = op->operands[0]->type.element;
   s->op = op;
-  LoopExpr *top = reduce(row, "top", OP_max, type, plain_step, op->operands[0]);
-  /* a row of -inf alone: subtract 0 instead, so that all are exp(-inf) = 0 */
+  /* a NaN makes the sum NaN, and by it all of the row */
+  LoopExpr *top = reduce(row, "top", GREATEST_NUMBER, type, plain_step, op->operands[0]);
+  /* a row of -inf alone: subtract 0 instead, and multiply with 0 */
   LoopElement e = compute_element(type);
   LoopExpr *lowest = loop_literal(k, e, -INFINITY), *zero = loop_literal(k, e, 0);
-  s->top = loop_let(k, "top", loop_select(k, loop_eq(k, top, lowest), zero, top));
+  LoopExpr *none = loop_let(k, "none", loop_eq(k, top, lowest));
+  s->top = loop_let(k, "top", loop_select(k, none, zero, top));
   int64_t length = row_length(row);
   if (!row->lanes_stay && length <= MOST_ROW_BYTES / loop_element_bytes(e))
     s->kept = loop_scratch(k, "row", e, 1, loop_int(k, length));
-  LoopExpr *sum = reduce(row, "sum", OP_sum, type, softmax_step, s);
-  LoopExpr *one = loop_literal(k, e, 1);
-  s->sum = loop_let(k, "scale", loop_select(k, loop_eq(k, sum, zero), zero, loop_div(k, one, sum)));
+  LoopExpr *sum = reduce(row, "sum", SUM, type, softmax_step, s);
+  LoopExpr *scale = loop_div(k, loop_literal(k, e, 1), sum);
+  s->sum = loop_let(k, "scale", loop_select(k, none, loop_mul(k, sum, zero), scale));
 }
 
 /* ---- the kernel ---- */
@@ -270,7 +291,8 @@ static void reduce_all(Row *row) {
       softmax(row, op, &row->softmax[row->softmax_count]);
       row->softmax_count++;
     } else if (is_reduction(op)) {
-      LoopExpr *sum = reduce(row, op->kind == OP_sum ? "sum" : "top", op->kind,
+      bool is_sum = op->kind == OP_sum;
+      LoopExpr *sum = reduce(row, is_sum ? "sum" : "top", is_sum ? SUM : GREATEST,
                              op->operands[0]->type.element, plain_step, op->operands[0]);
       region_remember(r, result, sum);
       vec_push(r->arena, &row->row_values, result);
@@ -314,7 +336,9 @@ static void body(Row *row) {
   }
   if (!whole) return;
   size_t scope = region_push(r);
-  int blocks = open_row(row, row->lanes_stay ? r->lanes : row_lanes(row), LOOP_F32, NULL);
+  bool dear = false; /* exponentials are made again */
+  for (int i = 0; i < row->softmax_count; i++) dear = dear || !row->softmax[i].kept;
+  int blocks = open_row(row, row->lanes_stay ? r->lanes : row_lanes(row, dear), LOOP_F32, NULL);
   remember_softmax(row);
   LoopExpr *results[64];
   for (int i = 0; i < region_result_count(r); i++) {
@@ -349,7 +373,7 @@ void lower_row(Lowering *l) {
   l->trips = dim_constant(t, 1);
   for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, dims[i]);
   const Dim *channels = row.lanes_stay ? dims[kept - 1] : NULL;
-  int strip = LANE_REGISTERS * row.region.natural;
+  int strip = (has_dear(&row, true) ? DEAR_REGISTERS : LANE_REGISTERS) * row.region.natural;
   const Dim *strips = NULL;
   if (channels) {
     if (dim_max(channels) <= row.region.natural) strip = row.region.natural;

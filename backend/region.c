@@ -4,7 +4,6 @@
 #include "ir/part.h"
 #include "support/bug.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- dims and indices ---- */
@@ -251,18 +250,11 @@ void region_store(Region *r, LoopBuffer *buffer, int rank, const Index *index, L
 
 /* ---- the views ---- */
 
-/* `value` where the condition holds, `other` elsewhere; the operand is only read where it holds. */
-typedef struct {
-  LoopExpr *scalar; /* a bool that all lanes share; NULL: true */
-  LoopExpr *vector; /* a bool for each lane; NULL: true */
-} Condition;
-
 static LoopExpr *both(LoopKernel *k, LoopExpr *a, LoopExpr *b) {
   return !a ? b : !b ? a : loop_and(k, a, b);
 }
 
-/* Brings an index into 0..size: notes where it is not, and clamps it if lanes share it. */
-static Index limit(Region *r, Index index, const Dim *size, Condition *condition) {
+Index region_limit(Region *r, Index index, const Dim *size, Condition *condition) {
   LoopKernel *k = r->k;
   LoopExpr *end = dim_expr(k, size), *zero = loop_int(k, 0);
   if (!index_has_lanes(&index)) {
@@ -293,7 +285,7 @@ static Index divide(Region *r, Index index, int64_t by, Condition *condition) {
   return (Index){loop_div(k, places, divisor), 0};
 }
 
-static LoopExpr *under(Region *r, Condition condition, const Value *value, const Index *index,
+LoopExpr *region_under(Region *r, Condition condition, const Value *value, const Index *index,
                        LoopExpr *other) {
   LoopKernel *k = r->k;
   LoopExpr *outer = r->mask;
@@ -325,12 +317,12 @@ static LoopExpr *pad_value(Region *r, const Op *op, const Index *index) {
       inner[i] = index_add(r, inner[i], index_scalar(loop_neg(r->k, dim_expr(r->k, before))));
     inner[i] = divide(r, inner[i], between + 1, &condition);
     if (!dim_is(before, 0) || !dim_is(after, 0))
-      inner[i] = limit(r, inner[i], x->type.dims[i], &condition);
+      inner[i] = region_limit(r, inner[i], x->type.dims[i], &condition);
     else if (between) /* where it is not even its floor is still inside */
       inner[i].at = loop_let(r->k, "at", inner[i].at);
   }
   LoopExpr *other = scalar_number(r->k, x->type.element, op_attribute(op, ATTRIBUTE_value)->number);
-  return under(r, condition, x, inner, other);
+  return region_under(r, condition, x, inner, other);
 }
 
 LoopExpr *region_value_inside(Region *r, const Value *value, const Index *index,
@@ -340,11 +332,11 @@ LoopExpr *region_value_inside(Region *r, const Value *value, const Index *index,
   for (int i = 0; i < value->type.rank; i++) {
     inner[i] = index[i];
     if (!divisors[i]) continue;
-    inner[i] =
-        limit(r, divide(r, inner[i], divisors[i], &condition), value->type.dims[i], &condition);
+    inner[i] = region_limit(r, divide(r, inner[i], divisors[i], &condition), value->type.dims[i],
+                            &condition);
   }
-  return under(r, condition, value, inner,
-               scalar_number(r->k, value->type.element, number_integer(0)));
+  return region_under(r, condition, value, inner,
+                      scalar_number(r->k, value->type.element, number_integer(0)));
 }
 
 /* x, but u where the index is inside of it. */
@@ -361,15 +353,14 @@ static LoopExpr *update_value(Region *r, const Op *op, const Index *index) {
       room = loop_add(k, room, loop_int(k, 1));
       start = loop_let(k, "start", loop_checked(k, given, room, r->next_fault));
     }
-    inner[i] = limit(r, index_add(r, index[i], index_scalar(loop_neg(k, start))), u->type.dims[i],
-                     &condition);
+    inner[i] = region_limit(r, index_add(r, index[i], index_scalar(loop_neg(k, start))),
+                            u->type.dims[i], &condition);
   }
   LoopExpr *old = loop_let(k, "old", region_value(r, x, index));
-  return under(r, condition, u, inner, old);
+  return region_under(r, condition, u, inner, old);
 }
 
-/* The place of a window's element along one of its axes. */
-static Index window_place(Region *r, const Op *op, int i, Index window, Index element) {
+Index region_window_place(Region *r, const Op *op, int i, Index window, Index element) {
   LoopKernel *k = r->k;
   Index at = index_scale(r, window, op_list_integer(op, ATTRIBUTE_stride, i));
   Index more = index_scale(r, element, op_list_integer(op, ATTRIBUTE_dilation, i));
@@ -386,12 +377,12 @@ static LoopExpr *windows_value(Region *r, const Op *op, const Index *index) {
   memcpy(inner, index, (size_t)x->type.rank * sizeof *inner);
   for (int i = 0; i < count; i++) {
     int axis = (int)op_list_integer(op, ATTRIBUTE_axes, i);
-    inner[axis] = window_place(r, op, i, index[axis], index[x->type.rank + i]);
+    inner[axis] = region_window_place(r, op, i, index[axis], index[x->type.rank + i]);
     if (op_pair_integer(op, ATTRIBUTE_pad, i, 0) || op_pair_integer(op, ATTRIBUTE_pad, i, 1))
-      inner[axis] = limit(r, inner[axis], x->type.dims[axis], &condition);
+      inner[axis] = region_limit(r, inner[axis], x->type.dims[axis], &condition);
   }
   LoopExpr *other = scalar_number(r->k, x->type.element, op_attribute(op, ATTRIBUTE_value)->number);
-  return under(r, condition, x, inner, other);
+  return region_under(r, condition, x, inner, other);
 }
 
 /* Of windows apart: an element is in one window, or in none and 0. */
@@ -413,11 +404,12 @@ static LoopExpr *overlap_value(Region *r, const Op *op, const Index *index) {
     inner[type->rank + i] = index_mod(r, at, stride);
     bool covers = dim_is_constant(windows) && dim_is_constant(type->dims[axis]) &&
                   dim_value(type->dims[axis]) + before <= dim_value(windows) * stride;
-    if (!covers) inner[axis] = limit(r, inner[axis], windows, &condition);
+    if (!covers) inner[axis] = region_limit(r, inner[axis], windows, &condition);
     if (!dim_is(kernel, stride))
-      inner[type->rank + i] = limit(r, inner[type->rank + i], kernel, &condition);
+      inner[type->rank + i] = region_limit(r, inner[type->rank + i], kernel, &condition);
   }
-  return under(r, condition, x, inner, scalar_number(r->k, x->type.element, number_integer(0)));
+  return region_under(r, condition, x, inner,
+                      scalar_number(r->k, x->type.element, number_integer(0)));
 }
 
 static LoopExpr *slice_value(Region *r, const Op *op, const Index *index) {
@@ -505,10 +497,10 @@ static LoopExpr *concat_value(Region *r, const Op *op, const Index *index) {
     Index inner[MOST_AXES];
     Condition condition = {0};
     memcpy(inner, index, (size_t)rank * sizeof *inner);
-    inner[axis] = limit(r, index_add(r, index[axis], index_scalar(loop_neg(k, start))),
-                        x->type.dims[axis], &condition);
+    inner[axis] = region_limit(r, index_add(r, index[axis], index_scalar(loop_neg(k, start))),
+                               x->type.dims[axis], &condition);
     LoopExpr *other = result ? result : scalar_number(k, x->type.element, number_integer(0));
-    result = loop_let(k, "part", under(r, condition, x, inner, other));
+    result = loop_let(k, "part", region_under(r, condition, x, inner, other));
     start = loop_add(k, start, dim_expr(k, x->type.dims[axis]));
   }
   return result;
@@ -535,112 +527,6 @@ static LoopExpr *iota_value(Region *r, const Op *op, const Index *index) {
   Index at = index[op_integer(op, ATTRIBUTE_axis)];
   LoopExpr *number = index_has_lanes(&at) ? index_vector(r, at) : at.at;
   return loop_cast(r->k, number, compute_element(op->results[0]->type.element));
-}
-
-/* ---- reductions of few elements: pooling ---- */
-
-/* Is what lies outside of the windows neutral, so that loops may leave it out? */
-static bool edge_is_neutral(const Op *windows, Operator reduction) {
-  Number value = op_attribute(windows, ATTRIBUTE_value)->number;
-  double v = value.is_integer ? (double)value.integer : value.real;
-  return reduction == OP_sum ? v == 0 : isinf(v) && v < 0;
-}
-
-static LoopExpr *ceil_divide(LoopKernel *k, LoopExpr *a, int64_t by) {
-  return by == 1 ? a : loop_div(k, loop_add(k, a, loop_int(k, by - 1)), loop_int(k, by));
-}
-
-/* Elements of a window along its axis i that lie inside, as a range, if lanes share the window. */
-static void clip_window(Region *r, const Op *op, int i, Index window, LoopExpr **begin,
-                        LoopExpr **end) {
-  LoopKernel *k = r->k;
-  int axis = (int)op_list_integer(op, ATTRIBUTE_axes, i);
-  int64_t stride = op_list_integer(op, ATTRIBUTE_stride, i);
-  int64_t dilation = op_list_integer(op, ATTRIBUTE_dilation, i);
-  int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
-  LoopExpr *size = dim_expr(k, op->operands[0]->type.dims[axis]);
-  LoopExpr *first = loop_add(k, loop_mul(k, window.at, loop_int(k, stride)), loop_int(k, -before));
-  first = loop_let(k, "first", first);
-  LoopExpr *from = ceil_divide(k, loop_neg(k, first), dilation);
-  LoopExpr *to = ceil_divide(k, loop_sub(k, size, first), dilation);
-  *begin = loop_let(k, "from", loop_max(k, loop_int(k, 0), from));
-  *end = loop_let(k, "to", loop_min(k, *end, to));
-}
-
-static LoopExpr *clipped_value(Region *r, const Op *windows, const Index *index,
-                               const bool *clipped) {
-  const Value *x = windows->operands[0];
-  int count = op_list_count(windows, ATTRIBUTE_axes);
-  Index inner[MOST_AXES];
-  Condition condition = {0};
-  memcpy(inner, index, (size_t)x->type.rank * sizeof *inner);
-  for (int i = 0; i < count; i++) {
-    int axis = (int)op_list_integer(windows, ATTRIBUTE_axes, i);
-    inner[axis] = window_place(r, windows, i, index[axis], index[x->type.rank + i]);
-    bool padded = op_pair_integer(windows, ATTRIBUTE_pad, i, 0) ||
-                  op_pair_integer(windows, ATTRIBUTE_pad, i, 1);
-    if (padded && !clipped[i]) inner[axis] = limit(r, inner[axis], x->type.dims[axis], &condition);
-  }
-  LoopExpr *other =
-      scalar_number(r->k, x->type.element, op_attribute(windows, ATTRIBUTE_value)->number);
-  return under(r, condition, x, inner, other);
-}
-
-static LoopExpr *reduction_value(Region *r, const Op *op, const Index *index) {
-  LoopKernel *k = r->k;
-  const Value *x = op->operands[0];
-  const Op *windows = x->op && x->op->kind == OP_windows && !region_buffer(r, x) ? x->op : NULL;
-  if (windows && !edge_is_neutral(windows, op->kind)) windows = NULL;
-  LoopElement element = compute_element(x->type.element);
-  bool keepdims = op_flag(op, ATTRIBUTE_keepdims), lanes = false;
-  bool reduced[MOST_AXES] = {0};
-  for (int i = 0; i < op_list_count(op, ATTRIBUTE_axis); i++)
-    reduced[op_list_integer(op, ATTRIBUTE_axis, i)] = true;
-  Index inner[MOST_AXES];
-  int from = 0;
-  int64_t written_out = 1;
-  for (int i = 0; i < x->type.rank; i++) {
-    if (!reduced[i]) {
-      inner[i] = index[from++];
-      lanes = lanes || index_has_lanes(&inner[i]);
-      continue;
-    }
-    if (keepdims) from++;
-    int64_t size = dim_is_constant(x->type.dims[i]) ? dim_value(x->type.dims[i]) : INT32_MAX;
-    written_out = written_out > INT32_MAX ? written_out : written_out * size;
-  }
-  enum { MOST_WRITTEN_OUT = 25 };
-  LoopExpr *neutral = loop_literal(k, element, op->kind == OP_sum ? 0 : -INFINITY);
-  if (!loop_element_is_float(element) && op->kind == OP_max)
-    neutral = element == LOOP_I64 ? loop_cast(k, loop_int(k, INT64_MIN), LOOP_I64)
-                                  : loop_literal(k, element, element == LOOP_I32 ? INT32_MIN : 0);
-  LoopExpr *sum =
-      loop_var(k, op->kind == OP_sum ? "total" : "top", element, lanes ? r->lanes : 1, neutral);
-  size_t scope = region_push(r);
-  int blocks = 0;
-  bool clipped[MOST_AXES] = {0};
-  for (int i = 0; i < x->type.rank; i++) {
-    if (!reduced[i]) continue;
-    LoopExpr *begin = loop_int(k, 0), *end = dim_expr(k, x->type.dims[i]);
-    int w = windows ? i - windows->operands[0]->type.rank : -1;
-    if (w >= 0 && (op_pair_integer(windows, ATTRIBUTE_pad, w, 0) ||
-                   op_pair_integer(windows, ATTRIBUTE_pad, w, 1))) {
-      int axis = (int)op_list_integer(windows, ATTRIBUTE_axes, w);
-      if (!index_has_lanes(&inner[axis])) {
-        clip_window(r, windows, w, inner[axis], &begin, &end);
-        clipped[w] = true;
-      }
-    }
-    bool each = written_out <= MOST_WRITTEN_OUT && !(w >= 0 && clipped[w]);
-    LoopExpr *at = each ? loop_each(k, "e", begin, end) : loop_for(k, "e", begin, end);
-    inner[i] = index_scalar(at);
-    blocks++;
-  }
-  LoopExpr *value = windows ? clipped_value(r, windows, inner, clipped) : region_value(r, x, inner);
-  loop_set(k, sum, op->kind == OP_sum ? loop_add(k, sum, value) : loop_max(k, sum, value));
-  while (blocks--) loop_end(k);
-  region_pop(r, scope);
-  return sum;
 }
 
 /* ---- values ---- */
@@ -676,7 +562,7 @@ static LoopExpr *compute(Region *r, const Op *op, const Index *index) {
   switch (op->kind) {
   case OP_sum:
   case OP_max:
-    return reduction_value(r, op, index);
+    return region_reduction(r, op, index);
   case OP_reshape:
     return reshape_value(r, op, index);
   case OP_transpose:

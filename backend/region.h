@@ -81,6 +81,22 @@ void region_remember(Region *region, const Value *value, LoopExpr *result);
 size_t region_push(const Region *region);      /* opens a scope of memos */
 void region_pop(Region *region, size_t scope); /* and leaves it */
 
+/* ---- for the files of region: what lies inside of an operand ---- */
+
+/* Where an element may be read. */
+typedef struct {
+  LoopExpr *scalar; /* a bool that all lanes share; NULL: true */
+  LoopExpr *vector; /* a bool for each lane; NULL: true */
+} Condition;
+
+/* Brings an index into 0..size: notes where it is not, and clamps it if lanes share it. */
+Index region_limit(Region *region, Index index, const Dim *size, Condition *condition);
+/* `value` where the condition holds, `other` elsewhere; the operand is only read where it holds. */
+LoopExpr *region_under(Region *region, Condition condition, const Value *value, const Index *index,
+                       LoopExpr *other);
+/* The place of a window's element along the i-th of the axes that windows go over. */
+Index region_window_place(Region *region, const Op *windows, int i, Index window, Index element);
+
 /* ---- shared by the families ---- */
 LoopElement loop_element_of_type(Element element);
 LoopElement compute_element(Element element);
@@ -98,6 +114,8 @@ void index_split(LoopKernel *k, LoopExpr *number, const Dim *const *dims, int co
                  LoopExpr **indices);
 /* The random number of an element, given its number in row-major order (region_random.c). */
 LoopExpr *region_random(Region *region, const Op *op, LoopExpr *element);
+/* sum and max over few elements, of windows above all (region_pool.c). */
+LoopExpr *region_reduction(Region *region, const Op *op, const Index *index);
 /* overlap_add of windows that overlap, and argmax of few elements (region_window.c). */
 LoopExpr *region_overlap(Region *region, const Op *op, const Index *index);
 LoopExpr *region_argmax(Region *region, const Op *op, const Index *index);

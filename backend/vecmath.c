@@ -89,15 +89,43 @@ static LLVMValueRef clamp(Vm *m, LLVMValueRef x, double low, double high) {
 #define LN2_HIGH 0x1.62e4p-1 /* 15 bits: times n it is exact without FMA */
 #define LN2_LOW  0x1.7f7d1cf79abcap-20
 
-static LLVMValueRef reduce_exp(Vm *m, LLVMValueRef x, LLVMValueRef *n, LLVMValueRef *integer) {
-  *n = vm_nearest(m, vm_mul(m, x, vm_real(m, M_LOG2E)), integer);
+/* r, at most half of ln 2; n, and in the low nine bits of *bits n + bias. */
+static LLVMValueRef reduce_exp(Vm *m, LLVMValueRef x, int bias, LLVMValueRef *n,
+                               LLVMValueRef *bits) {
+  LLVMValueRef magic = vm_real(m, 0x1.8p23 + bias); /* its own low nine bits are those of bias */
+  LLVMValueRef sum = vm_fma(m, x, vm_real(m, M_LOG2E), magic);
+  *bits = vm_bits(m, sum);
+  *n = vm_sub(m, sum, magic);
   LLVMValueRef r = vm_fma(m, *n, vm_real(m, -LN2_HIGH), x);
   return vm_fma(m, *n, vm_real(m, -LN2_LOW), r);
 }
 
-/* p * 2^n, rounded once: one instruction of AVX-512, else in two steps that stay normal. */
-static LLVMValueRef scale(Vm *m, LLVMValueRef p, LLVMValueRef n, LLVMValueRef integer) {
+/* 2^(low nine bits - 127), which are 1 to 254. */
+static LLVMValueRef power_of_bits(Vm *m, LLVMValueRef bits) {
+  return vm_float(m, LLVMBuildShl(m->b, bits, vm_int(m, 23), ""));
+}
+
+/* Lanes first, first + 1, .. of a vector, or of two on end. */
+static LLVMValueRef lanes_from(Emission *e, LLVMValueRef a, LLVMValueRef b, int first, int count) {
+  LLVMValueRef numbers[64];
+  for (int i = 0; i < count; i++) numbers[i] = LLVMConstInt(e->i32, (unsigned)(first + i), false);
+  LLVMValueRef mask = LLVMConstVector(numbers, (unsigned)count);
+  return LLVMBuildShuffleVector(e->builder, a, b ? b : LLVMGetPoison(LLVMTypeOf(a)), mask, "");
+}
+
+/* p * 2^n, rounded once: one instruction of AVX-512, else in two steps that stay normal. The low
+ * nine bits of `bits` are n + 254. */
+static LLVMValueRef scale(Vm *m, LLVMValueRef p, LLVMValueRef n, LLVMValueRef bits) {
   Emission *e = m->e;
+  if (e->target.masks && m->size == 32) {
+    LLVMValueRef halves[2];
+    for (int i = 0; i < 2; i++) {
+      LLVMValueRef half = lanes_from(e, p, NULL, 16 * i, 16);
+      Vm narrow = vm_of(e, half);
+      halves[i] = scale(&narrow, half, lanes_from(e, n, NULL, 16 * i, 16), NULL);
+    }
+    return lanes_from(e, halves[0], halves[1], 0, 32);
+  }
   if (e->target.masks && m->size == 16) {
     LLVMValueRef args[] = {p, n, LLVMGetPoison(m->f), LLVMConstAllOnes(e->i16),
                            LLVMConstInt(e->i32, 4, false)};
@@ -109,56 +137,95 @@ static LLVMValueRef scale(Vm *m, LLVMValueRef p, LLVMValueRef n, LLVMValueRef in
         m->size == 8 ? "llvm.x86.avx512.mask.scalef.ps.256" : "llvm.x86.avx512.mask.scalef.ps.128";
     return emit_intrinsic(e, name, NULL, 0, args, 4);
   }
-  LLVMValueRef half = LLVMBuildAShr(m->b, integer, vm_int(m, 1), "");
-  LLVMValueRef rest = LLVMBuildSub(m->b, integer, half, "");
-  return vm_mul(m, vm_mul(m, p, vm_power_of_two(m, half)), vm_power_of_two(m, rest));
+  LLVMValueRef half = LLVMBuildLShr(m->b, bits, vm_int(m, 1), "");
+  LLVMValueRef rest = LLVMBuildSub(m->b, bits, half, "");
+  return vm_mul(m, vm_mul(m, p, power_of_bits(m, half)), power_of_bits(m, rest));
+}
+
+/* e^r, within 2^-28. */
+static LLVMValueRef small_exp(Vm *m, LLVMValueRef r) {
+  static const double c[] = {1,
+                             1,
+                             0.4999999305076761,
+                             0.16666514792403925,
+                             0.041668456769744512,
+                             0.0083694187210981166,
+                             0.0013813145475178556};
+  return vm_polynomial(m, r, c, 7);
 }
 
 LLVMValueRef vm_exp(Vm *m, LLVMValueRef x) {
-  static const double q[] = {0.4999999305076761, 0.16666514792403925, 0.041668456769744512,
-                             0.0083694187210981166, 0.0013813145475178556}; /* 2^-28 */
-  LLVMValueRef n, integer, r = reduce_exp(m, clamp(m, x, -105, 89), &n, &integer);
-  LLVMValueRef p = vm_polynomial(m, r, q, 5);
-  p = vm_fma(m, vm_mul(m, r, r), p, r);
-  return scale(m, vm_add(m, p, vm_real(m, 1)), n, integer);
+  LLVMValueRef n, bits, r = reduce_exp(m, clamp(m, x, -105, 89), 254, &n, &bits);
+  return scale(m, small_exp(m, r), n, bits);
+}
+
+/* 2^64 keeps all that is not 0 in the end among the normal numbers. */
+LLVMValueRef vm_exp_raised(Vm *m, LLVMValueRef x) {
+  LLVMValueRef least = vm_real(m, -104), n, bits;
+  x = vm_select(m, vm_compare(m, LLVMRealOGT, least, x), least, x);
+  LLVMValueRef r = reduce_exp(m, x, 127 + 64, &n, &bits);
+  return vm_mul(m, small_exp(m, r), power_of_bits(m, bits));
 }
 
 /* 2^n (e^r - 1) + (2^n - 1), by halves so that 2^128 does not overflow. */
 LLVMValueRef vm_expm1(Vm *m, LLVMValueRef x) {
   static const double q[] = {0.50000000563552945,   0.1666666691690925,    0.041666313042895946,
                              0.0083332154135342119, 0.0013944313214756587, 0.00019964591479968008};
-  LLVMValueRef n, integer, r = reduce_exp(m, clamp(m, x, -30, 89), &n, &integer); /* 2^-31 */
+  LLVMValueRef n, bits, r = reduce_exp(m, clamp(m, x, -30, 89), 126, &n, &bits); /* 2^-31 */
   LLVMValueRef p = vm_fma(m, vm_mul(m, r, r), vm_polynomial(m, r, q, 6), r);
-  LLVMValueRef half = vm_power_of_two(m, LLVMBuildSub(m->b, integer, vm_int(m, 1), ""));
+  LLVMValueRef half = power_of_bits(m, bits);
   LLVMValueRef sum = vm_fma(m, half, p, vm_sub(m, half, vm_real(m, 0.5)));
-  LLVMValueRef small = LLVMBuildICmp(m->b, LLVMIntEQ, integer, vm_int(m, 0), "");
+  LLVMValueRef small = vm_compare(m, LLVMRealOEQ, n, vm_real(m, 0));
   LLVMValueRef result = vm_select(m, small, p, vm_add(m, sum, sum));
   return vm_copysign(m, result, x); /* of -0 */
 }
 
-/* t / (t + 2) with t = e^2|x| - 1. */
-LLVMValueRef vm_tanh(Vm *m, LLVMValueRef x) {
-  LLVMValueRef size = clamp(m, vm_abs(m, x), 0, 10);
-  LLVMValueRef t = vm_expm1(m, vm_add(m, size, size));
-  return vm_copysign(m, vm_div(m, t, vm_add(m, t, vm_real(m, 2))), x);
+/* `size`, which is not negative, with the sign of x. */
+static LLVMValueRef with_sign(Vm *m, LLVMValueRef size, LLVMValueRef x) {
+  LLVMValueRef sign = LLVMBuildAnd(m->b, vm_bits(m, x), vm_int(m, INT32_MIN), "");
+  return vm_float(m, LLVMBuildOr(m->b, vm_bits(m, size), sign, ""));
 }
 
-/* x P(x^2) near 0, else 1 - e^(|x| Q(|x|)); beyond 4 that is 1. */
+static LLVMValueRef at_most(Vm *m, LLVMValueRef x, double high) {
+  LLVMValueRef most = vm_real(m, high);
+  return vm_select(m, vm_compare(m, LLVMRealOLT, most, x), most, x);
+}
+
+/* t / (t + 2) with t = e^2|x| - 1 = 2^n (e^2h - 1) + (2^n - 1); beyond 10 that is 1. */
+LLVMValueRef vm_tanh(Vm *m, LLVMValueRef x) {
+  static const double q[] = {1.9999999252064948, 1.3333234571179613, 0.66667525493424621,
+                             0.26773053966044951, 0.088847863568382241}; /* 2^-26 */
+  LLVMValueRef size = at_most(m, vm_abs(m, x), 10);
+  LLVMValueRef magic = vm_real(m, 0x1.8p23 + 127);
+  LLVMValueRef sum = vm_fma(m, size, vm_real(m, 2 * M_LOG2E), magic);
+  LLVMValueRef n = vm_sub(m, sum, magic), power = power_of_bits(m, vm_bits(m, sum));
+  LLVMValueRef h = vm_fma(m, n, vm_real(m, -M_LN2 / 2), size);
+  LLVMValueRef p = vm_fma(m, vm_mul(m, h, h), vm_polynomial(m, h, q, 5), vm_add(m, h, h));
+  LLVMValueRef t = vm_fma(m, power, p, vm_sub(m, power, vm_real(m, 1)));
+  return with_sign(m, vm_div(m, t, vm_add(m, t, vm_real(m, 2))), x);
+}
+
+/* x P(x^2) near 0, else 1 - 2^Q(|x|); beyond 3.95 that is 1. */
 LLVMValueRef vm_erf(Vm *m, LLVMValueRef x) {
-  static const double near[] = {1.1283791666374279,   -0.37612633735159685,
-                                0.11283695495179307,  -0.026859398332147462,
-                                0.005201032466340961, -0.00081427062575026236,
-                                8.3701086159260416e-5}; /* 2^-31 below 0.921875 */
-  static const double far[] = {
-      -1.1284567544313517,    -0.63614069669313742,   -0.10406394310625711,
-      0.021114486313432826,   -0.0016894714991580919, -0.00056795615786944031,
-      0.00023330809710555099, -3.6791738129667903e-5, 2.3092139540345435e-6};
+  static const double near[] = {1.1283791637038052,   -0.37612601402425855,
+                                0.11283112916904718,  -0.026820809205539125,
+                                0.005085132215081407, -0.00065352345684929946}; /* 2^-28 */
+  static const double far[] = {-8.201830530194198e-05, -1.6277514675880955,  -0.9177591146231785,
+                               -0.15130460924218284,   0.032745370531443115, -0.0045659653268115722,
+                               0.00030108878598815404}; /* 2^-28 of the result */
+  static const double power[] = {1.0000000716531225,    0.69314696704030628,
+                                 0.24022119722072394,   0.055507132997478364,
+                                 0.0096755413747284957, 0.0013276465569093232};
+  const double between = 0.8;
   LLVMValueRef size = vm_abs(m, x);
-  LLVMValueRef inner = vm_mul(m, x, vm_polynomial(m, vm_mul(m, x, x), near, 7));
-  LLVMValueRef a = clamp(m, size, 0, 4);
-  LLVMValueRef power = vm_exp(m, vm_mul(m, a, vm_polynomial(m, a, far, 9)));
-  LLVMValueRef outer = vm_copysign(m, vm_sub(m, vm_real(m, 1), power), x);
-  return vm_select(m, vm_compare(m, LLVMRealOLT, size, vm_real(m, 0.921875)), inner, outer);
+  LLVMValueRef inner = vm_mul(m, x, vm_polynomial(m, vm_mul(m, x, x), near, 6));
+  LLVMValueRef exponent = vm_polynomial(m, at_most(m, size, 3.95), far, 7);
+  LLVMValueRef magic = vm_real(m, 0x1.8p23 + 127), sum = vm_add(m, exponent, magic);
+  LLVMValueRef rest = vm_sub(m, exponent, vm_sub(m, sum, magic));
+  LLVMValueRef complement =
+      vm_mul(m, vm_polynomial(m, rest, power, 6), power_of_bits(m, vm_bits(m, sum)));
+  LLVMValueRef outer = with_sign(m, vm_sub(m, vm_real(m, 1), complement), x);
+  return vm_select(m, vm_compare(m, LLVMRealOLT, size, vm_real(m, between)), inner, outer);
 }
 
 /* ---- f64: the C library, lane by lane ---- */
@@ -185,6 +252,8 @@ static LLVMValueRef expand(Emission *e, LoopOp op, LLVMValueRef *args) {
   switch (op) {
   case LOOP_EXP:
     return vm_exp(&m, args[0]);
+  case LOOP_EXP_RAISED:
+    return vm_exp_raised(&m, args[0]);
   case LOOP_EXPM1:
     return vm_expm1(&m, args[0]);
   case LOOP_LOG:
@@ -203,9 +272,11 @@ static LLVMValueRef expand(Emission *e, LoopOp op, LLVMValueRef *args) {
 }
 
 static const char *const names[LOOP_OPS] = {
-    [LOOP_EXP] = "exp",     [LOOP_EXPM1] = "expm1", [LOOP_LOG] = "log",
-    [LOOP_LOG1P] = "log1p", [LOOP_TANH] = "tanh",   [LOOP_ERF] = "erf",
-    [LOOP_SIN] = "sin",     [LOOP_COS] = "cos",     [LOOP_POW] = "pow"};
+    [LOOP_EXP] = "exp",     [LOOP_EXP_RAISED] = "exp_raised",
+    [LOOP_EXPM1] = "expm1", [LOOP_LOG] = "log",
+    [LOOP_LOG1P] = "log1p", [LOOP_TANH] = "tanh",
+    [LOOP_ERF] = "erf",     [LOOP_SIN] = "sin",
+    [LOOP_COS] = "cos",     [LOOP_POW] = "pow"};
 
 /* The function on its own, internal to the module: "dlc_tanh_16", or of several targets
  * "dlc_tanh_16_v4". */
@@ -245,6 +316,8 @@ enum { MOST_EXPANDED = 4 };
 static LLVMValueRef function_value(Emission *e, LoopOp op, LLVMValueRef *args, unsigned count) {
   Vm m = vm_of(e, args[0]);
   if (!names[op]) bug("loop: operator %d is no function", (int)op);
+  if (m.scalar_f == e->f64 && op == LOOP_EXP_RAISED)
+    return vm_mul(&m, library(&m, names[LOOP_EXP], args, count), vm_real(&m, 0x1p64));
   if (m.scalar_f == e->f64) return library(&m, names[op], args, count);
   if (m.scalar_f != e->f32) bug("loop: '%s' of integers", names[op]);
   bool calls = e->kernel && e->kernel->calls;
@@ -257,6 +330,19 @@ static LLVMValueRef function_value(Emission *e, LoopOp op, LLVMValueRef *args, u
 
 LLVMValueRef vecmath_unary(Emission *e, LoopOp op, LLVMValueRef x) {
   return function_value(e, op, &x, 1);
+}
+
+bool vecmath_takes_pairs(LoopOp op) {
+  return op == LOOP_EXP || op == LOOP_EXP_RAISED || op == LOOP_EXPM1 || op == LOOP_TANH ||
+         op == LOOP_ERF;
+}
+
+/* A vector of twice the width, whose operations LLVM cuts in two, each beside its like. */
+void vecmath_pair(Emission *e, LoopOp op, const LLVMValueRef *x, LLVMValueRef *results) {
+  int size = (int)LLVMGetVectorSize(LLVMTypeOf(x[0]));
+  LLVMValueRef both = lanes_from(e, x[0], x[1], 0, 2 * size);
+  both = function_value(e, op, &both, 1);
+  for (int i = 0; i < 2; i++) results[i] = lanes_from(e, both, NULL, i * size, size);
 }
 
 LLVMValueRef vecmath_pow(Emission *e, LLVMValueRef x, LLVMValueRef y) {

@@ -11,8 +11,11 @@
 
 #include "backend/emission.h"
 
-/* EXP, EXPM1, LOG, LOG1P, TANH, ERF, SIN, COS. */
+/* EXP, EXP_RAISED, EXPM1, LOG, LOG1P, TANH, ERF, SIN, COS. */
 LLVMValueRef vecmath_unary(Emission *e, LoopOp op, LLVMValueRef x);
+/* Whether two vectors of f32 are better done together, and that; the numbers are the same. */
+bool vecmath_takes_pairs(LoopOp op);
+void vecmath_pair(Emission *e, LoopOp op, const LLVMValueRef *x, LLVMValueRef *results);
 LLVMValueRef vecmath_pow(Emission *e, LLVMValueRef x, LLVMValueRef y);
 /* x - floor(x / y) * y with the divisor's sign; x % 0 is NaN, as of floats. */
 LLVMValueRef vecmath_mod(Emission *e, LLVMValueRef x, LLVMValueRef y);
@@ -49,6 +52,7 @@ LLVMValueRef vm_nearest(Vm *m, LLVMValueRef x, LLVMValueRef *integer);
 LLVMValueRef vm_power_of_two(Vm *m, LLVMValueRef n);
 
 LLVMValueRef vm_exp(Vm *m, LLVMValueRef x);
+LLVMValueRef vm_exp_raised(Vm *m, LLVMValueRef x);
 LLVMValueRef vm_expm1(Vm *m, LLVMValueRef x);
 LLVMValueRef vm_log(Vm *m, LLVMValueRef x);
 LLVMValueRef vm_log1p(Vm *m, LLVMValueRef x);
