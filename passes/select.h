@@ -1,6 +1,6 @@
 /* select.h - the pieces of `select`, for its files alone: select.c walks the operations,
- * select_conv.c and select_product.c rewrite products, select_layout.c carries layouts through what
- * lies between. */
+ * select_conv.c, select_conv_transpose.c and select_product.c rewrite products, select_layout.c
+ * carries layouts through what lies between. */
 #ifndef PASSES_SELECT_H
 #define PASSES_SELECT_H
 
@@ -85,7 +85,7 @@ bool propagate(Select *s, Op *op);
 /* Notes that an image which a gradient makes of rows may as well be had in nhwc. */
 void expect_image(Select *s, Op *op);
 
-/* ---- select_conv.c ---- */
+/* ---- select_conv.c, select_conv_transpose.c ---- */
 
 /* Each, here and below, gives false if it leaves the operation as it is. */
 bool select_conv(Select *s, Op *op);
