@@ -1,5 +1,6 @@
 /* emit_access.c - addresses, loads, stores and their masks. */
 #include "backend/emission.h"
+#include "backend/loop_join.h"
 
 #include "support/bug.h"
 
@@ -166,15 +167,19 @@ static Spot find_spot(Emission *e, const LoopExpr *expr) {
   spot.element = buffer->element == LOOP_BOOL ? e->i8 : e->types[buffer->element];
   spot.sizes = emit_cut(e, expr->type.lanes, &spot.count);
   spot.at = (Affine){NULL, 0};
-  for (int axis = 0; axis < buffer->rank; axis++) {
+  if (buffer->rank)
+    spot.stride = affine_scale(e, buffer_stride(e, buffer, access->axis), access->stride);
+  for (int axis = buffer->rank - 1; axis >= 0; axis--) {
     Affine stride = buffer_stride(e, buffer, axis);
     if (access->index[axis]->type.lanes != 1) {
       add_places(e, &spot, access->index[axis], stride);
       continue;
     }
-    Affine index = emit_affine(e, access->index[axis]);
+    int first = axis;
+    const LoopExpr *whole = loop_joined_index(access, axis, &first);
+    Affine index = emit_affine(e, whole ? whole : access->index[axis]);
     spot.at = affine_add(e, spot.at, affine_multiply(e, index, stride), false);
-    if (axis == access->axis) spot.stride = affine_scale(e, stride, access->stride);
+    axis = first;
   }
   for (LaneMask *m = e->masks; m; m = m->outer)
     if (m->lanes == expr->type.lanes && access_mentions(access, m->variable))

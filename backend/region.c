@@ -53,10 +53,10 @@ void index_split(LoopKernel *k, LoopExpr *number, const Dim *const *dims, int co
       indices[i] = loop_int(k, 0);
       continue;
     }
-    LoopExpr *size = dim_expr(k, dims[i]);
-    indices[i] = loop_let(k, "i", loop_mod(k, number, size));
-    bool more = false; /* leading axes of size 1 need no quotient */
+    bool more = false; /* leading axes of size 1 leave all to this one */
     for (int j = 0; j < i; j++) more = more || !dim_is(dims[j], 1);
+    LoopExpr *size = dim_expr(k, dims[i]);
+    indices[i] = more ? loop_let(k, "i", loop_mod(k, number, size)) : number;
     number = more ? loop_let(k, "rest", loop_div(k, number, size)) : loop_int(k, 0);
   }
   if (count > 0) indices[0] = dim_is(dims[0], 1) ? loop_int(k, 0) : number;
