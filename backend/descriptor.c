@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { ABI = 11 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 12 }; /* DLRT_ABI of the layout that is written here */
 
 /* Of an entry, what is the same for all CPU levels. */
 typedef struct {

@@ -283,8 +283,31 @@ static void emit_transpose(Emission *e, const LoopStatement *s) {
   for (int i = 0; i < size; i++) LLVMBuildStore(e->builder, rows[i], slots[i]);
 }
 
-/* worker->fault, its first field, gets the number. Lanes beyond the end hold what no one asked for.
- */
+/* The index of the flagged lanes that is farthest out of range: a negative one is the greatest
+ * without sign. */
+static LLVMValueRef farthest(Emission *e, EmitValue flags, EmitValue index) {
+  int count;
+  const int *sizes = emit_cut(e, index.type.lanes, &count);
+  LLVMValueRef most = NULL;
+  for (int i = 0; i < count; i++) {
+    LLVMValueRef part = emit_cast_part(e, index.parts[i], sizes[i], index.type.element, LOOP_I64);
+    LLVMValueRef none = LLVMConstNull(LLVMTypeOf(part));
+    part = LLVMBuildSelect(e->builder, flags.parts[i], part, none, "");
+    if (sizes[i]) part = emit_intrinsic_of(e, "llvm.vector.reduce.umax", &part, 1);
+    LLVMValueRef more = most ? LLVMBuildICmp(e->builder, LLVMIntUGT, part, most, "") : NULL;
+    most = most ? LLVMBuildSelect(e->builder, more, part, most, "") : part;
+  }
+  return most;
+}
+
+static LLVMValueRef worker_field(Emission *e, uint64_t offset) {
+  LLVMValueRef at = LLVMConstInt(e->i64, offset, false);
+  return LLVMBuildGEP2(e->builder, e->i8, e->worker, &at, 1, "");
+}
+
+/* The worker's fault, its first field, gets the number; `index` and `size`, its last two, what is
+ * farther out than what they hold, so that it does not matter who looks at which trips. Lanes
+ * beyond the end hold what no one asked for. */
 static void emit_fault(Emission *e, const LoopStatement *s) {
   EmitValue flags = emit_expr(e, s->value);
   const LaneMask *m = e->masks;
@@ -296,6 +319,14 @@ static void emit_fault(Emission *e, const LoopStatement *s) {
     flags = inside;
   }
   Guard guard = guard_open(e, emit_any(e, flags));
+  LLVMValueRef index = farthest(e, flags, value_widen(e, emit_expr(e, s->index), flags.type.lanes));
+  LLVMValueRef index_at = worker_field(e, 24), size_at = worker_field(e, 32);
+  LLVMValueRef before = LLVMBuildLoad2(e->builder, e->i64, index_at, "");
+  LLVMValueRef other = LLVMBuildLoad2(e->builder, e->i64, size_at, "");
+  LLVMValueRef size = emit_scalar(e, s->size);
+  LLVMValueRef more = LLVMBuildICmp(e->builder, LLVMIntUGE, index, before, "");
+  LLVMBuildStore(e->builder, LLVMBuildSelect(e->builder, more, index, before, ""), index_at);
+  LLVMBuildStore(e->builder, LLVMBuildSelect(e->builder, more, size, other, ""), size_at);
   LLVMBuildStore(e->builder, constant(e, s->fault), e->worker);
   guard_close(e, guard);
 }

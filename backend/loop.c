@@ -411,11 +411,12 @@ void loop_end(LoopKernel *k) {
   k->open.count--;
 }
 
-void loop_fault(LoopKernel *k, LoopExpr *wrong, int number) {
+void loop_fault(LoopKernel *k, LoopExpr *wrong, LoopExpr *index, LoopExpr *size, int number) {
   check_condition(wrong);
   LoopStatement *statement = add(k, LOOP_DO_FAULT);
   statement->value = wrong;
   statement->fault = number;
+  statement->index = index, statement->size = size;
 }
 
 LoopExpr *loop_checked(LoopKernel *k, LoopExpr *index, LoopExpr *size, int fault) {
@@ -423,6 +424,6 @@ LoopExpr *loop_checked(LoopKernel *k, LoopExpr *index, LoopExpr *size, int fault
   LoopExpr *zero = loop_int(k, 0);
   LoopExpr *wrong =
       loop_let(k, "wrong", loop_or(k, loop_lt(k, index, zero), loop_ge(k, index, size)));
-  loop_fault(k, wrong, fault);
+  loop_fault(k, wrong, index, size, fault);
   return loop_let(k, "inside", loop_select(k, wrong, zero, index));
 }

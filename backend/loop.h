@@ -194,8 +194,9 @@ void loop_if(LoopKernel *k, LoopExpr *condition); /* a bool scalar */
 void loop_otherwise(LoopKernel *k);               /* the else of the open `if` */
 void loop_end(LoopKernel *k);
 
-/* Reports the fault (number from 1 of dlrt_entry.faults) if a lane of `wrong` is true. */
-void loop_fault(LoopKernel *k, LoopExpr *wrong, int number);
+/* Reports the fault (number from 1 of dlrt_entry.faults) if a lane of `wrong` is true, with that of
+ * its indices which is farthest out of 0..size. */
+void loop_fault(LoopKernel *k, LoopExpr *wrong, LoopExpr *index, LoopExpr *size, int number);
 /* `index` if it is in 0..size; else it is reported and a place inside taken. Scalar or vector; in
  * a for_lanes give the load of the index an `else` inside the range. */
 LoopExpr *loop_checked(LoopKernel *k, LoopExpr *index, LoopExpr *size, int fault);
@@ -351,6 +352,7 @@ struct LoopStatement {
   int64_t step;
   LoopExpr *target, *value; /* register or access, and what it gets; `if` and fault: condition */
   int fault;
+  LoopExpr *index, *size; /* of a fault */
   LoopBlock body, otherwise;
   bool has_otherwise;
   size_t names_before; /* LoopKernel.names outside of it */

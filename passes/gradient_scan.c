@@ -12,6 +12,7 @@
  * is (scan_kept_choose). With a `while` the forward scan also emits whether the trip was made;
  * those not made change nothing. */
 #include "passes/gradient_scan.h"
+#include "passes/scan_bodies.h"
 
 #include "support/bug.h"
 
@@ -33,7 +34,6 @@ static Type with_trips(const Op *op, const Type *type, int axis) {
 Value *scan_emitted(ScanGradient *s, Value *value) {
   Op *op = s->op;
   Block *body = s->body;
-  Arena *arena = s->g->module->arena;
   if (value->type.rank < s->axis) {
     const Dim *dims[MOST_AXES];
     int lead = s->axis - value->type.rank;
@@ -42,18 +42,8 @@ Value *scan_emitted(ScanGradient *s, Value *value) {
     Builder b = {.function = body->function, .block = body, .at = op->at, .layer = op->layer};
     value = build_reshape(&b, value, dims, s->axis);
   }
-  for (int i = 0; i < body->emit_count; i++)
-    if (body->emits[i] == value) return op->results[body->yield_count + i];
   Type type = with_trips(op, &value->type, s->axis);
-  Value *result = value_new(body->function, type);
-  result->op = op;
-  result->index = op->result_count;
-  size_t emits = (size_t)body->emit_count, results = (size_t)op->result_count;
-  body->emits = arena_grow(arena, body->emits, emits, emits + 1, sizeof *body->emits);
-  body->emits[body->emit_count++] = value;
-  op->results = arena_grow(arena, op->results, results, results + 1, sizeof *op->results);
-  op->results[op->result_count++] = result;
-  return result;
+  return scan_emit(op, body, value, &type);
 }
 
 /* ---- the new region ---- */

@@ -8,6 +8,7 @@
 #include "passes/hoist.h"
 
 #include "passes/cost.h"
+#include "passes/scan_bodies.h"
 #include "support/bug.h"
 
 enum { MOST_DEPTH = 64 }; /* of the operations that a carry's growth is made by */
@@ -199,23 +200,10 @@ static bool choose_operations(Sink *s) {
 /* ---- making it so ---- */
 
 static Value *emitted(Hoist *h, Value *value) {
-  Op *scan = h->scan;
-  Block *body = h->body;
-  Arena *arena = h->module->arena;
-  for (int i = 0; i < body->emit_count; i++)
-    if (body->emits[i] == value) return scan->results[body->yield_count + i];
   Type type = value->type;
   for (int a = type.rank++; a > 0; a--) type.dims[a] = type.dims[a - 1];
   type.dims[0] = h->trips;
-  Value *result = value_new(scan->block->function, type);
-  result->op = scan;
-  result->index = scan->result_count;
-  size_t emits = (size_t)body->emit_count, results = (size_t)scan->result_count;
-  body->emits = arena_grow(arena, body->emits, emits, emits + 1, sizeof *body->emits);
-  body->emits[body->emit_count++] = value;
-  scan->results = arena_grow(arena, scan->results, results, results + 1, sizeof *scan->results);
-  scan->results[scan->result_count++] = result;
-  return result;
+  return scan_emit(h->scan, h->body, value, &type);
 }
 
 /* The sequence of a value that the loop makes; views are taken of what they see. */

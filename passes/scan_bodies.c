@@ -24,6 +24,22 @@ int scan_carries(const Op *scan) {
   return carries;
 }
 
+Value *scan_emit(Op *scan, Block *body, Value *value, const Type *type) {
+  Function *function = scan->block->function;
+  Arena *arena = function->module->arena;
+  for (int i = 0; i < body->emit_count; i++)
+    if (body->emits[i] == value) return scan->results[body->yield_count + i];
+  Value *result = value_new(function, *type);
+  result->op = scan;
+  result->index = scan->result_count;
+  size_t emits = (size_t)body->emit_count, results = (size_t)scan->result_count;
+  body->emits = arena_grow(arena, body->emits, emits, emits + 1, sizeof *body->emits);
+  body->emits[body->emit_count++] = value;
+  scan->results = arena_grow(arena, scan->results, results, results + 1, sizeof *scan->results);
+  scan->results[scan->result_count++] = result;
+  return result;
+}
+
 Function *scan_body(const Module *module, const Op *op) {
   for (size_t i = 0; op->kind == OP_scan && i < module->functions.count; i++)
     if (module->functions.items[i]->scan == op) return module->functions.items[i];

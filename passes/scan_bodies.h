@@ -22,6 +22,10 @@ void scan_bodies_close(ScanBodies *bodies);
 Function *scan_body(const Module *module, const Op *op);
 int scan_carries(const Op *scan); /* opened or not: of its results the first ones */
 
+/* What the scan emits of its body's `value`: a result of the given type, made unless it is there.
+ */
+Value *scan_emit(Op *scan, Block *body, Value *value, const Type *type);
+
 /* The value outside of all loops around that an argument stands for, the same in each trip; else
  * the value itself. */
 const Value *scan_outer_value(const Value *value);

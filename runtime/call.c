@@ -52,7 +52,10 @@ dlrt_status dlrt_begin(dlrt_context *context, int64_t index, const int64_t *dims
   if (model->constants_bytes && !context->constants)
     return dlrt_fail(&context->error, DLRT_BAD_ARGUMENT,
                      "the parameters of '%s' lie beside it and are not loaded", model->name);
-  for (int i = 0; i < context->threads; i++) context->slots[i].worker.fault = 0;
+  for (int i = 0; i < context->threads; i++) {
+    dlrt_worker *worker = &context->slots[i].worker;
+    worker->fault = worker->index = worker->size = 0;
+  }
   if (context->threads > 1) model->threading->calling(&context->pool, 1);
   return DLRT_OK;
 }
@@ -89,16 +92,22 @@ void *dlrt_resolve(const dlrt_context *context, const dlrt_operand *operand,
   }
 }
 
-/* The smallest fault of any thread, so that the message does not depend on their number. */
+/* Of all threads' the smallest fault, and of that the index that is farthest out, so that the
+ * message does not depend on their number. */
 static dlrt_status look_at_faults(dlrt_context *context, const dlrt_entry *entry) {
-  int64_t first = 0;
+  const dlrt_worker *first = NULL;
   for (int i = 0; i < context->threads; i++) {
-    int64_t fault = context->slots[i].worker.fault;
-    if (fault && (!first || fault < first)) first = fault;
+    const dlrt_worker *worker = &context->slots[i].worker;
+    if (!worker->fault) continue;
+    if (!first || worker->fault < first->fault ||
+        (worker->fault == first->fault && (uint64_t)worker->index > (uint64_t)first->index))
+      first = worker;
   }
   if (!first) return DLRT_OK;
-  return dlrt_fail(&context->error, DLRT_BAD_INDEX, "an index is out of range at %s",
-                   first > 0 && first <= entry->fault_count ? entry->faults[first - 1] : "?");
+  bool known = first->fault > 0 && first->fault <= entry->fault_count;
+  return dlrt_fail(&context->error, DLRT_BAD_INDEX, "the index %lld is not in 0..%lld at %s",
+                   (long long)first->index, (long long)first->size,
+                   known ? entry->faults[first->fault - 1] : "?");
 }
 
 dlrt_status dlrt_step_run(dlrt_context *context, int64_t index, int64_t number,

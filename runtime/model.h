@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 11
+#define DLRT_ABI 12
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -95,7 +95,8 @@ typedef struct {
   int64_t fault; /* a kernel that meets an index out of range clamps it and stores here the
                     number, from 1, of its place in dlrt_entry.faults; 0: none */
   int64_t thread;
-  void *scratch; /* dlrt_model.scratch_bytes, aligned to 64, uninitialised */
+  void *scratch;       /* dlrt_model.scratch_bytes, aligned to 64, uninitialised */
+  int64_t index, size; /* of a fault: the index that is farthest out of 0..size */
 } dlrt_worker;
 
 /* Computes trips [begin, end). `operands`: resolved pointers, in the step's order; `dims`: values

@@ -71,7 +71,7 @@ static const struct option {
     {"--log", "FILE", "append what happens, a JSON object a line", COMMAND_TRAIN, TEXT, AT(log)},
     {"--log-every", "K", "log each K-th step; default: 100", COMMAND_TRAIN, COUNT, AT(log_every)},
     {"--plot", "FILE", "draw the learning curve (SVG)", COMMAND_TRAIN, TEXT, AT(plot)},
-    {"--all", NULL, "every row of the profile", COMMAND_PROFILE, FLAG, AT(all)},
+    {"--all", NULL, "each step of the profile in a row of its own", COMMAND_PROFILE, FLAG, AT(all)},
     {"--json", NULL, "the report as one JSON value on stdout", ALL, FLAG, AT(json)},
     {"-q", NULL, "errors only", ALL, FLAG, AT(quiet)},
     {"--help", NULL, "this text", ALL, FLAG, AT(help)},

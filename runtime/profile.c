@@ -10,15 +10,17 @@
 enum { MOST_ROUNDS = 200, FEWEST_ROUNDS = 3, SHOWN = 16, NAME = 64 };
 static const double longest = 1.5; /* seconds */
 
+/* The steps of a line by an algorithm, or with --all a step. */
 typedef struct {
-  char name[NAME];
+  char name[NAME]; /* of several steps: what their layers' names have in common */
   const dlrt_step *step;
   int count;
   double time, flop, bytes, ideal; /* of one call, all of its steps */
   double least;                    /* the sum of each step's least time in any call */
 } row;
 
-/* Two layers' names as one: parts that differ become '*'. */
+/* Two layers' names as one: parts that differ become '*', and so does all from where one has more
+ * parts. */
 static void merge_names(char *name, const char *other) {
   char merged[NAME];
   size_t used = 0;
@@ -37,9 +39,20 @@ static void merge_names(char *name, const char *other) {
       a++, b++;
     }
   }
-  if (*a != *b) return; /* parts of other numbers: the first one's name stands for all */
+  if (*a != *b && used + 2 <= sizeof merged) {
+    if (used && merged[used - 1] != '*' && merged[used - 1] != '.') merged[used++] = '.';
+    if (!used || merged[used - 1] == '.') merged[used++] = '*';
+  }
   merged[used] = 0;
   memcpy(name, merged, used + 1);
+}
+
+static const char *step_name(const dlrt_step *step) {
+  return *step->layer ? step->layer : step->name;
+}
+
+static const char *row_name(const row *r) {
+  return r->count == 1 ? step_name(r->step) : r->name;
 }
 
 static bool same_row(const row *r, const dlrt_step *step) {
@@ -61,18 +74,18 @@ static double ideal_time(const dlrt_roof *roof, double flop, double bytes, int t
 }
 
 static int64_t make_rows(const dlrt_entry *entry, const dlrt_measure *m, const dlrt_roof *roof,
-                         const double *times, const double *least, row *rows) {
+                         const double *times, const double *least, bool all, row *rows) {
   int64_t count = 0;
   for (int64_t i = 0; i < entry->step_count; i++) {
     const dlrt_step *step = &entry->steps[i];
     double bytes, flop = dlrt_step_work(step, m->model_dims, &bytes);
-    int64_t r = 0;
+    int64_t r = all ? count : 0;
     while (r < count && !same_row(&rows[r], step)) r++;
     if (r == count) {
       rows[count++] = (row){.step = step};
-      snprintf(rows[r].name, NAME, "%s", *step->layer ? step->layer : step->name);
+      snprintf(rows[r].name, NAME, "%s", step_name(step));
     } else {
-      merge_names(rows[r].name, *step->layer ? step->layer : step->name);
+      merge_names(rows[r].name, step_name(step));
     }
     rows[r].count++;
     rows[r].time += times[i];
@@ -122,12 +135,15 @@ static void print_table(const dlrt_program *program, const dlrt_measure *m, cons
     total += rows[i].time;
     flop += rows[i].flop;
   }
+  int width = 26; /* with --all as wide as names are */
+  for (int64_t i = 0; program->all && i < shown; i++)
+    if (width < (int)strlen(row_name(&rows[i]))) width = (int)strlen(row_name(&rows[i]));
   dlrt_measure_dims(m, dims, sizeof dims);
-  printf(" %-26s %5s  %-10s %-12s %9s %6s %14s %9s\n", "operation", "x", "line", "algorithm", "ms",
-         "%", "speed", "of roof");
+  printf(" %-*s %5s  %-10s %-12s %9s %6s %14s %9s\n", width, "operation", "x", "line", "algorithm",
+         "ms", "%", "speed", "of roof");
   for (int64_t i = 0; i < shown; i++) {
     const row *r = &rows[i];
-    print_name(r->name, 26);
+    print_name(row_name(r), width);
     printf(" %5d  %-10s %-12s %9.3f %6.1f", r->count, line_of(program->model, r->step->place),
            r->step->algorithm, r->time * 1e3, total > 0 ? 100 * r->time / total : 0);
     print_speed(roof, r);
@@ -140,11 +156,11 @@ static void print_table(const dlrt_program *program, const dlrt_measure *m, cons
   if (shown < count) {
     char text[40];
     snprintf(text, sizeof text, "%lld more (--all)", (long long)(count - shown));
-    printf(" %-26s %5lld  %-10s %-12s %9.3f %6.1f\n", text, (long long)rest_count, "", "",
+    printf(" %-*s %5lld  %-10s %-12s %9.3f %6.1f\n", width, text, (long long)rest_count, "", "",
            rest * 1e3, total > 0 ? 100 * rest / total : 0);
   }
-  printf(" %-26s %5lld  %-10s %-12s %9.3f %6.1f", "total", (long long)entry->step_count, "", "",
-         total * 1e3, 100.0);
+  printf(" %-*s %5lld  %-10s %-12s %9.3f %6.1f", width, "total", (long long)entry->step_count, "",
+         "", total * 1e3, 100.0);
   if (flop > 0 && total > 0) printf("%7.3g GFLOP/s", flop / total / 1e9);
   printf("\n %s   %s%s%d thread%s   %s\n", entry->name, dims, *dims ? "   " : "",
          dlrt_threads(m->context), dlrt_threads(m->context) == 1 ? "" : "s", program->model->cpu);
@@ -163,8 +179,8 @@ static void print_json(const dlrt_program *program, const dlrt_measure *m, const
   for (int64_t i = 0; i < count; i++)
     printf("%s{\"name\":\"%s\",\"count\":%d,\"place\":\"%s\",\"algorithm\":\"%s\","
            "\"seconds\":%.9g,\"least\":%.9g,\"flop\":%.0f,\"bytes\":%.0f}",
-           i ? "," : "", rows[i].name, rows[i].count, rows[i].step->place, rows[i].step->algorithm,
-           rows[i].time, rows[i].least, rows[i].flop, rows[i].bytes);
+           i ? "," : "", row_name(&rows[i]), rows[i].count, rows[i].step->place,
+           rows[i].step->algorithm, rows[i].time, rows[i].least, rows[i].flop, rows[i].bytes);
   puts("]}");
 }
 
@@ -206,7 +222,7 @@ int dlrt_profile(dlrt_program *program) {
   if (!code) code = measure(program, &m, times, least);
   if (!code) {
     dlrt_roof_measure(m.context, &roof);
-    int64_t count = make_rows(program->entry, &m, &roof, times, least, rows);
+    int64_t count = make_rows(program->entry, &m, &roof, times, least, program->all, rows);
     if (program->json)
       print_json(program, &m, &roof, rows, count);
     else

@@ -13,6 +13,7 @@
 #include "frontend/elaborate.h"
 #include "ir/data.h"
 #include "ir/interpret.h"
+#include "passes/pass.h"
 #include "tests/reference/formula.h"
 
 /* Of an output's largest absolute value: each operation rounds to f32 once, in up to some hundred
@@ -154,6 +155,9 @@ static bool run(Case *c) {
   options.override_count = c->define_count;
   options.entry_count = 1;
   Module *module = elaborate(arena, diagnostics, &options, NULL);
+  PassOptions passing = PASS_OPTIONS_DEFAULT; /* a model may hold gradients, which are made first */
+  if (module && !pass_run(&passes[PASS_gradient], module, &passing, diagnostics, NULL))
+    module = NULL;
   diag_flush(diagnostics, stderr, DIAG_TEXT, false, false);
   const Function *f = module ? module_function(module, c->entry) : NULL;
   bool good = f != NULL;

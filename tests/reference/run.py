@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Compile and run the cases of tests/examples.txt, and compare with what PyTorch gave.
 
-    tests/reference/run.py [--build DIR] [--all-ways] [--keep] CASE|small|full|slow ...
+    tests/reference/run.py [--build DIR] [--all-ways] [--keep DIR] [-j JOBS] [--valgrind] CASE|small|full|slow ...
 
 A case is built with its weights inside and called once, at the defaults; --all-ways: at -O0 and -O2,
-with 1 and 2 threads, with fixed dims and with those that the file leaves to the call. Needs the
-programs of a build (default build/release): dlc and tests/reference.
+with 1 and 2 threads, with fixed dims and with those that the file leaves to the call. --valgrind: the
+programs run under it, made for AVX2 since Debian 12's knows no AVX-512. Needs the programs of a build (default build/release): dlc and tests/reference.
 """
 import argparse
+import concurrent.futures
 import json
 import pathlib
 import subprocess
@@ -18,6 +19,9 @@ import time
 import cases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+VALGRIND = "valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite".split()
 
 
 class Failed(Exception):
@@ -45,8 +49,8 @@ def shape_of(shape, dims):
 class Example:
     """A case's weights and inputs as files in `folder`."""
 
-    def __init__(self, case, build, folder):
-        self.case, self.build, self.folder = case, build, folder
+    def __init__(self, case, build, folder, under):
+        self.case, self.build, self.folder, self.under = case, build, folder, under
         self.source = cases.page_of(case.example)
         words = [build / "dlc", "check", self.source, "--entry", case.entry, "--json"] + options(case, True)
         report = json.loads(call(words))
@@ -80,19 +84,21 @@ class Example:
     def program(self, level, fixed):
         path = self.folder / "program"
         call([self.build / "dlc", "build", self.source, "--entry", self.case.entry, "--weights", self.weights, "-o", path]
-             + ([level] if level else []) + options(self.case, fixed))
+             + ([level] if level else []) + (["--cpu", "x86-64-v3"] if self.under else []) + options(self.case, fixed))
+        if self.under:
+            call(["strip", path])  # valgrind cannot read all of DWARF 5
         return path
 
     def compare(self, program, threads):
-        words = [program, "predict"] + self.inputs + ["-o", self.result]
+        words = self.under + [program, "predict"] + self.inputs + ["-o", self.result]
         call(words + (["--threads", threads] if threads else []))
         values = ROOT / "tests" / "reference" / "values" / (self.case.name + ".txt")
         return call([self.build / "tests" / "reference", "compare", values, self.result])
 
 
-def run(case, build, folder, all_ways):
+def run(case, build, folder, all_ways, under):
     """Yields (way, what was found, seconds)."""
-    example = Example(case, build, folder)
+    example = Example(case, build, folder, under)
     for level in ("-O0", "-O2") if all_ways else (None,):
         for fixed in (True, False) if all_ways else (True,):
             start = time.time()
@@ -104,27 +110,37 @@ def run(case, build, folder, all_ways):
                 yield way, example.compare(program, threads).strip(), built, time.time() - start
 
 
+def report(case, build, keep, all_ways, under):
+    """What is to be said of a case, and whether it holds."""
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        if keep:
+            folder = keep / case.name
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for way, found, built, ran in run(case, build, pathlib.Path(folder), all_ways, under):
+                lines.append("ok    %s (%s; built in %.2f s, ran in %.2f s): %s" % (case.name, way, built, ran, found))
+        except (Failed, subprocess.TimeoutExpired) as e:
+            return lines + ["FAIL  %s: %s" % (case.name, e)], False
+    return lines, True
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="+")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--all-ways", action="store_true")
     parser.add_argument("--keep", type=pathlib.Path, help="leave the files in this folder")
+    parser.add_argument("--valgrind", action="store_const", const=VALGRIND, default=[])
+    parser.add_argument("-j", "--jobs", type=int, default=1, help="cases at a time")
     given = parser.parse_args()
     failed = 0
-    for case in cases.read():
-        if case.name not in given.names and case.kind not in given.names:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            if given.keep:
-                folder = given.keep / case.name
-                folder.mkdir(parents=True, exist_ok=True)
-            try:
-                for way, found, built, ran in run(case, given.build.resolve(), pathlib.Path(folder), given.all_ways):
-                    print("ok    %s (%s; built in %.2f s, ran in %.2f s): %s" % (case.name, way, built, ran, found), flush=True)
-            except (Failed, subprocess.TimeoutExpired) as e:
-                failed += 1
-                print("FAIL  %s: %s" % (case.name, e), flush=True)
+    wanted = [c for c in cases.read() if c.name in given.names or c.kind in given.names]
+    with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
+        build = given.build.resolve()
+        for lines, good in pool.map(lambda case: report(case, build, given.keep, given.all_ways, given.valgrind), wanted):
+            print("\n".join(lines), flush=True)
+            failed += not good
     sys.exit(1 if failed else 0)
 
 

@@ -4,6 +4,7 @@
 #include "ir/cost.h"
 #include "support/bug.h"
 #include "tests/tools/bounds_winograd.h"
+#include "tests/tools/numbers.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,19 +21,6 @@ typedef struct {
   Bounded *values; /* by Value.mark */
   const char **message;
 } Bounds;
-
-static double unit(Element element) {
-  switch (element) {
-  case ELEMENT_f64:
-    return 0x1p-53;
-  case ELEMENT_f16:
-    return 0x1p-11;
-  case ELEMENT_bf16:
-    return 0x1p-8;
-  default:
-    return 0x1p-24;
-  }
-}
 
 static double gamma_of(double n) {
   return n * 0x1p-24 / (1 - n * 0x1p-24);
@@ -327,7 +315,7 @@ static bool bound_by_moving(const Bounds *b, const Op *op, Bounded *const *resul
 static void add_roundings(const Op *op, Bounded *y) {
   if (!operator_has(op->kind, TRAIT_ELEMENTWISE) && op->kind != OP_random) return;
   double u = ROUNDINGS * 0x1p-24;
-  if (y->value.element != ELEMENT_f32) u += unit(y->value.element);
+  if (y->value.element != ELEMENT_f32) u += numbers_unit(y->value.element);
   const double *value = y->value.bytes;
   for (int64_t i = 0; i < y->value.count; i++)
     if (isfinite(value[i])) y->error[i] += u * fabs(value[i]) + tiny;

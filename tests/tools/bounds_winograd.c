@@ -19,50 +19,83 @@ double winograd_roundings(const Winograd axes[2], int64_t channels) {
   return n;
 }
 
-/* Adds up a tile at (top, left) of image n. `seen` and `sums` are scratch. */
-static void add_tile(const Magnitudes *m, int64_t n, int64_t top, int64_t left, double *seen,
-                     double *sums, double *y) {
+/* y [rows, columns, each] = |left [rows, n]| * x [n, m, each] * transpose(|right [columns, m]|), by
+ * way of `half` [rows, m, each]. */
+static void spread(const double left[][WINOGRAD_POINTS], int rows, int n,
+                   const double right[][WINOGRAD_POINTS], int columns, int m, int64_t each,
+                   const double *x, double *half, double *y) {
+  memset(half, 0, (size_t)(rows * m * each) * sizeof *half);
+  for (int row = 0; row < rows; row++)
+    for (int i = 0; i < n; i++) {
+      double by = fabs(left[row][i]);
+      if (by == 0) continue;
+      for (int64_t e = 0; e < m * each; e++) half[row * m * each + e] += by * x[i * m * each + e];
+    }
+  memset(y, 0, (size_t)(rows * columns * each) * sizeof *y);
+  for (int row = 0; row < rows; row++)
+    for (int column = 0; column < columns; column++, y += each)
+      for (int j = 0; j < m; j++) {
+        double by = fabs(right[column][j]);
+        const double *from = half + (row * m + j) * each;
+        if (by == 0) continue;
+        for (int64_t e = 0; e < each; e++) y[e] += by * from[e];
+      }
+}
+
+/* For a tile: of its input, transformed; of the product; of its results. */
+typedef struct {
+  double *input, *half, *seen, *sums, *made;
+} Scratch;
+
+/* |x| of the tile at (top, left) of image n, as [point, channel]; 0 beyond the edge. */
+static void see(const Magnitudes *m, int64_t n, int64_t top, int64_t left, double *to) {
+  for (int i = 0; i < m->axes[0].points; i++)
+    for (int j = 0; j < m->axes[1].points; j++, to += m->channels) {
+      int64_t h = top + i - m->pad[0], v = left + j - m->pad[1];
+      bool inside = h >= 0 && h < m->size[0] && v >= 0 && v < m->size[1];
+      const double *x = m->x + n * m->x_apart[0] + h * m->x_apart[1] + v * m->x_apart[2];
+      for (int64_t c = 0; c < m->channels; c++) to[c] = inside ? fabs(x[c * m->x_apart[3]]) : 0;
+    }
+}
+
+/* Adds up a tile at (top, left) of image n. */
+static void add_tile(const Magnitudes *m, int64_t n, int64_t top, int64_t left, const Scratch *s,
+                     double *y) {
   const Winograd *down = &m->axes[0], *across = &m->axes[1];
   int points = down->points * across->points;
-  memset(seen, 0, (size_t)(points * m->channels) * sizeof *seen);
-  memset(sums, 0, (size_t)(points * m->out) * sizeof *sums);
-  for (int p = 0; p < points; p++)
-    for (int i = 0; i < down->points; i++)
-      for (int j = 0; j < across->points; j++) {
-        double by = fabs(down->b[p / across->points][i] * across->b[p % across->points][j]);
-        int64_t h = top + i - m->pad[0], v = left + j - m->pad[1];
-        if (by == 0 || h < 0 || h >= m->size[0] || v < 0 || v >= m->size[1]) continue;
-        const double *x = m->x + n * m->x_apart[0] + h * m->x_apart[1] + v * m->x_apart[2];
-        for (int64_t c = 0; c < m->channels; c++)
-          seen[p * m->channels + c] += by * fabs(x[c * m->x_apart[3]]);
-      }
+  see(m, n, top, left, s->input);
+  spread(down->b, down->points, down->points, across->b, across->points, across->points,
+         m->channels, s->input, s->half, s->seen);
+  memset(s->sums, 0, (size_t)(points * m->out) * sizeof *s->sums);
   for (int64_t p = 0; p < points; p++)
     for (int64_t c = 0; c < m->channels; c++) {
       const double *u = m->u + (p * m->channels + c) * m->out;
-      double by = seen[p * m->channels + c];
-      for (int64_t o = 0; o < m->out; o++) sums[p * m->out + o] += by * u[o];
+      double by = s->seen[p * m->channels + c], *sums = s->sums + p * m->out;
+      for (int64_t o = 0; o < m->out; o++) sums[o] += by * u[o];
     }
+  spread(down->a, down->tile, down->points, across->a, across->tile, across->points, m->out,
+         s->sums, s->half, s->made);
   for (int64_t i = 0; i < down->tile && top + i < m->made[0]; i++)
-    for (int64_t j = 0; j < across->tile && left + j < m->made[1]; j++)
-      for (int64_t o = 0; o < m->out; o++) {
-        double sum = 0;
-        for (int p = 0; p < points; p++)
-          sum += fabs(down->a[i][p / across->points] * across->a[j][p % across->points]) *
-                 sums[p * m->out + o];
-        double *to = y + n * m->y_apart[0] + (top + i) * m->y_apart[1];
-        to += (left + j) * m->y_apart[2] + o * m->y_apart[3];
-        if (sum > *to) *to = sum;
-      }
+    for (int64_t j = 0; j < across->tile && left + j < m->made[1]; j++) {
+      const double *from = s->made + (i * across->tile + j) * m->out;
+      double *to = y + n * m->y_apart[0] + (top + i) * m->y_apart[1] + (left + j) * m->y_apart[2];
+      for (int64_t o = 0; o < m->out; o++)
+        if (from[o] > to[o * m->y_apart[3]]) to[o * m->y_apart[3]] = from[o];
+    }
 }
 
 static void find_most(Arena *arena, const Magnitudes *m, double *y) {
   size_t points = (size_t)(m->axes[0].points * m->axes[1].points);
-  double *seen = arena_array(arena, points * (size_t)m->channels + 1, sizeof *seen);
-  double *sums = arena_array(arena, points * (size_t)m->out + 1, sizeof *sums);
+  size_t channels = (size_t)m->channels, out = (size_t)m->out;
+  Scratch s = {arena_array(arena, points * channels + 1, sizeof(double)),
+               arena_array(arena, points * (channels + out) + 1, sizeof(double)),
+               arena_array(arena, points * channels + 1, sizeof(double)),
+               arena_array(arena, points * out + 1, sizeof(double)),
+               arena_array(arena, points * out + 1, sizeof(double))};
   for (int64_t n = 0; n < m->images; n++)
     for (int64_t top = 0; top < m->made[0]; top += m->axes[0].tile)
       for (int64_t left = 0; left < m->made[1]; left += m->axes[1].tile)
-        add_tile(m, n, top, left, seen, sums, y);
+        add_tile(m, n, top, left, &s, y);
 }
 
 void winograd_weight_magnitude(const Winograd axes[2], const RunTensor *w, double *result) {

@@ -1,21 +1,23 @@
 /* compare: runs every entry of graph text as machine code and through the reference interpreter,
  * and compares.
  *
- *   compare [--verbose] [--pipeline | --steps | --faults] FILE.ir...
+ *   compare [--verbose] [--pipeline | --steps] [--faults] FILE.ir...
  *
  * Each file is taken as it is ("plain": only placed) and through the whole pipeline at -O0 and -O2,
- * for each CPU level that runs here, each step in one part and in three, and at -O2 by each level's
- * kernels of a graph that all share. A file's `dim` is run at three values. With --pipeline, for
+ * for each CPU level that runs here, and at -O2 by each level's kernels of a graph that all share.
+ * A file's `dim` is run at three values, each step in one part and in three. With --pipeline, for
  * files of many kernels, it is -O2 alone, one value, the highest CPU level; with --steps, for whole
- * steps of training, -O2 for each CPU level and -O0 for the highest, one value. What is allowed
- * follows from the sums that lead to each number, see bounds.h. Parameters and states are compared
- * after the call, those too that are not written. Every split of the trips must give the same bits.
+ * steps of training, -O0 and -O2, one value. What is allowed follows from the sums that lead to
+ * each number, see bounds.h. Parameters and states are compared after the call, those too that are
+ * not written. Every split of the trips must give the same bits. --faults: integer inputs out of
+ * range must fail and change nothing.
  */
 #include "ir/module_text.h"
 #include "passes/pass.h"
 #include "passes/plan_writes.h"
 #include "tests/tools/bounds.h"
 #include "tests/tools/native.h"
+#include "tests/tools/numbers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,7 +26,7 @@
 
 static bool verbose;
 static double closest; /* the largest part of what was allowed that a result was off by */
-static bool faults;    /* inputs out of range, instead of a comparison */
+static bool faults;    /* inputs out of range too */
 
 /* Whether a state is a variance, a sum of squares or a count, by its name's end. */
 static bool is_positive(const char *name) {
@@ -37,18 +39,7 @@ static bool is_positive(const char *name) {
 }
 
 static void invent(const char *name, Element element, void *bytes, int64_t count) {
-  bool positive = is_positive(name);
-  uint64_t state = 14695981039346656037u;
-  for (; *name; name++) state = (state ^ (unsigned char)*name) * 1099511628211u;
-  for (int64_t i = 0; i < count; i++) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    int64_t n = (int64_t)(state >> 33);
-    if (element_is_float(element))
-      element_store(element, bytes, i,
-                    (double)(n % (positive ? 2000 : 4001) + positive) / 2000 - !positive);
-    else
-      element_store_integer(element, bytes, i, element == ELEMENT_bool ? n & 1 : n % 3);
-  }
+  numbers_invent(name, is_positive(name), element, bytes, count);
 }
 
 typedef struct {
@@ -100,12 +91,7 @@ static Given given_new(Arena *arena, const Module *module, const int64_t *dims) 
 }
 
 static RunTensor make_input(Arena *arena, const Value *value, const int64_t *dims) {
-  RunTensor t = {.element = value->type.element, .rank = value->type.rank, .count = 1};
-  for (int i = 0; i < t.rank; i++) {
-    dim_evaluate(value->type.dims[i], dims, &t.shape[i]);
-    t.count *= t.shape[i];
-  }
-  t.bytes = arena_array(arena, (size_t)t.count + 1, 8);
+  RunTensor t = numbers_tensor(arena, &value->type, dims);
   invent(value->name ? value->name : "x", t.element, t.bytes, t.count);
   return t;
 }
@@ -210,101 +196,166 @@ static bool holds_winograd(const Block *block) {
   return false;
 }
 
-static int compare_entry(Arena *arena, const char *what, const Module *original, const Function *f,
-                         const Module *compiled, const Target *target, int level,
-                         const int64_t *dims) {
-  const Function *g = module_function(compiled, f->name);
-  int inputs = f->body->argument_count, outputs = (int)f->results.count, failures = 0;
+/* ---- what the interpreter gives: the same for every CPU level and way of compiling ---- */
+
+typedef struct {
+  uint64_t text; /* the digest of the module's */
+  const char *function;
+  int64_t dim;
+  bool winograd;
+  Bounded *want, *kept;
+  const char *message; /* or what failed */
+} Reference;
+
+typedef struct {
+  Arena *arena;
+  VEC(Reference *) all; /* of the file at hand */
+} References;
+
+static Bounded copy_bounded(Arena *arena, const Bounded *from) {
+  Bounded to = *from;
+  size_t count = (size_t)from->value.count, size = from->error ? 8 : 0;
+  if (!size) size = (size_t)element_infos[from->value.element].bytes;
+  to.value.bytes = arena_array(arena, count + 1, size);
+  memcpy(to.value.bytes, from->value.bytes, count * size);
+  if (!from->error) return to;
+  to.error = arena_array(arena, count + 1, sizeof *to.error);
+  memcpy(to.error, from->error, count * sizeof *to.error);
+  return to;
+}
+
+static void interpret_entry(Arena *arena, const Module *original, const Function *f,
+                            const int64_t *dims, Reference *r, Arena *to) {
+  int inputs = f->body->argument_count, outputs = (int)f->results.count;
   int tensors = (int)original->tensors.count;
   RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
   RunTensor *plain = ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor);
   Bounded *want = ARENA_ARRAY(arena, (size_t)outputs + 1, Bounded);
   Bounded *kept = ARENA_ARRAY(arena, (size_t)tensors + 1, Bounded);
-  RunTensor *got[2] = {ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor),
-                       ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor)};
   for (int i = 0; i < inputs; i++) in[i] = make_input(arena, f->body->arguments[i], dims);
-  Given given = given_new(arena, original, dims), after[2];
-  const char *message = NULL;
+  Given given = given_new(arena, original, dims);
   InterpretOptions options = {
       .arena = arena, .dims = dims, .tensor = give, .written = note_written, .user = &given};
   options.seed = (uint64_t)dims[dim_symbol_count(original->dims)];
   options.call = (uint64_t)dims[dim_symbol_count(original->dims) + 1];
-  what = arena_format(arena, "%s: @%s", what, f->name);
-  if (!bounds_find(f, &options, holds_winograd(g->body), in, want, kept, &message) ||
+  const char *message = NULL;
+  if (!bounds_find(f, &options, r->winograd, in, want, kept, &message) ||
       !interpret(f, &options, in, plain, &message)) {
-    printf("%s: the interpreter: %s\n", what, message);
-    return 1;
+    r->message = arena_format(to, "%s", message);
+    return;
   }
-  for (int i = 0; i < tensors; i++) kept[i] = after_call(arena, &kept[i], &given.tensors[i]);
-  NativeRun compiling = {.arena = arena};
-  NativeCode *code = native_open(compiled, g, target, level, &compiling);
-  if (!code) {
-    printf("%s: native: %s\n", what, compiling.message);
-    return 1;
+  r->want = ARENA_ARRAY(to, (size_t)outputs + 1, Bounded);
+  r->kept = ARENA_ARRAY(to, (size_t)tensors + 1, Bounded);
+  for (int i = 0; i < outputs; i++) r->want[i] = copy_bounded(to, &want[i]);
+  for (int i = 0; i < tensors; i++) {
+    Bounded after = after_call(arena, &kept[i], &given.tensors[i]);
+    r->kept[i] = copy_bounded(to, &after);
   }
-  for (int run_number = 0; run_number < 2; run_number++) {
-    after[run_number] = given_new(arena, original, dims);
-    NativeRun run = {.arena = arena,
-                     .dims = dims,
-                     .parts = run_number ? 3 : 1,
-                     .inputs = in,
-                     .outputs = got[run_number],
-                     .tensor = invent,
-                     .kept = note_kept,
-                     .user = &after[run_number]};
-    if (!native_call(code, &run)) {
-      printf("%s: native: %s\n", what, run.message ? run.message : "?");
-      native_close(code);
+}
+
+static const Reference *find_reference(References *references, const Module *original,
+                                       const Function *f, const int64_t *dims, int64_t dim,
+                                       bool winograd) {
+  Arena *arena = arena_new();
+  uint64_t text = numbers_digest(NUMBERS_DIGEST, original);
+  Reference *found = NULL;
+  for (size_t i = 0; i < references->all.count && !found; i++) {
+    Reference *r = references->all.items[i];
+    if (r->text == text && r->dim == dim && r->winograd == winograd &&
+        strcmp(r->function, f->name) == 0)
+      found = r;
+  }
+  if (!found) {
+    found = ARENA_NEW(references->arena, Reference);
+    *found = (Reference){.text = text, .dim = dim, .winograd = winograd};
+    found->function = arena_format(references->arena, "%s", f->name);
+    interpret_entry(arena, original, f, dims, found, references->arena);
+    vec_push(references->arena, &references->all, found);
+  }
+  arena_free(arena);
+  return found;
+}
+
+/* An entry as it is compiled, and where it is run. */
+typedef struct {
+  const char *what;
+  const Module *original;
+  const Function *function, *compiled;
+  const NativeCode *code;
+  const int64_t *dims;
+  const Reference *reference;
+} Entry;
+
+/* Runs it in `parts`; the tensors are those after the call. */
+static bool run_entry(Arena *arena, const Entry *e, int parts, RunTensor *in, RunTensor *out,
+                      Given *tensors, bool *faulted) {
+  *tensors = given_new(arena, e->original, e->dims);
+  NativeRun run = {.arena = arena,
+                   .dims = e->dims,
+                   .parts = parts,
+                   .inputs = in,
+                   .outputs = out,
+                   .tensor = invent,
+                   .kept = note_kept,
+                   .user = tensors};
+  bool ok = native_call(e->code, e->compiled, &run);
+  *faulted = run.faulted;
+  if (!ok && !run.faulted) printf("%s: native: %s\n", e->what, run.message ? run.message : "?");
+  return ok;
+}
+
+static RunTensor *make_inputs(Arena *arena, const Entry *e) {
+  const Block *body = e->function->body;
+  RunTensor *in = ARENA_ARRAY(arena, (size_t)body->argument_count + 1, RunTensor);
+  for (int i = 0; i < body->argument_count; i++)
+    in[i] = make_input(arena, body->arguments[i], e->dims);
+  return in;
+}
+
+static int compare_entry(Arena *arena, const Entry *e) {
+  int outputs = (int)e->function->results.count, tensors = (int)e->original->tensors.count;
+  int failures = 0;
+  RunTensor *in = make_inputs(arena, e), *got[2];
+  Given after[2];
+  bool faulted;
+  for (int i = 0; i < 2; i++) {
+    got[i] = ARENA_ARRAY(arena, (size_t)outputs + 1, RunTensor);
+    if (!run_entry(arena, e, i ? 3 : 1, in, got[i], &after[i], &faulted)) {
+      if (faulted) printf("%s: a fault\n", e->what);
       return failures + 1;
     }
-    for (int i = 0; i < outputs; i++)
-      failures += compare_value(what, "result", i, &want[i], &got[run_number][i]);
-    for (int i = 0; i < tensors; i++)
-      failures += compare_value(what, "tensor", i, &kept[i], &after[run_number].tensors[i]);
+    for (int k = 0; k < outputs; k++)
+      failures += compare_value(e->what, "result", k, &e->reference->want[k], &got[i][k]);
+    for (int k = 0; k < tensors; k++)
+      failures += compare_value(e->what, "tensor", k, &e->reference->kept[k], &after[i].tensors[k]);
   }
-  native_close(code);
   if (!same_bits(got[0], got[1], outputs) ||
       !same_bits(after[0].tensors, after[1].tensors, tensors)) {
-    printf("%s: other bits in three parts than in one\n", what);
+    printf("%s: other bits in three parts than in one\n", e->what);
     failures++;
   }
   return failures;
 }
 
 /* Each integer input with its last number out of range: the call must fail and change nothing. */
-static int fault_entry(Arena *arena, const char *what, const Module *original, const Function *f,
-                       const Module *compiled, const Target *target, int level,
-                       const int64_t *dims) {
-  const Function *g = module_function(compiled, f->name);
-  int inputs = f->body->argument_count, failures = 0;
-  NativeRun compiling = {.arena = arena};
-  NativeCode *code = native_open(compiled, g, target, level, &compiling);
-  what = arena_format(arena, "%s: @%s", what, f->name);
-  for (int wrong = 0; code && wrong < inputs; wrong++) {
-    if (element_is_float(f->body->arguments[wrong]->type.element)) continue;
-    RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
-    for (int i = 0; i < inputs; i++) in[i] = make_input(arena, f->body->arguments[i], dims);
+static int fault_entry(Arena *arena, const Entry *e) {
+  int failures = 0;
+  for (int wrong = 0; wrong < e->function->body->argument_count; wrong++) {
+    RunTensor *in = make_inputs(arena, e);
+    RunTensor *out = ARENA_ARRAY(arena, e->function->results.count + 1, RunTensor);
+    if (element_is_float(in[wrong].element) || in[wrong].count == 0) continue;
     element_store_integer(in[wrong].element, in[wrong].bytes, in[wrong].count - 1, 1000);
-    Given before = given_new(arena, original, dims), after = given_new(arena, original, dims);
-    NativeRun run = {.arena = arena,
-                     .dims = dims,
-                     .parts = 1,
-                     .inputs = in,
-                     .outputs = ARENA_ARRAY(arena, f->results.count + 1, RunTensor),
-                     .tensor = invent,
-                     .kept = note_kept,
-                     .user = &after};
-    bool ok = native_call(code, &run);
-    if (ok || !run.faulted) {
-      printf("%s: no fault though input %d is out of range\n", what, wrong);
+    Given before = given_new(arena, e->original, e->dims), after;
+    bool faulted, ok = run_entry(arena, e, 1, in, out, &after, &faulted);
+    if (ok || !faulted) {
+      printf("%s: no fault though input %d is out of range\n", e->what, wrong);
       failures++;
-    } else if (!same_bits(before.tensors, after.tensors, (int)original->tensors.count)) {
-      printf("%s: a fault of input %d, and tensors have changed\n", what, wrong);
+    } else if (!same_bits(before.tensors, after.tensors, (int)e->original->tensors.count)) {
+      printf("%s: a fault of input %d, and tensors have changed\n", e->what, wrong);
       failures++;
     }
   }
-  native_close(code);
-  return code ? failures : 1;
+  return failures;
 }
 
 static Module *read_module(Arena *arena, Diagnostics *diagnostics, const char *path) {
@@ -320,63 +371,112 @@ static Module *read_module(Arena *arena, Diagnostics *diagnostics, const char *p
 }
 
 static const char *const cpus[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2"};
-enum { CPUS = sizeof cpus / sizeof *cpus };
+enum { CPUS = sizeof cpus / sizeof *cpus, MOST_VALUES = 3 };
 
-/* As cpus[c] runs it, of a graph for it alone or for all of the CPUs. */
-static int compare_as(const char *path, int c, bool shared, int level, int64_t dim_value_wanted) {
+/* One way of compiling a file, and the values that its dims are run at. */
+typedef struct {
+  const char *path;
+  int cpu;     /* of cpus */
+  bool shared; /* of a graph for all of the CPUs */
+  int level;   /* -1: plain */
+  int64_t values[MOST_VALUES];
+  int count;
+} Way;
+
+/* Each symbol has the value, or its bound that is nearest; then seed and call. */
+static int64_t *dims_at(Arena *arena, const DimTable *table, int64_t value) {
+  int symbols = dim_symbol_count(table);
+  int64_t *dims = ARENA_ARRAY(arena, (size_t)symbols + 2, int64_t);
+  for (int i = 0; i < symbols; i++) {
+    const Symbol *s = dim_symbol_at(table, i);
+    dims[i] = value < s->min ? s->min : value > s->max ? s->max : value;
+  }
+  dims[symbols] = 42;
+  dims[symbols + 1] = 7;
+  return dims;
+}
+
+/* At each value, unless the dims are the same as at the one before. */
+static int compare_function(const Way *way, Entry *e, const char *cpu, References *references) {
+  int failures = 0;
+  const DimTable *table = e->original->dims;
+  size_t size = (size_t)dim_symbol_count(table) * sizeof(int64_t);
+  bool winograd = holds_winograd(e->compiled->body);
+  for (int i = 0; i < way->count; i++) {
+    Arena *arena = arena_new();
+    e->dims = dims_at(arena, table, way->values[i]);
+    e->what = arena_format(arena, "%s %s -O%d N=%lld: @%s", way->path, cpu, way->level,
+                           (long long)way->values[i], e->function->name);
+    bool same = i && memcmp(e->dims, dims_at(arena, table, way->values[i - 1]), size) == 0;
+    if (!same)
+      e->reference =
+          find_reference(references, e->original, e->function, e->dims, way->values[i], winograd);
+    if (!same && e->reference->message) {
+      printf("%s: the interpreter: %s\n", e->what, e->reference->message);
+      failures++;
+    } else if (!same) {
+      int before = failures;
+      failures += compare_entry(arena, e);
+      if (faults) failures += fault_entry(arena, e);
+      if (verbose) printf("%s: %s\n", e->what, failures > before ? "FAILED" : "ok");
+    }
+    arena_free(arena);
+  }
+  return failures;
+}
+
+static bool compile(const Way *way, Arena *arena, Diagnostics *diagnostics, const Target *target,
+                    Module *original, Module *compiled) {
+  PassOptions options = PASS_OPTIONS_DEFAULT;
+  if (way->level < 0 && has_scan(compiled)) /* bodies of loops are placed by `plan` alone */
+    return pass_run(&passes[PASS_loops], compiled, &options, diagnostics, NULL) &&
+           pass_run(&passes[PASS_plan], compiled, &options, diagnostics, NULL);
+  for (size_t i = 0; way->level < 0 && i < compiled->functions.count; i++)
+    place_plainly(arena, compiled->functions.items[i]);
+  if (way->level < 0) return true;
+  Target targets[CPUS];
+  if (way->shared && !target_find_all(targets, arena, NULL, cpus, CPUS, diagnostics)) return false;
+  options.level = way->level;
+  TargetShape shape = way->shared ? target_shape(targets, CPUS) : target_shape(target, 1);
+  options.vector_lanes = shape.lanes;
+  options.vector_registers = shape.registers;
+  options.panel_columns = shape.columns;
+  return pipeline_run(compiled, &options, diagnostics, NULL, NULL) &&
+         pass_run(&passes[PASS_gradient], original, &options, diagnostics, NULL);
+}
+
+static int compare_as(const Way *way, References *references) {
   Arena *arena = arena_new();
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
-  Target targets[CPUS], target;
-  const char *cpu = shared ? arena_format(arena, "%s of all", cpus[c]) : cpus[c];
+  Target target;
+  const char *cpu = cpus[way->cpu];
   int failures = 0;
-  if (!target_find(&target, arena, NULL, cpus[c], diagnostics) ||
-      !target_find_all(targets, arena, NULL, cpus, CPUS, diagnostics))
+  if (way->shared) cpu = arena_format(arena, "%s of all", cpu);
+  if (!target_find(&target, arena, NULL, cpus[way->cpu], diagnostics))
     failures = 1;
   else if (!target_runs_here(&target))
-    printf("%s: not run: this machine has no %s\n", path, cpu);
+    printf("%s: not run: this machine has no %s\n", way->path, cpu);
   else {
-    Module *original = read_module(arena, diagnostics, path);
+    Module *original = read_module(arena, diagnostics, way->path);
     Module *compiled = original ? module_copy(arena, original) : NULL;
-    bool ok = compiled != NULL;
-    PassOptions plain = PASS_OPTIONS_DEFAULT;
-    if (ok && level < 0 && has_scan(compiled)) /* bodies of loops are placed by `plan` alone */
-      ok = pass_run(&passes[PASS_loops], compiled, &plain, diagnostics, NULL) &&
-           pass_run(&passes[PASS_plan], compiled, &plain, diagnostics, NULL);
-    else if (ok && level < 0)
-      for (size_t i = 0; i < compiled->functions.count; i++)
-        place_plainly(arena, compiled->functions.items[i]);
-    else if (ok) {
-      PassOptions options = PASS_OPTIONS_DEFAULT;
-      options.level = level;
-      TargetShape shape = shared ? target_shape(targets, CPUS) : target_shape(&target, 1);
-      options.vector_lanes = shape.lanes;
-      options.vector_registers = shape.registers;
-      options.panel_columns = shape.columns;
-      ok = pipeline_run(compiled, &options, diagnostics, NULL, NULL) &&
-           pass_run(&passes[PASS_gradient], original, &options, diagnostics, NULL);
+    if (!compiled || !compile(way, arena, diagnostics, &target, original, compiled)) failures = 1;
+    NativeRun compiling = {.arena = arena, .message = "?"};
+    NativeCode *code = NULL;
+    if (!failures)
+      code = native_open(compiled, NULL, &target, way->level < 0 ? 1 : way->level, &compiling);
+    if (!failures && !code) {
+      printf("%s %s -O%d: native: %s\n", way->path, cpu, way->level, compiling.message);
+      failures++;
     }
-    if (!ok) failures = 1;
-    int symbols = ok ? dim_symbol_count(original->dims) : 0;
-    int64_t *dims = ARENA_ARRAY(arena, (size_t)symbols + 2, int64_t);
-    for (int i = 0; i < symbols; i++) {
-      const Symbol *s = dim_symbol_at(original->dims, i);
-      dims[i] = dim_value_wanted < s->min   ? s->min
-                : dim_value_wanted > s->max ? s->max
-                                            : dim_value_wanted;
+    for (size_t i = 0; code && i < original->functions.count; i++) {
+      Entry e = {.original = original, .function = original->functions.items[i], .code = code};
+      e.compiled = module_function(compiled, e.function->name);
+      failures += compare_function(way, &e, cpu, references);
     }
-    dims[symbols] = 42;
-    dims[symbols + 1] = 7;
-    const char *what = arena_format(arena, "%s %s -O%d", path, cpu, level);
-    for (size_t i = 0; ok && i < original->functions.count; i++)
-      failures += (faults ? fault_entry : compare_entry)(arena, what, original,
-                                                         original->functions.items[i], compiled,
-                                                         &target, level < 0 ? 1 : level, dims);
+    native_close(code);
   }
   diag_flush(diagnostics, stdout, DIAG_TEXT, false, false);
   arena_free(arena);
-  if (verbose)
-    printf("%s %s -O%d N=%lld: %s\n", path, cpu, level, (long long)dim_value_wanted,
-           failures ? "FAILED" : "ok");
   return failures;
 }
 
@@ -395,36 +495,34 @@ static int highest_cpu(void) {
 
 int main(int argc, char **argv) {
   static const int levels[] = {-1, 0, 2};
-  static const int64_t values[] = {1, 3, 17};
   int failures = 0, files = 0;
   size_t first_level = 0;
-  bool steps = false;
+  bool pipeline = false, steps = false;
   int best = highest_cpu();
   setvbuf(stdout, NULL, _IOLBF, 0);
   for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--verbose") == 0) {
-      verbose = true;
-      continue;
-    }
-    if (strcmp(argv[i], "--pipeline") == 0) {
-      first_level = 2;
-      continue;
-    }
-    if (strcmp(argv[i], "--steps") == 0 || strcmp(argv[i], "--faults") == 0) {
-      first_level = 1;
-      steps = true;
-      faults = argv[i][2] == 'f';
+    if (argv[i][0] == '-') {
+      verbose |= strcmp(argv[i], "--verbose") == 0;
+      faults |= strcmp(argv[i], "--faults") == 0;
+      pipeline |= strcmp(argv[i], "--pipeline") == 0;
+      steps |= strcmp(argv[i], "--steps") == 0;
+      first_level = pipeline ? 2 : steps ? 1 : 0;
       continue;
     }
     files++;
-    for (int c = 0; c < CPUS; c++) {
-      bool highest = c == best;
-      for (size_t l = first_level; l < sizeof levels / sizeof *levels; l++)
-        for (size_t v = 0; v < sizeof values / sizeof *values; v++)
-          if (steps ? v == 1 : first_level > 0 ? v == 1 && highest : v == 0 || (highest && l > 0))
-            failures += compare_as(argv[i], c, false, levels[l], values[v]);
-      if (first_level == 0) failures += compare_as(argv[i], c, true, 2, values[1]);
+    References references = {.arena = arena_new()};
+    Way way = {.path = argv[i], .values = {1, 3, 17}, .count = MOST_VALUES};
+    if (pipeline || steps) way = (Way){.path = argv[i], .values = {3}, .count = 1};
+    for (way.cpu = pipeline ? best : 0; way.cpu < (pipeline ? best + 1 : CPUS); way.cpu++) {
+      for (size_t l = first_level; l < sizeof levels / sizeof *levels; l++) {
+        way.level = levels[l];
+        failures += compare_as(&way, &references);
+      }
+      way.shared = true;
+      if (first_level == 0) failures += compare_as(&way, &references);
+      way.shared = false;
     }
+    arena_free(references.arena);
   }
   printf("%d files, %d failed; off by at most %.2f of what is allowed\n", files, failures, closest);
   return files == 0 || failures > 0;

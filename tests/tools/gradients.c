@@ -19,6 +19,7 @@
 #include "ir/interpret.h"
 #include "ir/module_text.h"
 #include "passes/gradient.h"
+#include "tests/tools/numbers.h"
 
 #include <float.h>
 #include <math.h>
@@ -47,12 +48,7 @@ static double invent(const char *name, int64_t i) {
 
 static RunTensor make_tensor(Arena *arena, const char *name, const Type *type,
                              const int64_t *dims) {
-  RunTensor t = {.element = type->element, .rank = type->rank, .count = 1};
-  for (int i = 0; i < t.rank; i++) {
-    dim_evaluate(type->dims[i], dims, &t.shape[i]);
-    t.count *= t.shape[i];
-  }
-  t.bytes = arena_array(arena, (size_t)t.count + 1, 8);
+  RunTensor t = numbers_tensor(arena, type, dims);
   for (int64_t i = 0; i < t.count; i++)
     if (element_is_float(t.element))
       element_store(t.element, t.bytes, i, invent(name, i));

@@ -198,11 +198,15 @@ static double seconds(void) {
 }
 
 struct NativeCode {
-  const Function *function;
   const NativeProgram *program;
-  const ProgramEntry *entry;
   Jit *jit;
 };
+
+static const ProgramEntry *find_entry(const NativeProgram *program, const Function *function) {
+  for (size_t i = 0; i < program->entries.count; i++)
+    if (program->entries.items[i].function == function) return &program->entries.items[i];
+  return NULL;
+}
 
 static bool is_used(const ProgramEntry *entry, const LoopKernel *kernel) {
   for (size_t i = 0; i < entry->steps.count; i++)
@@ -214,14 +218,14 @@ NativeCode *native_open(const Module *module, const Function *function, const Ta
                         int level, NativeRun *run) {
   NativeCode *code = ARENA_NEW(run->arena, NativeCode);
   NativeProgram *program = lower(run->arena, module, target, "test");
-  *code = (NativeCode){.function = function, .program = program};
-  for (size_t i = 0; i < program->entries.count; i++)
-    if (program->entries.items[i].function == function) code->entry = &program->entries.items[i];
+  *code = (NativeCode){.program = program};
+  const ProgramEntry *entry = function ? find_entry(program, function) : NULL;
   Emission *e =
       emission_new(run->arena, target,
                    (EmitOptions){.source = "test.dl", .level = level, .public_kernels = true});
   for (size_t i = 0; i < program->kernels.count; i++)
-    if (is_used(code->entry, program->kernels.items[i])) emit_kernel(e, program->kernels.items[i]);
+    if (!entry || is_used(entry, program->kernels.items[i]))
+      emit_kernel(e, program->kernels.items[i]);
   const char *error = NULL;
   double start = seconds();
   EmitBytes object = emission_object(e);
@@ -233,7 +237,7 @@ NativeCode *native_open(const Module *module, const Function *function, const Ta
   return code->jit ? code : NULL;
 }
 
-bool native_call(const NativeCode *code, NativeRun *run) {
+bool native_call(const NativeCode *code, const Function *function, NativeRun *run) {
   const NativeProgram *program = code->program;
   Memory m = {.run = run,
               .program = program,
@@ -256,7 +260,7 @@ bool native_call(const NativeCode *code, NativeRun *run) {
       ARENA_ARRAY(run->arena, slots + program->entries.count + (size_t)program->nesting, int64_t);
   memcpy(m.dims, run->dims, slots * sizeof *m.dims);
   m.cursors = ARENA_ARRAY(run->arena, (size_t)program->cursors + 1, char *);
-  bool ok = make_outputs(code->function, run) && run_steps(&m, code->jit, code->entry);
+  bool ok = make_outputs(function, run) && run_steps(&m, code->jit, find_entry(program, function));
   for (size_t i = 0; (ok || run->faulted) && run->kept && i < program->tensors.count; i++) {
     const ProgramTensor *t = &program->tensors.items[i];
     if (t->offset >= 0) run->kept(run->user, t->tensor, m.parameters + t->offset);
@@ -274,7 +278,7 @@ void native_close(NativeCode *code) {
 bool native_run(const Module *module, const Function *function, const Target *target, int level,
                 NativeRun *run) {
   NativeCode *code = native_open(module, function, target, level, run);
-  bool ok = code && native_call(code, run);
+  bool ok = code && native_call(code, function, run);
   native_close(code);
   return ok;
 }

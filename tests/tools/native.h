@@ -35,12 +35,12 @@ typedef struct {
   const char *message; /* what failed */
 } NativeRun;
 
-/* The entry's kernels as code, to be called several times. `run` gives the arena, and gets what
- * compiling says; NULL if it fails. */
+/* The kernels of an entry (NULL: of all) as code, to be called several times. `run` gives the
+ * arena, and gets what compiling says; NULL if it fails. */
 typedef struct NativeCode NativeCode;
 NativeCode *native_open(const Module *module, const Function *function, const Target *target,
                         int level, NativeRun *run);
-bool native_call(const NativeCode *code, NativeRun *run);
+bool native_call(const NativeCode *code, const Function *function, NativeRun *run);
 void native_close(NativeCode *code);
 
 /* All three at once. */

@@ -5,5 +5,4 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "$1" dump "$3" --after=gradient -o "$folder/step.ir"
-"$2" --steps "$folder/step.ir"
-"$2" --faults "$folder/step.ir"
+"$2" --steps --faults "$folder/step.ir"

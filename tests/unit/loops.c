@@ -2,6 +2,7 @@
  */
 #include "backend/emit.h"
 #include "ir/data.h"
+#include "runtime/model.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,19 +14,12 @@
 
 #include <cmocka.h>
 
-/* As in runtime/model.h. */
-typedef struct {
-  int64_t fault, thread;
-  void *scratch;
-} Worker;
-typedef void Kernel(void *const *, const int64_t *, int64_t, int64_t, Worker *);
-
 static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "native"};
 static Arena *arena;
 static const LoopPlace nowhere = {0};
 
 static void run(const LoopKernel *kernel, const char *cpu, int level, void *const *operands,
-                const int64_t *dims, int64_t trips, Worker *worker) {
+                const int64_t *dims, int64_t trips, dlrt_worker *worker) {
   Target target;
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
   assert_true(target_find(&target, arena, NULL, cpu, diagnostics));
@@ -35,7 +29,7 @@ static void run(const LoopKernel *kernel, const char *cpu, int level, void *cons
   Jit *jit = jit_new(arena, emission_object(e), NULL, 0, &error);
   emission_free(e);
   if (!jit) fail_msg("%s", error);
-  Kernel *function = NULL;
+  dlrt_kernel *function = NULL;
   *(void **)&function = jit_find(jit, kernel->name);
   assert_non_null(function);
   function(operands, dims, 0, trips / 2, worker);
@@ -126,7 +120,7 @@ static void check_softmax(LoopExpr *(*columns_of)(LoopKernel *), int64_t columns
     for (int level = 0; level <= most_level; level++) {
       float *y = random_floats(ROWS * (size_t)columns + 16, 3);
       y[ROWS * columns] = 77;
-      Worker worker = {0};
+      dlrt_worker worker = {0};
       run(softmax(columns_of), cpu, level, (void *[]){x, y}, dims, ROWS, &worker);
       assert_near(y, wanted, ROWS * (size_t)columns, 1e-6f); /* a few roundings of numbers < 1 */
       assert_true(y[ROWS * columns] == 77);
@@ -210,7 +204,7 @@ static void check_product(int64_t rows, int64_t depth, int64_t columns,
   int64_t dims[] = {rows};
   EACH_CPU(cpu) {
     float *y = random_floats((size_t)(rows * columns), 8);
-    Worker worker = {0};
+    dlrt_worker worker = {0};
     run(product(depth, columns, rows_of), cpu, 2, (void *[]){x, packed, b, y}, dims, panels,
         &worker);
     assert_near(y, wanted, (size_t)(rows * columns), 2e-4f); /* sums of 70 products below 4 */
@@ -298,7 +292,7 @@ static void test_casts(void **state) {
     float input[N];
     memcpy(input, from, sizeof from);
     run(k, cpu, 1, (void *[]){input, f32, f64, f16, bf16, i8, u8, i32, i64, truth, halves}, NULL, 1,
-        &(Worker){0});
+        &(dlrt_worker){0});
     assert_int_equal(f16[2], 0x3e00);
     assert_int_equal(f16[1], 0x8000);
     assert_int_equal(f16[6] & 0x7e00, 0x7e00);
@@ -355,7 +349,8 @@ static void test_integers(void **state) {
   loop_end(k);
   EACH_CPU(cpu) {
     int64_t got[3][8];
-    run(k, cpu, 1, (void *[]){(void *)a, (void *)b, got[0], got[1], got[2]}, NULL, 1, &(Worker){0});
+    run(k, cpu, 1, (void *[]){(void *)a, (void *)b, got[0], got[1], got[2]}, NULL, 1,
+        &(dlrt_worker){0});
     for (int i = 0; i < 8; i++) {
       assert_int_equal(got[0][i], quotient[i]);
       assert_int_equal(got[1][i], rest[i]);
@@ -392,7 +387,7 @@ static void test_gather(void **state) {
     int64_t places[N];
     for (int i = 0; i < N; i++) places[i] = i * 7 % SIZE;
     float *scratch = aligned_alloc(64, 4096);
-    Worker worker = {.scratch = scratch};
+    dlrt_worker worker = {.scratch = scratch};
     got[N] = 5;
     run(k, cpu, 2, (void *[]){from, places, got, wide}, NULL, 1, &worker);
     assert_int_equal(worker.fault, 0);
@@ -401,9 +396,14 @@ static void test_gather(void **state) {
       assert_true(wide[2 * i + 1] == 2 * got[i] && wide[2 * i] == 0);
     }
     assert_true(got[N] == 5);
-    places[20] = SIZE;
+    places[20] = SIZE, places[3] = SIZE + 5, places[N - 1] = SIZE + 2;
     run(k, cpu, 2, (void *[]){from, places, got, wide}, NULL, 1, &worker);
     assert_int_equal(worker.fault, 3);
+    assert_int_equal(worker.index, SIZE + 5);
+    assert_int_equal(worker.size, SIZE);
+    places[30] = -2, places[31] = -1;
+    run(k, cpu, 2, (void *[]){from, places, got, wide}, NULL, 1, &worker);
+    assert_int_equal(worker.index, -1);
     free(scratch);
   }
 }
@@ -445,7 +445,7 @@ static void test_reductions(void **state) {
     float *numbers = random_floats(N, 11), got[8];
     for (int with_nan = 0; with_nan < 2; with_nan++) {
       if (with_nan) numbers[9] = NAN;
-      run(k, cpu, 2, (void *[]){numbers, got}, NULL, 1, &(Worker){0});
+      run(k, cpu, 2, (void *[]){numbers, got}, NULL, 1, &(dlrt_worker){0});
       float most = -INFINITY, least = INFINITY, total = 0, strided = 0, mixed = 0;
       int place = 0;
       for (int j = 0; j < N; j++) {
@@ -509,7 +509,7 @@ static void check_pairs(int lanes) {
         wanted[l] += (float)(element_load(ELEMENT_bf16, a, 2 * p + half) *
                              element_load(ELEMENT_bf16, b, 2 * (p * lanes + l) + half));
   EACH_CPU(cpu) {
-    Worker worker = {0};
+    dlrt_worker worker = {0};
     memset(got, 0, sizeof got);
     run(k, cpu, 2, (void *[]){a, b, got}, NULL, 1, &worker);
     assert_near(got, wanted, (size_t)lanes,

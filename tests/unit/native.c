@@ -211,18 +211,23 @@ static void run_client(const char *folder, const char *libraries) {
   assert_int_equal(system(command), 0);
 }
 
+/* The model's and its constants' objects, as files in the folder. */
+static void make_objects(const char *folder, DescriptorOptions options, const char *objects[2]) {
+  EmitBytes object = object_of(options, false);
+  objects[0] = arena_format(net.arena, "%s/model.o", folder);
+  objects[1] = arena_format(net.arena, "%s/constants.o", folder);
+  write_text(folder, "model.o", object.bytes, object.length);
+  int64_t size = net.program->constants_bytes;
+  ElfPiece piece = {data_new(net.arena, ELEMENT_u8, size, constants()), 0, size};
+  CHECKED(elf_write(objects[1], "net_constants", size, &piece, 1, net.diagnostics));
+}
+
 static void test_libraries(void **state) {
   (void)state;
   const char *folder = link_folder(net.arena, net.diagnostics);
   CHECKED(folder != NULL);
-  EmitBytes object = object_of(net.options, false);
-  const char *objects[2] = {arena_format(net.arena, "%s/model.o", folder),
-                            arena_format(net.arena, "%s/constants.o", folder)};
-  write_text(folder, "model.o", object.bytes, object.length);
-  const char *bytes = constants();
-  ElfPiece piece = {data_new(net.arena, ELEMENT_u8, net.program->constants_bytes, bytes), 0,
-                    net.program->constants_bytes};
-  CHECKED(elf_write(objects[1], "net_constants", piece.length, &piece, 1, net.diagnostics));
+  const char *objects[2];
+  make_objects(folder, net.options, objects);
   Text header = text_new(net.arena);
   header_print(&header, net.program, net.options);
   write_text(folder, "net.h", text_get(&header), header.length);
@@ -258,7 +263,7 @@ static void test_libraries(void **state) {
   request.object_count = 1;
   assert_false(link_program(net.arena, &request, folder, quiet));
   assert_int_equal(diagnostics_errors(quiet), 2);
-  assert_false(elf_write("/no/such/folder/x.o", "x", 8, &piece, 0, quiet));
+  assert_false(elf_write("/no/such/folder/x.o", "x", 8, NULL, 0, quiet));
   assert_false(elf_write(path, "x", ELF_MOST_BYTES + 1, NULL, 0, quiet));
   assert_int_not_equal(access(path, F_OK), 0);
   link_folder_remove(folder);
@@ -271,14 +276,8 @@ static void test_executable(void **state) {
   DescriptorOptions options = net.options;
   options.wrappers = false;
   options.main = true;
-  EmitBytes object = object_of(options, false);
-  const char *objects[2] = {arena_format(net.arena, "%s/model.o", folder),
-                            arena_format(net.arena, "%s/constants.o", folder)};
-  write_text(folder, "model.o", object.bytes, object.length);
-  const char *bytes = constants();
-  ElfPiece piece = {data_new(net.arena, ELEMENT_u8, net.program->constants_bytes, bytes), 0,
-                    net.program->constants_bytes};
-  CHECKED(elf_write(objects[1], "net_constants", piece.length, &piece, 1, net.diagnostics));
+  const char *objects[2];
+  make_objects(folder, options, objects);
   const char *path = arena_format(net.arena, "%s/net", folder);
   size_t symbol_count;
   const char *const *symbols = program_symbols(net.arena, net.programs, options, &symbol_count);

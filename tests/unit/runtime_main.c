@@ -220,7 +220,7 @@ static void test_weights(void **state) {
   assert_string_equal(out, "10\n13\n");
   put("i.csv", "0\n4\n", 4);
   assert_int_equal(run(&model, "predict --entry pick index=i.csv -o o.csv --weights w -q"), 1);
-  has(err, "an index is out of range at line.dl:9:8: index");
+  has(err, "the index 4 is not in 0..4 at line.dl:9:8: index");
   assert_int_not_equal(access("o.csv.none", F_OK), 0);
   put("y.csv", "1,1,1\n1,1,1\n1,1,1\n1,1,1\n1,1,1\n1,1,1\n1,1,1\n1,1,1\n", 48);
   assert_int_equal(run(&model, "predict --entry room y=y.csv -o - --weights w -q"), 0);
@@ -264,6 +264,8 @@ static void test_reports(void **state) {
   has(out, "part.1.sum");
   has(out, "3:8        row");
   has(out, " total                          1");
+  assert_int_equal(run(&pictures, "profile --threads 1 --all"), 0);
+  has(out, "part.1.sum");
   assert_int_equal(run(&model, "profile --json"), 0);
   has(out, "{\"name\":\"scale\",\"count\":1,\"place\":\"line.dl:6:8\",\"algorithm\":\"loop\"");
 }

@@ -38,6 +38,8 @@ static inline void model_pick(void *const *operands, const int64_t *dims, int64_
     int64_t at = index[i];
     if (at < 0 || at > 3) {
       worker->fault = 1;
+      worker->index = at;
+      worker->size = 4;
       at = 0;
     }
     y[i] = table[at];

@@ -9,6 +9,7 @@
 
 #include "runtime/array.h"
 #include "runtime/element.h"
+#include "tests/unit/runtime_folder.h"
 #include "tests/unit/runtime_samples.h"
 
 #include <math.h>
@@ -17,14 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/dlrt-readers-XXXXXX";
-static char path[256];
 static dlrt_error error;
-
-static const char *in_folder(const char *name) {
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  return path;
-}
 
 static void put_file(const char *name, const void *data, size_t size) {
   FILE *file = fopen(in_folder(name), "wb");
@@ -384,18 +378,6 @@ static void test_elements(void **state) {
   float scaled[2];
   dlrt_convert(DLRT_U8, (uint8_t[]){0, 255}, DLRT_F32, scaled, 2, 1.0 / 255);
   assert_true(scaled[0] == 0 && scaled[1] == 1);
-}
-
-static int make_folder(void **state) {
-  (void)state;
-  return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  char command[300];
-  snprintf(command, sizeof command, "rm -r %s", folder);
-  return system(command);
 }
 
 int main(void) {

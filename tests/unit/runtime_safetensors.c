@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "runtime/safetensors.h"
+#include "tests/unit/runtime_folder.h"
 #include "tests/unit/runtime_model.h"
 
 #include <stdio.h>
@@ -15,14 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/dlrt-weights-XXXXXX";
 static dlrt_error error;
-
-static const char *in_folder(const char *name) {
-  static char path[256];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  return path;
-}
 
 /* A file of a head and some zeros. */
 static size_t make(unsigned char *to, const char *head, size_t data) {
@@ -206,18 +200,6 @@ static void test_beside(void **state) {
   assert_true(out[0] == 12);
   dlrt_close(net);
   free(bytes);
-}
-
-static int make_folder(void **state) {
-  (void)state;
-  return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state) {
-  (void)state;
-  char command[300];
-  snprintf(command, sizeof command, "rm -r %s", folder);
-  return system(command);
 }
 
 int main(void) {

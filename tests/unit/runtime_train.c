@@ -347,7 +347,7 @@ static void test_labels(void **state) {
   lacks(err, "epoch");
   /* Without a model to judge by, the step itself finds it. */
   assert_int_equal(run(&training, "train x=x.csv label=l.csv lr=0.1"), 1);
-  has(err, ": an index is out of range at learn.dl:5:8: label, in row 17 of the data\n");
+  has(err, ": the index 2 is not in 0..2 at learn.dl:5:8: label, in row 17 of the data\n");
 }
 
 /* --weights are where training begins; optimizers begin anew. */

@@ -45,7 +45,11 @@ static inline void learn_distance(void *const *o, const int64_t *dims, int64_t b
   float *d = o[2];
   (void)dims;
   for (int64_t i = begin; i < end; i++) {
-    if (label[i] < 0 || label[i] > 1) worker->fault = 1;
+    if (label[i] < 0 || label[i] > 1) {
+      worker->fault = 1;
+      worker->index = label[i];
+      worker->size = 2;
+    }
     d[i] = p[i] - (float)label[i];
   }
 }

@@ -1,6 +1,7 @@
 /* The vectorised functions against the C library's in double, at every level that the machine has:
  * every 1021st float and all special ones; with the argument --all, all 2^32. */
 #include "backend/emit.h"
+#include "runtime/model.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,12 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-typedef struct {
-  int64_t fault, thread;
-  void *scratch;
-} Worker;
-typedef void Kernel(void *const *, const int64_t *, int64_t, int64_t, Worker *);
 
 enum { CHUNK = 1 << 16, MOST_ULP = 4 };
 static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
@@ -27,7 +22,7 @@ static Jit *jits[256]; /* all that were made, for the end */
 static int jit_count;
 
 /* y = op(x), or pow(x, z); `lanes` at a time. */
-static Kernel *compile(LoopOp op, const char *cpu, int lanes) {
+static dlrt_kernel *compile(LoopOp op, const char *cpu, int lanes) {
   Target target;
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
   if (!target_find(&target, arena, NULL, cpu, diagnostics) || !target_runs_here(&target))
@@ -51,13 +46,13 @@ static Kernel *compile(LoopOp op, const char *cpu, int lanes) {
   if (!jit) fail_msg("%s", error);
   assert_true(jit_count < 256);
   jits[jit_count++] = jit;
-  Kernel *function = NULL;
+  dlrt_kernel *function = NULL;
   *(void **)&function = jit_find(jit, "function");
   return function;
 }
 
-static void call(Kernel *kernel, float *x, float *y, float *z) {
-  kernel((void *[]){x, y, z}, NULL, 0, 1, &(Worker){0});
+static void call(dlrt_kernel *kernel, float *x, float *y, float *z) {
+  kernel((void *[]){x, y, z}, NULL, 0, 1, &(dlrt_worker){0});
 }
 
 /* The distance to the exact value in units of the nearest float's last place. */
@@ -99,7 +94,7 @@ static bool is_outside(const Function *f, float x) {
 static void scan(const Function *f) {
   static float x[CHUNK], y[CHUNK];
   static double exact[CHUNK];
-  Kernel *kernels[CPUS];
+  dlrt_kernel *kernels[CPUS];
   double worst[CPUS] = {0};
   float worst_at[CPUS] = {0};
   for (int c = 0; c < CPUS; c++) kernels[c] = compile(f->op, cpus[c], 16);
@@ -181,7 +176,7 @@ static void specials(const Function *f) {
   for (int i = 0; i < CHUNK; i++)
     if (is_outside(f, x[i])) x[i] = -x[i];
   for (int c = 0; c < CPUS; c++) {
-    Kernel *kernel = compile(f->op, cpus[c], 16);
+    dlrt_kernel *kernel = compile(f->op, cpus[c], 16);
     if (!kernel) continue;
     call(kernel, x, y, x);
     for (int i = 0; i < N; i++) {
@@ -238,7 +233,7 @@ static void test_pow(void **state) {
   static float x[CHUNK], z[CHUNK], y[CHUNK];
   static double exact[CHUNK];
   double worst[CPUS] = {0};
-  Kernel *kernels[CPUS];
+  dlrt_kernel *kernels[CPUS];
   for (int c = 0; c < CPUS; c++) kernels[c] = compile(LOOP_POW, cpus[c], 16);
   int rounds = stride == 1 ? 4096 : 32;
   uint64_t seed = 1;

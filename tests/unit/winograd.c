@@ -1,17 +1,10 @@
 /* Winograd's algorithm: its matrices, transformed weights, and the error of its kernels.
- *
- * A kernel's result differs from the exact one by no more than
- *
- *   n u / (1 - n u) |A| ((|G| |w| |G^T|) * (|B| |x| |B^T|)) |A^T|,  summed over the channels
- *
- * element by element, where n counts the roundings on the longest way from an input to the result:
- * C + 1 of the product, one of the weight, and along each axis with p points at most p / 2 + 2 in
- * each of the two transforms, of which an addition is apart and multiplications may be rounded on
- * their own. */
+ * The last is held, element by element, to the bound of tests/tools/bounds_winograd.h. */
 #include "ir/winograd.h"
 
 #include "ir/module_text.h"
 #include "passes/pass.h"
+#include "tests/tools/bounds_winograd.h"
 #include "tests/tools/native.h"
 
 #include <setjmp.h>
@@ -139,16 +132,6 @@ static void give(const char *name, Element element, void *bytes, int64_t count) 
   memcpy(bytes, weight, (size_t)count * sizeof(float));
 }
 
-static float weight_at(int o, int c, int i, int j) {
-  int64_t taps = (int64_t)shape->kernel[0] * shape->kernel[1], tap = i * shape->kernel[1] + j;
-  return weight[(((o / 16) * taps + tap) * shape->channels + c) * 16 + o % 16];
-}
-
-static double input_at(int n, int h, int v, int c) {
-  if (h < 0 || h >= shape->height || v < 0 || v >= shape->width) return 0;
-  return input[((n * shape->height + h) * shape->width + v) * shape->channels + c];
-}
-
 /* The padding along an axis: none where the kernel is a single place. */
 static int pad_of(int axis) {
   return shape->kernel[axis] == 1 ? 0 : shape->pad;
@@ -159,60 +142,79 @@ static int size_of(int axis) {
   return size + 2 * pad_of(axis) - shape->kernel[axis] + 1;
 }
 
-/* The sum over one channel of |A| ((|G| |w| |G^T|) * (|B| |x| |B^T|)) |A^T| at a place of a tile.
- */
-static double magnitude(const Winograd *down, const Winograd *across, int o, int c, int n, int top,
-                        int left, int row, int column) {
-  double sum = 0;
-  for (int p = 0; p < down->points; p++)
-    for (int q = 0; q < across->points; q++) {
-      double w = 0, x = 0, out = fabs(down->a[row][p] * across->a[column][q]);
-      if (out == 0) continue;
-      for (int i = 0; i < down->kernel; i++)
-        for (int j = 0; j < across->kernel; j++)
-          w += fabs(down->g[p][i] * across->g[q][j] * (double)weight_at(o, c, i, j));
-      for (int i = 0; i < down->points; i++)
-        for (int j = 0; j < across->points; j++)
-          x += fabs(down->b[p][i] * across->b[q][j] * input_at(n, top + i, left + j, c));
-      sum += out * w * x;
-    }
-  return sum;
+/* What the results are, and how far a kernel's may be off. */
+typedef struct {
+  double *exact, *bound;
+  int64_t count;
+} Expected;
+
+static double *doubles(Arena *arena, int64_t count, const float *from) {
+  double *to = arena_array(arena, (size_t)count + 1, sizeof *to);
+  for (int64_t i = 0; from && i < count; i++) to[i] = from[i];
+  return to;
 }
 
-static double exact(int n, int h, int v, int o) {
-  double sum = 0;
-  for (int c = 0; c < shape->channels; c++)
-    for (int i = 0; i < shape->kernel[0]; i++)
-      for (int j = 0; j < shape->kernel[1]; j++)
-        sum += (double)weight_at(o, c, i, j) * input_at(n, h - pad_of(0) + i, v - pad_of(1) + j, c);
-  return sum;
-}
-
-static void expect_bounded(const char *cpu, const float *y) {
-  Winograd axes[2];
-  double roundings = shape->channels + 3, worst = 0, half_ulp = 0x1p-24;
-  for (int i = 0; i < 2; i++) {
-    assert_true(winograd_find(shape->tile[i], shape->kernel[i], &axes[i]));
-    if (axes[i].points > 1) roundings += 2 * (axes[i].points + 2);
-  }
-  double factor = roundings * half_ulp / (1 - roundings * half_ulp);
-  for (int n = 0; n < shape->images; n++)
+/* The sums of a convolution, in double: y [images, height, width, out]. */
+static void convolve(const double *x, const double *w, double *y) {
+  const Shape *s = shape;
+  int64_t taps = (int64_t)s->kernel[0] * s->kernel[1];
+  for (int n = 0; n < s->images; n++)
     for (int h = 0; h < size_of(0); h++)
-      for (int v = 0; v < size_of(1); v++)
-        for (int o = 0; o < shape->out; o++) {
-          if ((h * 7 + v * 3 + o) % 5 && size_of(0) * size_of(1) * shape->channels > 2000) continue;
-          double bound = 0, want = exact(n, h, v, o);
-          int top = h / axes[0].tile * axes[0].tile, left = v / axes[1].tile * axes[1].tile;
-          for (int c = 0; c < shape->channels; c++)
-            bound += magnitude(&axes[0], &axes[1], o, c, n, top - pad_of(0), left - pad_of(1),
-                               h - top, v - left);
-          double got = y[((n * size_of(0) + h) * size_of(1) + v) * shape->out + o];
-          bound = factor * bound + 0x1p-126;
-          if (!(fabs(got - want) <= bound))
-            fail_msg("%s, shape %d at %d,%d,%d,%d: %g, not %g +- %g", cpu, (int)(shape - shapes), n,
-                     h, v, o, got, want, bound);
-          if (fabs(got - want) / bound > worst) worst = fabs(got - want) / bound;
+      for (int v = 0; v < size_of(1); v++, y += s->out)
+        for (int64_t tap = 0; tap < taps; tap++) {
+          int64_t row = h - pad_of(0) + tap / s->kernel[1];
+          int64_t column = v - pad_of(1) + tap % s->kernel[1];
+          if (row < 0 || row >= s->height || column < 0 || column >= s->width) continue;
+          const double *from = x + ((n * s->height + row) * s->width + column) * s->channels;
+          for (int c = 0; c < s->channels; c++)
+            for (int o = 0; o < s->out; o++)
+              y[o] += from[c] * w[(((o / 16) * taps + tap) * s->channels + c) * 16 + o % 16];
         }
+}
+
+static const Op *find_conv(const Module *module) {
+  for (const Op *op = module->functions.items[0]->body->first; op; op = op->next)
+    if (op->kind == OP_conv_winograd) return op;
+  return NULL;
+}
+
+static Expected expect(Arena *arena, const Op *conv) {
+  const Shape *s = shape;
+  int64_t panels = (s->out + 15) / 16,
+          inputs = (int64_t)s->images * s->height * s->width * s->channels;
+  Winograd axes[2];
+  for (int i = 0; i < 2; i++) assert_true(winograd_find(s->tile[i], s->kernel[i], &axes[i]));
+  RunTensor x = {.rank = 4,
+                 .shape = {s->images, s->height, s->width, s->channels},
+                 .count = inputs,
+                 .bytes = doubles(arena, inputs, input)};
+  RunTensor w = {.rank = 5,
+                 .shape = {panels, s->kernel[0], s->kernel[1], s->channels, 16},
+                 .count = weight_count(),
+                 .bytes = doubles(arena, weight_count(), weight)};
+  RunTensor u = {.rank = 5, .shape = {panels, axes[0].points, axes[1].points, s->channels, 16}};
+  u.count = panels * axes[0].points * axes[1].points * s->channels * 16;
+  u.bytes = doubles(arena, u.count, NULL);
+  Expected e = {.count = (int64_t)s->images * size_of(0) * size_of(1) * s->out};
+  e.exact = doubles(arena, e.count, NULL), e.bound = doubles(arena, e.count, NULL);
+  convolve(x.bytes, w.bytes, e.exact);
+  winograd_weight_magnitude(axes, &w, u.bytes);
+  conv_winograd_magnitude(arena, conv, &x, &u, e.bound);
+  double roundings = winograd_roundings(axes, s->channels), half_ulp = 0x1p-24;
+  double factor = roundings * half_ulp / (1 - roundings * half_ulp);
+  for (int64_t i = 0; i < e.count; i++) e.bound[i] = factor * e.bound[i] + 0x1p-126;
+  return e;
+}
+
+static void expect_bounded(const char *cpu, const Expected *e, const float *y) {
+  double worst = 0;
+  for (int64_t i = 0; i < e->count; i++) {
+    double off = fabs(y[i] - e->exact[i]);
+    if (!(off <= e->bound[i]))
+      fail_msg("%s, shape %d at %lld: %g, not %g +- %g", cpu, (int)(shape - shapes), (long long)i,
+               y[i], e->exact[i], e->bound[i]);
+    if (off / e->bound[i] > worst) worst = off / e->bound[i];
+  }
   if (getenv("DLC_SHOW"))
     printf("%s, shape %d: %.3f of the bound\n", cpu, (int)(shape - shapes), worst);
 }
@@ -247,6 +249,7 @@ static void run_shape(const char *cpu) {
   Module *module = module_parse(arena, diagnostics, file);
   PassOptions options = PASS_OPTIONS_DEFAULT;
   options.vector_lanes = target.lanes;
+  Expected expected = module ? expect(arena, find_conv(module)) : (Expected){0};
   if (!module || !pipeline_run(module, &options, diagnostics, NULL, NULL)) {
     diag_flush(diagnostics, stderr, DIAG_TEXT, false, false);
     fail_msg("%s", text);
@@ -260,12 +263,15 @@ static void run_shape(const char *cpu) {
   NativeRun run = {
       .arena = arena, .dims = (int64_t[2]){0}, .inputs = &x, .outputs = &y, .tensor = give};
   float *first = NULL;
+  NativeCode *code = native_open(module, module->functions.items[0], &target, 2, &run);
+  assert_non_null(code);
   for (run.parts = 1; run.parts <= 3; run.parts++) {
-    assert_true(native_run(module, module->functions.items[0], &target, 2, &run));
+    assert_true(native_call(code, module->functions.items[0], &run));
     if (!first) first = y.bytes;
     assert_memory_equal(first, y.bytes, (size_t)y.count * sizeof(float)); /* however it is split */
   }
-  expect_bounded(cpu, first);
+  native_close(code);
+  expect_bounded(cpu, &expected, first);
   arena_free(arena);
 }
 
