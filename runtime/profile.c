@@ -55,9 +55,17 @@ static const char *row_name(const row *r) {
   return r->count == 1 ? step_name(r->step) : r->name;
 }
 
+/* "conv_relu" of "k12_conv_relu". */
+static const char *kind_of(const dlrt_step *step) {
+  const char *kind = step->name + strcspn(step->name, "_");
+  return *kind ? kind + 1 : step->name;
+}
+
+/* A line of a step makes kernels of several kinds: forward, for what is given, for the weight. */
 static bool same_row(const row *r, const dlrt_step *step) {
   return strcmp(r->step->place, step->place) == 0 &&
-         strcmp(r->step->algorithm, step->algorithm) == 0;
+         strcmp(r->step->algorithm, step->algorithm) == 0 &&
+         strcmp(kind_of(r->step), kind_of(step)) == 0;
 }
 
 static int by_time(const void *a, const void *b) {
@@ -135,17 +143,19 @@ static void print_table(const dlrt_program *program, const dlrt_measure *m, cons
     total += rows[i].time;
     flop += rows[i].flop;
   }
-  int width = 26; /* with --all as wide as names are */
+  int width = 24; /* with --all as wide as names are */
   for (int64_t i = 0; program->all && i < shown; i++)
     if (width < (int)strlen(row_name(&rows[i]))) width = (int)strlen(row_name(&rows[i]));
   dlrt_measure_dims(m, dims, sizeof dims);
-  printf(" %-*s %5s  %-10s %-12s %9s %6s %14s %9s\n", width, "operation", "x", "line", "algorithm",
-         "ms", "%", "speed", "of roof");
+  printf(" %-*s %5s  %-10s %-16s %-12s %9s %6s %14s %9s\n", width, "operation", "x", "line",
+         "kernel", "algorithm", "ms", "%", "speed", "of roof");
   for (int64_t i = 0; i < shown; i++) {
     const row *r = &rows[i];
     print_name(row_name(r), width);
-    printf(" %5d  %-10s %-12s %9.3f %6.1f", r->count, line_of(program->model, r->step->place),
-           r->step->algorithm, r->time * 1e3, total > 0 ? 100 * r->time / total : 0);
+    printf(" %5d  %-10s", r->count, line_of(program->model, r->step->place));
+    print_name(kind_of(r->step), 16);
+    printf(" %-12s %9.3f %6.1f", r->step->algorithm, r->time * 1e3,
+           total > 0 ? 100 * r->time / total : 0);
     print_speed(roof, r);
     putchar('\n');
   }
@@ -156,11 +166,11 @@ static void print_table(const dlrt_program *program, const dlrt_measure *m, cons
   if (shown < count) {
     char text[40];
     snprintf(text, sizeof text, "%lld more (--all)", (long long)(count - shown));
-    printf(" %-*s %5lld  %-10s %-12s %9.3f %6.1f\n", width, text, (long long)rest_count, "", "",
-           rest * 1e3, total > 0 ? 100 * rest / total : 0);
+    printf(" %-*s %5lld  %-10s %-16s %-12s %9.3f %6.1f\n", width, text, (long long)rest_count, "",
+           "", "", rest * 1e3, total > 0 ? 100 * rest / total : 0);
   }
-  printf(" %-*s %5lld  %-10s %-12s %9.3f %6.1f", width, "total", (long long)entry->step_count, "",
-         "", total * 1e3, 100.0);
+  printf(" %-*s %5lld  %-10s %-16s %-12s %9.3f %6.1f", width, "total", (long long)entry->step_count,
+         "", "", "", total * 1e3, 100.0);
   if (flop > 0 && total > 0) printf("%7.3g GFLOP/s", flop / total / 1e9);
   printf("\n %s   %s%s%d thread%s   %s\n", entry->name, dims, *dims ? "   " : "",
          dlrt_threads(m->context), dlrt_threads(m->context) == 1 ? "" : "s", program->model->cpu);
@@ -178,9 +188,10 @@ static void print_json(const dlrt_program *program, const dlrt_measure *m, const
          roof->memory, roof->cache);
   for (int64_t i = 0; i < count; i++)
     printf("%s{\"name\":\"%s\",\"count\":%d,\"place\":\"%s\",\"algorithm\":\"%s\","
-           "\"seconds\":%.9g,\"least\":%.9g,\"flop\":%.0f,\"bytes\":%.0f}",
+           "\"kernel\":\"%s\",\"seconds\":%.9g,\"least\":%.9g,\"flop\":%.0f,\"bytes\":%.0f}",
            i ? "," : "", row_name(&rows[i]), rows[i].count, rows[i].step->place,
-           rows[i].step->algorithm, rows[i].time, rows[i].least, rows[i].flop, rows[i].bytes);
+           rows[i].step->algorithm, kind_of(rows[i].step), rows[i].time, rows[i].least,
+           rows[i].flop, rows[i].bytes);
   puts("]}");
 }
 

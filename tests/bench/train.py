@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Time one training step of compiled networks and of PyTorch side by side.
 
-    tests/bench/train.py [--threads 1,2] [--rounds 3] [--seconds 2] [--json FILE] [lenet|mlp|resnet18 ...]
+    tests/bench/train.py [--threads 1,2] [--rounds 3] [--seconds 2] [--json FILE] [NET ...]
 
-A step is forward, backward and Adam. dlc, PyTorch as it is (eager) and through torch.compile take
-turns, so that what else the machine does meets all of them. The table has the medians of the rounds'
-medians in milliseconds, dlc's time over the better of the two (below 1: dlc is faster), and the
-memory that each holds at its largest beyond a process that has only started. PyTorch comes from PyPI
-into build/bench/venv-torch (several GB), unless --python names one that has it.
+A step is forward, backward and Adam, from equal weights on an equal batch; the losses of the first
+steps must be the same to 1e-4 of their size, but for the row with dropout, whose random numbers are
+each program's own: its network is held to the same without dropout by the row before it. dlc, PyTorch as
+it is (eager) and through torch.compile take turns, so that what else the machine does meets all of
+them. The table has the medians of the rounds' medians in milliseconds, dlc's time over the better of
+the two (below 1: dlc is faster), and the memory that each holds at its largest beyond a process that
+has only started. PyTorch comes from PyPI into build/bench/venv-torch (several GB), unless --python
+names one that has it.
 """
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -17,43 +21,57 @@ import subprocess
 import sys
 
 import common
-import curves
 
 HERE = common.ROOT / "tests" / "bench"
 MIB = 2.0**20
+CLOSE = 1e-4  # losses, by their size
 
 
 class Net:
-    """`limit`: dlc's time over the better of PyTorch's, at most."""
+    """`what`: the step's loss, in .dl; `shape`: of what it is given, numbers or `words` of so many
+    `labels`; `limit`: dlc's time over the better of PyTorch's, at most; `random`: losses are no
+    two programs' same."""
 
-    def __init__(self, example, batch, shape, limit, **defines):
-        self.example, self.batch, self.shape, self.limit, self.defines = example, batch, shape, limit, defines
+    def __init__(self, example, what, shape, labels=10, words=False, limit=1 / 1.5, random=False, **defines):
+        self.example, self.what, self.shape, self.labels, self.words = example, what, shape, labels, words
+        self.limit, self.random, self.defines = limit, random, defines
 
     def page(self):
         source = (common.ROOT / "examples" / self.example / (self.example + ".dl")).read_text()
-        return source + "\n" + curves.Net(self.example, self.batch, self.shape, {}, {"adam": 1e-3}).step("adam")
+        sizes = ["N", "T"] if self.words else ["N", *(str(d) for d in self.shape[1:])]
+        dims = [", ".join(sizes[:len(shape)]) for shape in (self.shape, self.wanted())]
+        return (source + "\ntrain by_adam(given: %s[%s], wanted: i64[%s]) -> f32 {\n  loss = cross_entropy(%s, wanted)\n"
+                "  minimize loss with adam(lr=1e-3)\n  return loss\n}\n" % ("i64" if self.words else "f32", *dims, self.what))
+
+    def wanted(self):
+        return self.shape if self.words else self.shape[:1]
 
     def program(self, name, build):
         """Fixed dims, as PyTorch sees them too."""
         folder = common.WORK / ("train-" + name)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "page.dl").write_text(self.page())
-        words = [build / "dlc", "build", folder / "page.dl", "--entry", "by_adam", "--emit", "lib,header", "-o", folder / "page",
-                 "--dim", "N=%d" % self.batch]
-        common.runner.call(words + [w for key, value in self.defines.items() for w in ("-D", "%s=%s" % (key, value))])
-        size = 1
-        for d in self.shape:
-            size *= d
+        fixed = ["--dim", "N=%d" % self.shape[0]] + (["--dim", "T=%d" % self.shape[1]] if self.words else [])
+        common.runner.call([build / "dlc", "build", folder / "page.dl", "--entry", "by_adam", "--emit", "lib,header", "-o", folder / "page"]
+                           + fixed + [w for key, value in self.defines.items() for w in ("-D", "%s=%s" % (key, value))])
         common.runner.call(os.environ.get("CC", "cc").split() + [
-            "-std=gnu11", "-O2", "-I%s" % folder, "-I%s" % common.ROOT, "-DBATCH=%d" % self.batch, "-DSIZE=%d" % size,
+            "-std=gnu11", "-O2", "-I%s" % folder, "-I%s" % common.ROOT, "-DGIVEN=%d" % math.prod(self.shape),
+            "-DWANTED=%d" % math.prod(self.wanted()), "-DLABELS=%d" % self.labels, "-DWORDS=%d" % self.words,
             HERE / "step.c", folder / "libpage.a", "-o", folder / "step", "-lm", "-lpthread"])
         return folder / "step"
 
 
+def gpt(drop, **more):
+    return Net("gpt2", "unembed(trunk(given))", (8, 128), 256, words=True, size="tiny", vocab=256, longest=128, drop=drop, **more)
+
+
 NETS = {
-    "lenet": Net("lenet", 64, (1, 28, 28), 0.5),
-    "mlp": Net("mlp", 128, (784,), 1.0),
-    "resnet18": Net("resnet", 32, (3, 32, 32), 1.0, depth=18, stem=3, size=32, classes=10),
+    "lenet": Net("lenet", "lenet(given)", (64, 1, 28, 28)),
+    "mlp": Net("mlp", "mlp(given)", (128, 784)),
+    "resnet18": Net("resnet", "resnet(given)", (32, 3, 32, 32), depth=18, stem=3, size=32, classes=10),
+    "lstm": Net("char_rnn", "letters(given)", (16, 64), 128, words=True, depth=1),
+    "gpt": gpt(0.0),
+    "gpt-dropout": gpt(0.1, random=True),
 }
 
 
@@ -93,6 +111,9 @@ def main():
                 for side in sides:
                     found[side].append(json.loads(common.measure([program, threads, given.seconds])[3]) if side == "dlc"
                                        else peer(python, name, threads, side, given.seconds))
+            losses = {side: found[side][0]["losses"] for side in sides}
+            if not net.random and any(abs(a - b) > CLOSE * abs(b) for side in sides for a, b in zip(losses["dlc"], losses[side])):
+                raise common.runner.Failed("%s has other losses than PyTorch: %s" % (name, losses))
             ms = {side: statistics.median(f["ms"] for f in found[side]) for side in sides}
             memory = {side: statistics.median(f["memory"] for f in found[side]) for side in sides}
             ratio = ms["dlc"] / min((ms[s] for s in sides[1:]), default=float("nan"))
@@ -102,8 +123,8 @@ def main():
                 beyond.append("%s with %d threads holds more memory than PyTorch" % (name, threads))
             rows.append([name, str(threads)] + ["%.3f" % ms[s] for s in sides] + ["%.2f" % ratio, "%.2f" % net.limit]
                         + ["%.1f" % (memory[s] / MIB) for s in sides])
-            figures.append({"name": name, "threads": threads, "batch": net.batch, "ms": ms, "memory": memory, "ratio": ratio,
-                            "torch": found[sides[-1]][0].get("version")})
+            figures.append({"name": name, "threads": threads, "batch": net.shape[0], "ms": ms, "memory": memory, "ratio": ratio,
+                            "losses": losses, "torch": found[sides[-1]][0].get("version")})
             print("%s, %d: " % (name, threads) + ", ".join("%s %.3f ms" % (s, ms[s]) for s in sides), file=sys.stderr)
     common.table(rows)
     common.save(given.json, figures)
