@@ -287,6 +287,7 @@ void lower_product(Lowering *l) {
     stored = stored && region_buffer(&region, product->operands[i]);
   if (stored && (product_panel(l, &region, product) || product_conv(l, &region, product) ||
                  product_winograd(l, &region, product) || product_dot(l, &region, product) ||
+                 product_weight_winograd(l, &region, product) ||
                  product_weight_depthwise(l, &region, product) ||
                  product_weight(l, &region, product) || product_depthwise(l, &region, product)))
     return;

@@ -26,6 +26,7 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand);
  * product_attention, product_attention_gradient
  *                    attention and its gradient, block by block of the keys
  * product_weight     conv_weight in nhwc: register tiles of the weight's gradient
+ * product_weight_winograd  the same by Winograd's algorithm
  * product_winograd   conv_winograd
  * product_depthwise  a convolution of each channel alone, in nhwc
  * product_weight_depthwise  conv_weight of these */
@@ -34,6 +35,7 @@ bool product_attention_gradient(Lowering *lowering, Region *region, const Op *pr
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);
+bool product_weight_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_panel(Lowering *lowering, Region *region, const Op *product);

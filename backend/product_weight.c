@@ -11,7 +11,7 @@
  * With few input channels a tile's rows run on through the places of the kernel instead (`x` is
  * padded then): 25 rows of LeNet's first convolution are one window.
  */
-#include "backend/product.h"
+#include "backend/product_weight.h"
 
 enum {
   MOST_ROWS = 14,        /* of a tile */
@@ -281,38 +281,6 @@ static void each_tap(Weight *w, const Pixels *block, void *user) {
   loop_end(k);
 }
 
-/* The sums [rows, B], turned around, are `rows` neighbours of dw [out, C/groups * kernel] for each
- * output channel, from `first` on. */
-static void store_sums(Weight *w, LoopExpr *within, LoopExpr *first, LoopExpr *rows) {
-  LoopKernel *k = w->l->kernel;
-  int lanes = w->l->target->lanes;
-  LoopExpr *zero = loop_int(k, 0), *size = loop_int(k, lanes);
-  const Type *type = &w->op->results[0]->type;
-  LoopBuffer *dw =
-      loop_view(k, region_result_buffer(w->r, 0), "rows", LOOP_F32, 2, dim_expr(k, type->dims[0]),
-                loop_int(k, w->in * w->kernel[0] * w->kernel[1]));
-  LoopExpr *j = loop_for_step(k, "o", zero, loop_int(k, w->columns), lanes);
-  LoopExpr *left = loop_let(k, "left", loop_sub(k, loop_int(k, w->out), loop_add(k, within, j)));
-  LoopExpr *i = loop_for_lanes(k, "i", zero, rows, lanes);
-  LoopExpr *block = loop_array(k, "block", LOOP_F32, lanes, lanes, loop_number(k, 0));
-  /* In the last trip all rows are read, by a place that the mask does not see; what is past the end
-   * is not stored. */
-  LoopExpr *place = loop_var(k, "place", LOOP_I64, 1, i);
-  loop_set(k, place, i);
-  LoopExpr *r = loop_each(k, "r", zero, size);
-  LoopExpr *from = loop_lanes(k, w->sums, lanes, loop_add(k, place, r), j);
-  loop_set(k, loop_row(k, block, r), from);
-  loop_end(k);
-  loop_transpose(k, block);
-  r = loop_each(k, "r", zero, size);
-  if (w->out % w->columns) loop_if(k, loop_lt(k, r, left));
-  LoopExpr *to =
-      loop_lanes(k, dw, lanes, loop_add(k, loop_add(k, w->column, j), r), loop_add(k, first, i));
-  loop_store(k, to, loop_row(k, block, r));
-  if (w->out % w->columns) loop_end(k);
-  for (int n = 0; n < 3; n++) loop_end(k);
-}
-
 static void places(Weight *w, const Dim *panels, int64_t group_panels) {
   LoopKernel *k = w->l->kernel;
   DimTable *t = w->l->dims;
@@ -339,7 +307,17 @@ static void places(Weight *w, const Dim *panels, int64_t group_panels) {
   LoopExpr *rows = loop_mul(k, p.channels, loop_int(k, taps));
   clear_sums(w, rows);
   each_block(w, each_tap, &p);
-  store_sums(w, within, loop_let(k, "at", loop_mul(k, first, loop_int(k, taps))), rows);
+  weight_store(&(WeightStore){.l = w->l,
+                              .r = w->r,
+                              .op = w->op,
+                              .sums = w->sums,
+                              .columns = w->columns,
+                              .out = w->out,
+                              .row = w->in * taps,
+                              .column = w->column,
+                              .within = within,
+                              .first = loop_let(k, "at", loop_mul(k, first, loop_int(k, taps))),
+                              .count = rows});
   loop_end(k);
 }
 

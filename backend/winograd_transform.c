@@ -56,3 +56,28 @@ void winograd_output(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopE
 void winograd_kernel(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
   for (int i = 0; i < w->points; i++) y[i] = combine(k, w->g[i], x, w->kernel, 0, 1);
 }
+
+void winograd_tile(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
+  int n = w->points;
+  for (int j = 0; j < n; j++) {
+    double factors[WINOGRAD_POINTS];
+    for (int i = 0; i < w->tile; i++) factors[i] = w->a[i][j];
+    if (j == 0 || j == n - 1) {
+      y[j] = combine(k, factors, x, w->tile, 0, 1);
+      continue;
+    }
+    LoopExpr *even = combine(k, factors, x, w->tile, 0, 2);
+    LoopExpr *odd = combine(k, factors, x, w->tile, 1, 2);
+    y[j] = odd ? loop_let(k, "y", loop_add(k, even, odd)) : even;
+    y[j + 1] = odd ? loop_let(k, "y", loop_sub(k, even, odd)) : even;
+    j++;
+  }
+}
+
+void winograd_taps(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
+  for (int i = 0; i < w->kernel; i++) {
+    double factors[WINOGRAD_POINTS];
+    for (int j = 0; j < w->points; j++) factors[j] = w->g[j][i];
+    y[i] = combine(k, factors, x, w->points, 0, 1);
+  }
+}

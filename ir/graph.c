@@ -419,6 +419,12 @@ bool op_widens(const Op *op) {
   return from == ELEMENT_bf16 || from == ELEMENT_f16 || from == ELEMENT_i8;
 }
 
+bool conv_weight_is_winograd(const Op *op) {
+  for (int i = 0; i < op_list_count(op, ATTRIBUTE_tile); i++)
+    if (op_list_integer(op, ATTRIBUTE_tile, i) != 1) return true;
+  return false;
+}
+
 bool value_is_uniform(const Value *value, Number *number) {
   for (const Op *op = value->op; op; op = op->operands[0]->op) {
     switch (op->kind) {

@@ -298,11 +298,30 @@ bool infer_conv_transpose(Inference *i) {
   return infer_result(i, &type);
 }
 
+/* Winograd's algorithm, if a tile says so, is for kernels that move by one. */
+static bool weight_tiles(Inference *i, int axes) {
+  bool some = false, fine = infer_integer(i, ATTRIBUTE_groups) == 1;
+  for (int n = 0; n < axes; n++) {
+    int64_t tile = dim_value(infer_list(i, ATTRIBUTE_tile, n));
+    Winograd axis;
+    some = some || tile != 1;
+    fine = fine && dim_is(infer_list(i, ATTRIBUTE_stride, n), 1) &&
+           dim_is(infer_list(i, ATTRIBUTE_dilation, n), 1) &&
+           winograd_find(tile, dim_value(infer_list(i, ATTRIBUTE_kernel, n)), &axis);
+  }
+  if (!some || fine) return true;
+  infer_fail(i, E0210, -1, "no tile of Winograd's algorithm is of this 'conv_weight'");
+  infer_help(i,
+             "it takes one group, stride and dilation 1, and tiles as docs/winograd.md has them");
+  return false;
+}
+
 bool infer_conv_weight(Inference *i) {
   const Type *x = &i->in[0], *dy = &i->in[1];
   Type type = {.rank = x->rank};
   if (!product_element(i, &type.element) || !infer_arithmetic(i, 0) || !conv_ranks(i, x->rank) ||
-      !conv_attributes(i) || !infer_constants(i, ATTRIBUTE_kernel, 1))
+      !conv_attributes(i) || !infer_constants(i, ATTRIBUTE_kernel, 1) ||
+      !infer_constants(i, ATTRIBUTE_tile, 1) || !weight_tiles(i, x->rank - 2))
     return false;
   bool nhwc = infer_attribute(i, ATTRIBUTE_layout)->word[1] == 'h';
   int channel = nhwc ? x->rank - 1 : 1, first = nhwc ? 1 : 2;

@@ -30,7 +30,7 @@ typedef struct {
   const char *standard; /* the default's text; "": must be given */
 } AttributeRow;
 
-enum { MOST_ATTRIBUTES = 8 };
+enum { MOST_ATTRIBUTES = 9 };
 
 typedef struct {
   const char *name;

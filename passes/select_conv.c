@@ -310,6 +310,8 @@ bool select_conv_weight(Select *s, Op *op) {
   ConvWindow window = select_conv_window(op, axes);
   int64_t kernel[2] = {1, 1};
   for (int i = 0; i < axes; i++) kernel[i + 2 - axes] = op_list_integer(op, ATTRIBUTE_kernel, i);
+  int64_t tile[2];
+  select_weight_tile(s, op, tile);
   Value *x = select_conv_image(s, &b, op->operands[0]),
         *dy = select_conv_image(s, &b, op->operands[1]);
   if (window.groups == 1 && dim_value(x_type->dims[1]) < FEW_CHANNELS) {
@@ -323,8 +325,9 @@ bool select_conv_weight(Select *s, Op *op) {
       {ATTRIBUTE_groups, attribute_integer(s->module, window.groups)},
       {ATTRIBUTE_pad, attribute_pairs(s->module, (const int64_t(*)[2])window.pad, 2)},
       {ATTRIBUTE_kernel, attribute_integers(s->module, kernel, 2)},
+      {ATTRIBUTE_tile, attribute_integers(s->module, tile, 2)},
       {ATTRIBUTE_layout, attribute_word("nhwc")}};
-  Value *dw = build(&b, OP_conv_weight, (Value *[]){x, dy}, 2, attributes, 6);
+  Value *dw = select_because(s, build(&b, OP_conv_weight, (Value *[]){x, dy}, 2, attributes, 7));
   if (!dw) bug("a conv_weight does not go into nhwc: %s", b.failure.message);
   const Type *type = &op_result(op)->type;
   if (type->rank != 4) dw = build_reshape(&b, dw, type->dims, type->rank);

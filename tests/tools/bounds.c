@@ -125,7 +125,9 @@ static bool bound_sum(const Bounds *b, const Op *op, Bounded *y) {
   double gamma = gamma_of(length_of(b, op, &y->value) + FOLDED);
   for (int64_t i = 0; i < y->value.count; i++) y->error[i] = to[i] - from[i] + gamma * to[i];
   double *most = arena_array(b->arena, (size_t)y->value.count + 1, sizeof *most), n;
-  if (b->winograd && conv_magnitude(b->arena, op, &more[0], &more[1], &y->value, most, &n))
+  bool weight = op->kind == OP_conv_weight && (b->winograd || conv_weight_is_winograd(op));
+  if ((weight && conv_weight_magnitude(b->arena, op, &more[0], &more[1], most, &n)) ||
+      (b->winograd && conv_magnitude(b->arena, op, &more[0], &more[1], &y->value, most, &n)))
     for (int64_t i = 0; i < y->value.count; i++)
       y->error[i] = fmax(y->error[i], to[i] - from[i] + gamma_of(n + FOLDED) * most[i]);
   return true;

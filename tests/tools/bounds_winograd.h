@@ -25,5 +25,13 @@ void conv_winograd_magnitude(Arena *arena, const Op *op, const RunTensor *x, con
  * of all; false: it does not do so. */
 bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTensor *w,
                     const RunTensor *y, double *result, double *roundings);
+/* Of conv_weight, by its tile or (it has none) by that which `select` may give it:
+ *
+ *   |G^T| ((|A^T| |dy| |A|) * (|B| |x| |B^T|)) |G|,  summed over the tiles
+ *
+ * with the tiles' sum, one rounding of each product, and along each axis with p points p / 2 + 2 of
+ * x's transform, m + 1 of dy's and 2 p of the kernel's. false: it is not done so. */
+bool conv_weight_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTensor *dy,
+                           double *result, double *roundings);
 
 #endif
