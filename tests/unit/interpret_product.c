@@ -177,9 +177,10 @@ static void gradients_of_a_convolution(void **state) {
   RunTensor x = counted(c, "f32[2,4,7,6]", 1), w = counted(c, "f32[6,2,3,2]", 2);
   RunTensor dy = counted(c, "f32[2,6,4,7]", 3);
   RunTensor y = apply(c, OP_conv, "f32[2,6,4,7]", WITH(PLANE_ATTRIBUTES), TENSORS(x, w));
-  RunTensor dw =
-      apply(c, OP_conv_weight, "f32[6,2,3,2]",
-            WITH(PLANE_ATTRIBUTES, integers(c, ATTRIBUTE_kernel, "3,2")), TENSORS(x, dy));
+  RunTensor dw = apply(c, OP_conv_weight, "f32[6,2,3,2]",
+                       WITH(PLANE_ATTRIBUTES, integers(c, ATTRIBUTE_kernel, "3,2"),
+                            integers(c, ATTRIBUTE_tile, "1,1")),
+                       TENSORS(x, dy));
   RunTensor dx =
       apply(c, OP_conv_transpose, "f32[2,4,7,6]",
             WITH(PLANE_ATTRIBUTES, integers(c, ATTRIBUTE_output_pad, "0,0")), TENSORS(dy, w));

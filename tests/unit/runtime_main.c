@@ -262,8 +262,8 @@ static void test_reports(void **state) {
   has(out, "\"flop\":9}");
   assert_int_equal(run(&pictures, "profile --threads 1"), 0);
   has(out, "part.1.sum");
-  has(out, "3:8        row");
-  has(out, " total                          1");
+  has(out, "3:8        sum              row");
+  has(out, " total                        1");
   assert_int_equal(run(&pictures, "profile --threads 1 --all"), 0);
   has(out, "part.1.sum");
   assert_int_equal(run(&model, "profile --json"), 0);
