@@ -1,5 +1,7 @@
 /* dlc bisect FILE: runs the graph after each pass through the reference interpreter and names the
- * first pass, and the operation in it, where results part from the original's. */
+ * first pass, and the operation in it, where results part from the original's. Where weights or
+ * products are rounded on demand, `quantise` says so in the graph: its results are the original's
+ * from there on. */
 #include "driver/compile.h"
 #include "driver/inputs.h"
 #include "driver/ir_file.h"
@@ -22,6 +24,7 @@ typedef struct {
   RunTensor *reference;
   int result_count;
   Text table;
+  const Pass *rounds; /* the pass that rounds as it was asked to; NULL: none does */
   const char *parted; /* the pass at which results parted */
   IrFile before;      /* the graph before it */
   bool failed;
@@ -117,7 +120,10 @@ static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, M
     if (d > most) most = d;
   }
   text_format(&b->table, " %-12s %10d   %.1e", pass->name, effect->after, most);
-  if (most > tolerance) {
+  if (pass == b->rounds) {
+    text_string(&b->table, "   rounds as asked; from here on the reference");
+    b->reference = results;
+  } else if (most > tolerance) {
     b->parted = pass->name;
     say_parting(b, module);
     return false;
@@ -146,6 +152,8 @@ int command_bisect(Session *session) {
               .dims = dims,
               .result_count = (int)function->results.count,
               .table = text_new(session->arena)};
+  if (c.passes.weights_type != ELEMENT_f32 || c.passes.compute_type != ELEMENT_f32)
+    b.rounds = pass_find("quantise");
   b.reference = ARENA_ARRAY(session->arena, (size_t)b.result_count, RunTensor);
   b.before = ir_file_of(session, c.module, whole);
   if (!run(&b, c.module, b.reference)) return EXIT_INPUT;

@@ -72,6 +72,8 @@ class Example:
             span = "%d..%d" % given if given else "-"
             call([build / "tests" / "reference", "input", i["name"], i["type"], shape_of(i["shape"], case.dims), span, path])
             self.inputs.append("%s=%s" % (i["name"], path))
+        indices = set(case.given) - {i["name"] for i in entry["inputs"]}
+        self.inputs += [w for name in sorted(indices) for w in ("--dim", "%s=%s" % (name, case.given[name]))]
         self.result = folder / ("out.npy" if len(entry["outputs"]) == 1 else "out.npz")
 
     @staticmethod
@@ -81,10 +83,13 @@ class Example:
             n *= d
         return n
 
-    def program(self, level, fixed):
-        path = self.folder / "program"
-        call([self.build / "dlc", "build", self.source, "--entry", self.case.entry, "--weights", self.weights, "-o", path]
-             + ([level] if level else []) + (["--cpu", "x86-64-v3"] if self.under else []) + options(self.case, fixed))
+    def program(self, level, fixed, weights_type="f32"):
+        path = self.folder / ("program" if weights_type == "f32" else "program-" + weights_type)
+        words = [self.build / "dlc", "build", self.source, "--entry", self.case.entry, "--weights", self.weights, "-o", path]
+        words += [level] if level else []
+        words += ["--cpu", "x86-64-v3"] if self.under else []
+        words += ["--weights-type", weights_type] if weights_type != "f32" else []
+        call(words + options(self.case, fixed))
         if self.under:
             call(["strip", path])  # valgrind cannot read all of DWARF 5
         return path
