@@ -167,6 +167,11 @@ static void emit_by_unroll(Emission *e, const LoopStatement *s, LLVMValueRef beg
 }
 
 static void emit_loop(Emission *e, const LoopStatement *s) {
+  if (s->stepping == LOOP_BY_RANGE) {
+    e->variables[s->tail_count->id] = affine_from(e->end, 0);
+    emit_body(e, s, e->begin, 1);
+    return;
+  }
   if (s->kind == LOOP_DO_PARALLEL) {
     emit_trips(e, s, e->begin, e->end, 1, 1);
     return;
@@ -189,6 +194,7 @@ static void emit_loop(Emission *e, const LoopStatement *s) {
   case LOOP_BY_UNROLL:
     emit_by_unroll(e, s, begin, end);
     break;
+  case LOOP_BY_RANGE:
   case LOOP_BY_ONE:
   case LOOP_BY_STEP:
     emit_trips(e, s, begin, end, s->step, 1);

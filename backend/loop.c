@@ -350,10 +350,23 @@ static LoopStatement *open_loop(LoopKernel *k, LoopStatementKind kind, const cha
   return loop;
 }
 
-LoopExpr *loop_parallel(LoopKernel *k, const char *name, LoopExpr *trips) {
+static LoopStatement *open_parallel(LoopKernel *k, const char *name, LoopExpr *trips,
+                                    LoopStepping stepping) {
   if (k->open.count != 0 || k->trips) bug("loop: '%s' has one parallel loop, outermost", k->name);
   k->trips = trips;
-  return open_loop(k, LOOP_DO_PARALLEL, name, loop_int(k, 0), trips, LOOP_BY_ONE, 1)->variable;
+  return open_loop(k, LOOP_DO_PARALLEL, name, loop_int(k, 0), trips, stepping, 1);
+}
+
+LoopExpr *loop_parallel(LoopKernel *k, const char *name, LoopExpr *trips) {
+  return open_parallel(k, name, trips, LOOP_BY_ONE)->variable;
+}
+
+LoopExpr *loop_parallel_range(LoopKernel *k, const char *name, LoopExpr *trips, LoopExpr **past) {
+  LoopStatement *range = open_parallel(k, name, trips, LOOP_BY_RANGE);
+  range->tail_count = variable(k, LOOP_EXPR_VARIABLE, new_name(k, "past"));
+  range->tail_count->natural = true;
+  *past = range->tail_count;
+  return range->variable;
 }
 
 LoopExpr *loop_for(LoopKernel *k, const char *name, LoopExpr *begin, LoopExpr *end) {

@@ -174,6 +174,8 @@ void loop_prefetch(LoopKernel *k, LoopExpr *access);
 
 /* The kernel's outermost loop, one of it: trips [begin, end) of `trips` are the caller's choice. */
 LoopExpr *loop_parallel(LoopKernel *k, const char *name, LoopExpr *trips);
+/* The same without the loop: the first of the caller's trips, and past its last one. */
+LoopExpr *loop_parallel_range(LoopKernel *k, const char *name, LoopExpr *trips, LoopExpr **past);
 LoopExpr *loop_for(LoopKernel *k, const char *name, LoopExpr *begin, LoopExpr *end);
 /* `lanes` indices at a time. In the last trip every access of that many lanes whose indices
  * mention the variable is masked past the end: loads give their `else`, stores leave out. */
@@ -334,7 +336,8 @@ typedef enum {
   LOOP_BY_LANES,
   LOOP_BY_UNROLL,
   LOOP_BY_TAIL,
-  LOOP_BY_STEP
+  LOOP_BY_STEP,
+  LOOP_BY_RANGE
 } LoopStepping;
 
 typedef struct LoopBlock {
@@ -347,7 +350,7 @@ struct LoopStatement {
   LoopPlace place;
   const char *remark;
   LoopExpr *variable, *begin, *end, *trips; /* of loops */
-  LoopExpr *tail_count;
+  LoopExpr *tail_count;                     /* of a tail; past the last trip of a range */
   LoopStepping stepping;
   int64_t step;
   LoopExpr *target, *value; /* register or access, and what it gets; `if` and fault: condition */

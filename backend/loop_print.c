@@ -261,15 +261,18 @@ typedef struct {
 static void print_block(Printer p, const LoopBlock *block, int depth, LoopPlace place);
 
 static void print_head(Text *text, const LoopStatement *s) {
-  text_format(text, "%s %s in ",
+  text_format(text, "%s %s",
               s->kind == LOOP_DO_PARALLEL ? "parallel"
               : s->kind == LOOP_DO_EACH   ? "each"
                                           : "for",
               s->variable->name);
+  if (s->stepping == LOOP_BY_RANGE) text_format(text, "..%s", s->tail_count->name);
+  text_string(text, " in ");
   print(text, s->begin, SUM, true);
   text_string(text, "..");
   print(text, s->end, SUM, true);
-  if (s->stepping != LOOP_BY_ONE) text_format(text, " by %lld", (long long)s->step);
+  if (s->stepping != LOOP_BY_ONE && s->stepping != LOOP_BY_RANGE)
+    text_format(text, " by %lld", (long long)s->step);
   if (s->stepping == LOOP_BY_UNROLL) text_string(text, " unroll");
   if (s->stepping == LOOP_BY_TAIL) text_string(text, " tail");
   if (s->stepping == LOOP_BY_STEP) text_string(text, " whole");

@@ -10,6 +10,7 @@
  *   acc[MR][B] += x[batch, row, k] * y[batch, k, column 0:B]     for all k, in order
  */
 #include "backend/product_panel.h"
+#include "backend/product_row.h"
 
 #include "support/bug.h"
 
@@ -137,7 +138,9 @@ typedef struct {
   int batch, columns;
   int64_t k, n;
   LoopBuffer *y; /* as [batch, K, N] or [batch, N, K], perhaps in a smaller type */
+  bool turned;   /* the latter */
   LoopExpr *m, *line, *first;
+  RowProduct row;
 } Values;
 
 static void values_begin(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *count) {
@@ -172,6 +175,18 @@ static LoopExpr *values_weights(void *user, LoopExpr *line, LoopExpr *column, Lo
   Values *v = user;
   LoopExpr *lanes = loop_lanes(v->l->kernel, v->y, v->columns, line, at, column);
   return mask ? loop_where(lanes, mask) : lanes;
+}
+
+static void one_row(void *user, LoopExpr *first, LoopExpr *past) {
+  Values *v = user;
+  LoopKernel *k = v->l->kernel;
+  LoopExpr *columns = loop_int(k, v->columns), *size = loop_int(k, v->n);
+  LoopExpr *from = loop_let(k, "from", loop_mul(k, first, columns));
+  past = loop_let(k, "to", loop_min(k, loop_mul(k, past, columns), size));
+  if (v->turned)
+    row_by_columns(&v->row, from, past);
+  else
+    row_by_rows(&v->row, from, past);
 }
 
 /* Rows of y, side by side. */
@@ -254,6 +269,13 @@ static bool dot_values(Lowering *l, Region *r, const Op *product, const Form *fo
     panel.fill = fill_rows;
   else
     panel.weights_at = values_weights;
+  if (dim_is(lines, 1) && v.k > 0) {
+    v.row = (RowProduct){l, r, product, panel.x, NULL, v.k, v.n};
+    v.turned = form->y_last_k;
+    v.row.w =
+        loop_view(k, y_given, "weight", y_given->element, 2, sides[v.turned], sides[!v.turned]);
+    panel.one_row = one_row;
+  }
   l->algorithm = "dot";
   panel_loops(t, panel);
   return true;

@@ -10,6 +10,7 @@
  * distance, they do not push each other out of a set of L1. The order of the sum is k's.
  */
 #include "backend/product_panel.h"
+#include "backend/product_row.h"
 
 #include "support/bug.h"
 
@@ -334,6 +335,28 @@ static void open_panels(Panel *p, const Value *w, const Tile *t) {
   p->parts = width / t->columns;
 }
 
+/* The trips of a call with one row are its blocks of columns, which a thread takes all at once; the
+ * loop over those of others. NULL: there are no others, and all is closed. */
+static LoopExpr *open_one_row(Panel *p) {
+  LoopKernel *k = p->tile.l->kernel;
+  LoopExpr *past, *group = loop_int(k, p->group), *blocks = loop_int(k, p->blocks);
+  LoopExpr *first = loop_parallel_range(k, "t", dim_expr(k, p->tile.l->trips), &past);
+  bool only = dim_is(p->rows.rows, 1);
+  if (!only) loop_if(k, loop_eq(k, dim_expr(k, p->rows.rows), loop_int(k, 1)));
+  LoopExpr *begin = loop_let(k, "begin", loop_mul(k, first, group));
+  LoopExpr *end = loop_let(k, "end", loop_min(k, loop_mul(k, past, group), blocks));
+  size_t scope = region_push(p->tile.r);
+  p->rows.one_row(p->rows.user, begin, end);
+  region_pop(p->tile.r, scope);
+  p->tile.r->lanes = (int)p->tile.columns;
+  if (!only) {
+    loop_otherwise(k);
+    return loop_for(k, "trip", first, past);
+  }
+  loop_end(k);
+  return NULL;
+}
+
 void panel_loops(Tile t, PanelRows rows) {
   Lowering *l = t.l;
   LoopKernel *k = l->kernel;
@@ -355,7 +378,9 @@ void panel_loops(Tile t, PanelRows rows) {
                         by_rows ? groups : strips};
   l->trips = dim_mul(dims, dim_mul(dims, groups, rows.lines), strips);
   l->grain = 1;
-  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[3];
+  bool one = rows.one_row && p.parts == 1 && dim_min(rows.rows) <= 1;
+  LoopExpr *trip = one ? open_one_row(&p) : loop_parallel(k, "t", dim_expr(k, l->trips)), *at[3];
+  if (!trip) return;
   index_split(k, trip, split, 3, at);
   LoopExpr *end = dim_expr(k, rows.rows), *strip_number = at[by_rows ? 1 : 2];
   p.line = at[by_rows ? 0 : 1], p.begin = loop_int(k, 0), p.first_block = at[by_rows ? 2 : 0];
@@ -383,6 +408,9 @@ void panel_loops(Tile t, PanelRows rows) {
     tile_plan_ahead(&p.tile, p.strip / t.rows, p.segments * p.depth);
   each_piece(&p, end);
   loop_end(k);
+  if (!one) return;
+  loop_end(k);
+  loop_end(k);
 }
 
 /* ---- dot_panel ---- */
@@ -391,6 +419,7 @@ typedef struct {
   LoopKernel *k;
   const Type *result;
   LoopExpr *first, *depth;
+  RowProduct row;
 } Dot;
 
 static void dot_begin(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *count) {
@@ -418,6 +447,10 @@ static void dot_index(void *user, LoopExpr *row, Index *index) {
   for (int i = 0; i < axes; i++) index[i] = index_scalar(at[i]);
 }
 
+static void dot_one_row(void *user, LoopExpr *first, LoopExpr *past) {
+  row_by_panels(&((Dot *)user)->row, first, past);
+}
+
 bool product_panel(Lowering *l, Region *r, const Op *product) {
   if (product->kind != OP_dot_panel) return false;
   const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
@@ -433,6 +466,19 @@ bool product_panel(Lowering *l, Region *r, const Op *product) {
   LoopBuffer *flat = loop_view(k, given, "rows", tile_element(product, given->element), 1,
                                loop_mul(k, dim_expr(k, m), d.depth));
   int64_t columns = panel_tile_columns(l->target, width, dim_max(m));
+  bool known = dim_is_constant(depth) && !dim_is_constant(m);
+  if (known) {
+    LoopBuffer *panels = region_buffer(r, product->operands[1]);
+    d.row = (RowProduct){.l = l,
+                         .r = r,
+                         .product = product,
+                         .x = flat,
+                         .depth = dim_value(depth),
+                         .size = op_integer(product, ATTRIBUTE_size)};
+    d.row.w =
+        loop_view(k, panels, "row_panels", tile_element(product, panels->element), 3,
+                  loop_int(k, dim_value(w->dims[0])), loop_int(k, d.row.depth), loop_int(k, width));
+  }
   l->algorithm = "dot";
   panel_loops(tile_open(l, r, product, columns, op_integer(product, ATTRIBUTE_size)),
               (PanelRows){.lines = dim_constant(l->dims, 1),
@@ -446,6 +492,7 @@ bool product_panel(Lowering *l, Region *r, const Op *product) {
                           .row_at = dot_row,
                           .segment_at = dot_segment,
                           .index_of = dot_index,
+                          .one_row = known ? dot_one_row : NULL,
                           .user = &d});
   return true;
 }

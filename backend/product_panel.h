@@ -32,6 +32,9 @@ typedef struct {
   /* or, if that is NULL too, a block's row k is read where it is, `mask` (may be NULL) of it. */
   LoopExpr *(*weights_at)(void *user, LoopExpr *line, LoopExpr *column, LoopExpr *k,
                           LoopExpr *mask);
+  /* May be NULL: of one row alone, blocks first..past of tile.columns columns, all of the sum. Taken
+   * where that may be all rows that a call gives; lines, groups and segments are 1 then. */
+  void (*one_row)(void *user, LoopExpr *first, LoopExpr *past);
   void *user;
 } PanelRows;
 

@@ -26,8 +26,9 @@ double select_packing(const Select *s, double elements) {
 }
 
 double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned) {
-  double each = turned && rows <= 1           ? costs[COST_turn_row_flops]
-                : turned                      ? costs[COST_turn_flops]
+  if (rows <= 1)
+    return select_time(s, flops / costs[COST_rows_share], 1, 4 * elements / costs[COST_row_share]);
+  double each = turned                        ? costs[COST_turn_flops]
                 : rows > costs[COST_few_rows] ? costs[COST_copy_flops]
                                               : 0;
   return select_time(s, flops / costs[COST_rows_share] + each * elements, 1, 4 * elements);

@@ -232,6 +232,13 @@ static bool is_turned(const Side *y) {
          y->contract[0] > y->rest[y->rest_count - 1];
 }
 
+/* The fewest rows of x that a call may have. */
+static double fewest_rows(const Side *x) {
+  double rows = 1;
+  for (int i = 0; i < x->rest_count; i++) rows *= (double)dim_min(x->value->type.dims[x->rest[i]]);
+  return rows;
+}
+
 /* Whether to bring the second operand into panels (of s->columns), which costs a copy of it in each
  * call unless it is constant. */
 static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) {
@@ -251,7 +258,9 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
              y->contract_count > 0 && weights > 0;
   if (!can || !small) /* what is small is widened in panels alone */
     candidates_add(&list, (Candidate){.name = "rows", .seconds = seconds}, ROWS);
-  if (can) {
+  /* What a call may bring of a run-time weight's rows is one alone: decoding. */
+  bool few = fewest_rows(x) <= 1 && rows > 1 && !select_is_constant(s, y->value) && !small;
+  if (can && !few) {
     double packing = select_is_constant(s, y->value) ? 0 : select_packing(s, weights);
     packing /= scan_repeats(viewed(y->value)); /* `invariants` takes it out of the loop */
     PanelWork work = {.rows = made / size,

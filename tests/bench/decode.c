@@ -1,8 +1,8 @@
 /* decode - what a network with a cache gives for the token after POS others: decode POS OUT.npy
  *
  * POS tokens, by formula, are read in one call; the first of them again, in a second one, finds the
- * cache that the first call left. Compiled by infer.py beside the network's header page.h, with CLASSES, the
- * number of its tokens; the entry is next.
+ * cache that the first call left. Compiled by infer.py beside the network's header page.h, with
+ * CLASSES, the number of its tokens; the entry is next.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +35,7 @@ int main(int argc, char **argv) {
   int64_t *token = malloc(sizeof *token * (size_t)(count + 1));
   if (!logits || !token) return 1;
   uint64_t hash = formula_hash("input ", "token");
-  for (int64_t i = 0; i < count; i++)
-    token[i] = formula_integer(hash, (uint64_t)i, 0, CLASSES);
+  for (int64_t i = 0; i < count; i++) token[i] = formula_integer(hash, (uint64_t)i, 0, CLASSES);
   token[count] = formula_integer(hash, 0, 0, CLASSES);
   page_status status = page_open(&net, NULL, 2);
   if (!status) status = page_next(net, count, 0, token, logits);

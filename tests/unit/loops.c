@@ -359,6 +359,29 @@ static void test_integers(void **state) {
   }
 }
 
+/* Trips as a range: each element of the range is its distance from where the range begins. */
+static void test_range(void **state) {
+  (void)state;
+  enum { N = 11 };
+  LoopKernel *k = loop_kernel(arena, "range", nowhere);
+  LoopBuffer *out = loop_operand(k, "out", LOOP_I64, 1, loop_int(k, N));
+  LoopExpr *past, *first = loop_parallel_range(k, "t", loop_int(k, N), &past);
+  LoopExpr *i = loop_for(k, "i", first, past);
+  loop_store(k, loop_element(k, out, i), loop_sub(k, i, first));
+  loop_end(k);
+  loop_end(k);
+  Text text = text_new(arena);
+  loop_print(&text, k);
+  assert_non_null(strstr(text_get(&text), "  parallel t..past in 0..11\n    for i in t..past: "));
+  EACH_CPU(cpu) {
+    int64_t got[N];
+    run(k, cpu, 2, (void *[]){got}, NULL, N, &(Worker){0});
+    for (int at = 1; at < N; at++) assert_true(got[at] == got[at - 1] + 1 || got[at] == 0);
+    assert_int_equal(got[0], 0);
+    assert_true(got[N - 1] < N - 1);
+  }
+}
+
 /* out[i] = table[index[i]] (checked), and every other element of it doubled, through scratch. */
 static void test_gather(void **state) {
   (void)state;
@@ -528,6 +551,7 @@ int main(void) {
       cmocka_unit_test(test_text),       cmocka_unit_test(test_softmax),
       cmocka_unit_test(test_product),    cmocka_unit_test(test_casts),
       cmocka_unit_test(test_integers),   cmocka_unit_test(test_gather),
-      cmocka_unit_test(test_reductions), cmocka_unit_test(test_pairs)};
+      cmocka_unit_test(test_reductions), cmocka_unit_test(test_pairs),
+      cmocka_unit_test(test_range)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
