@@ -274,13 +274,19 @@ static Lowering begin(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   return l;
 }
 
-/* All that the step reads and writes, once. */
-static const Dim *bytes_of(DimTable *dims, const Value *const *values, int count) {
+static const Dim *size_of(DimTable *dims, const Op *op, const Value *value) {
+  for (int i = 0; i < op->operand_count; i++)
+    if (op->operands[i] == value) return op_operand_bytes(dims, op, i);
+  for (int i = 0; i < op->result_count; i++)
+    if (op->results[i] == value) return op_result_bytes(dims, op, i);
+  const Dim *size = dim_constant(dims, element_infos[value->type.element].bytes);
+  return dim_mul(dims, type_count(dims, &value->type), size);
+}
+
+/* All that the operation's step reads and writes, once. */
+static const Dim *bytes_of(DimTable *dims, const Op *op, const Value *const *values, int count) {
   const Dim *bytes = dim_constant(dims, 0);
-  for (int i = 0; i < count; i++) {
-    const Dim *size = dim_constant(dims, element_infos[values[i]->type.element].bytes);
-    bytes = dim_add(dims, bytes, dim_mul(dims, type_count(dims, &values[i]->type), size));
-  }
+  for (int i = 0; i < count; i++) bytes = dim_add(dims, bytes, size_of(dims, op, values[i]));
   return bytes;
 }
 
@@ -349,9 +355,9 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
                       .trips = l->trips,
                       .grain = grain_of(l),
                       .flop = op_flops(l->dims, l->op),
-                      .bytes = bytes_of(l->dims, values, count)};
+                      .bytes = bytes_of(l->dims, l->op, values, count)};
   if (l->op->kind == OP_concat) /* only a part of it */
-    step.bytes = bytes_of(l->dims, (const Value *[]){values[0], values[0]}, 2);
+    step.bytes = bytes_of(l->dims, l->op, (const Value *[]){values[0], values[0]}, 2);
   step.flop = in_loops(lw, l->dims, step.flop);
   step.bytes = in_loops(lw, l->dims, step.bytes);
   for (int i = 0; i < count; i++) vec_push(lw->arena, &step.operands, operands.items[i]);

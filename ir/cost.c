@@ -118,12 +118,56 @@ static const Dim *bytes_of(DimTable *table, const Value *value) {
   return times(table, count_of(table, value), element_infos[value->type.element].bytes);
 }
 
+/* The smaller one, where bounds say which that is. */
+static const Dim *smaller(const Dim *a, const Dim *b) {
+  return a && b && dim_max(a) < dim_max(b) ? a : b;
+}
+
+/* ---- what of an operand is read: of views, slices and rows that are taken, no more than that ----
+ */
+
+static const Dim *bytes_used(DimTable *table, const Block *block, const Value *value);
+
+static const Dim *bytes_used_by(DimTable *table, const Op *op, int number) {
+  const Value *value = op->operands[number];
+  const Dim *all = bytes_of(table, value);
+  if (op->kind == OP_fused) return bytes_used(table, op->region, op->region->arguments[number]);
+  if (op->kind == OP_slice || (op->kind == OP_gather && number == 0))
+    return smaller(bytes_of(table, op_result(op)), all);
+  if (op->kind == OP_update && number == 0) return dim_constant(table, 0);
+  if (operator_has(op->kind, TRAIT_VIEW) && op->block->op)
+    return smaller(bytes_used(table, op->block, op_result(op)), all);
+  return all;
+}
+
+/* Of an argument of a region, or a view of it. */
+static const Dim *bytes_used(DimTable *table, const Block *block, const Value *value) {
+  const Dim *all = bytes_of(table, value), *sum = dim_constant(table, 0);
+  for (const Op *op = block->first; op; op = op->next)
+    for (int i = 0; i < op->operand_count; i++)
+      if (op->operands[i] == value) sum = dim_add(table, sum, bytes_used_by(table, op, i));
+  for (int i = 0; i < block->yield_count; i++)
+    if (block->yields[i] == value) return all;
+  return smaller(sum, all);
+}
+
+const Dim *op_operand_bytes(DimTable *table, const Op *op, int number) {
+  return bytes_used_by(table, op, number);
+}
+
+const Dim *op_result_bytes(DimTable *table, const Op *op, int number) {
+  const Value *value = op->results[number];
+  if (op->kind == OP_fused) value = op->region->yields[number];
+  if (value->op && value->op->kind == OP_update) value = value->op->operands[1];
+  return bytes_of(table, value);
+}
+
 const Dim *op_bytes(DimTable *table, const Op *op) {
   const Dim *bytes = dim_constant(table, 0);
   for (int i = 0; i < op->operand_count; i++)
-    bytes = dim_add(table, bytes, bytes_of(table, op->operands[i]));
+    bytes = dim_add(table, bytes, op_operand_bytes(table, op, i));
   for (int i = 0; i < op->result_count; i++)
-    bytes = dim_add(table, bytes, bytes_of(table, op->results[i]));
+    bytes = dim_add(table, bytes, op_result_bytes(table, op, i));
   return bytes;
 }
 

@@ -12,8 +12,11 @@
 
 const Dim *op_flops(DimTable *table, const Op *op);
 const Dim *op_product_flops(DimTable *table, const Op *op); /* the part in products */
-/* All operands read once and all results written once. */
+/* All operands read once and all results written once: of one that is sliced or that rows are taken
+ * of, those; of one that is updated in its place, what is new. */
 const Dim *op_bytes(DimTable *table, const Op *op);
+const Dim *op_operand_bytes(DimTable *table, const Op *op, int number);
+const Dim *op_result_bytes(DimTable *table, const Op *op, int number);
 const Dim *function_flops(const Function *function, bool products_only);
 
 #endif

@@ -239,6 +239,14 @@ static double fewest_rows(const Side *x) {
   return rows;
 }
 
+/* A call may bring one row alone, as when a text is decoded token by token: it counts as much as
+ * one with the most rows. `packing`: of the weight, in each call. */
+static void weigh_one_row(const Select *s, Candidate *candidate, double weights, bool turned,
+                          double packing) {
+  double one = packing + select_rows_time(s, 2 * weights, weights, 1, turned);
+  candidate->seconds = sqrt(candidate->seconds * one);
+}
+
 /* Whether to bring the second operand into panels (of s->columns), which costs a copy of it in each
  * call unless it is constant. */
 static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) {
@@ -258,9 +266,7 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
              y->contract_count > 0 && weights > 0;
   if (!can || !small) /* what is small is widened in panels alone */
     candidates_add(&list, (Candidate){.name = "rows", .seconds = seconds}, ROWS);
-  /* What a call may bring of a run-time weight's rows is one alone: decoding. */
-  bool few = fewest_rows(x) <= 1 && rows > 1 && !select_is_constant(s, y->value) && !small;
-  if (can && !few) {
+  if (can) {
     double packing = select_is_constant(s, y->value) ? 0 : select_packing(s, weights);
     packing /= scan_repeats(viewed(y->value)); /* `invariants` takes it out of the loop */
     PanelWork work = {.rows = made / size,
@@ -271,6 +277,10 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
                       .share = costs[COST_panel_share],
                       .before = packing};
     candidates_add_panels(s, &list, "panel", PANELS, &work);
+    if (packing > 0 && !small && rows > costs[COST_few_rows] && fewest_rows(x) <= 1)
+      for (int i = 0; i < list.count; i++)
+        weigh_one_row(s, &list.items[i], weights, is_turned(y),
+                      list.forms[i] == PANELS ? packing : 0);
   }
   return list.forms[select_choose(s, op, &list)] == PANELS;
 }
