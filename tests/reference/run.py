@@ -49,7 +49,7 @@ def shape_of(shape, dims):
 class Example:
     """A case's weights and inputs as files in `folder`."""
 
-    def __init__(self, case, build, folder, under):
+    def __init__(self, case, build, folder, under=()):
         self.case, self.build, self.folder, self.under = case, build, folder, under
         self.source = cases.page_of(case.example)
         words = [build / "dlc", "check", self.source, "--entry", case.entry, "--json"] + options(case, True)
