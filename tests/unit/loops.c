@@ -375,7 +375,7 @@ static void test_range(void **state) {
   assert_non_null(strstr(text_get(&text), "  parallel t..past in 0..11\n    for i in t..past: "));
   EACH_CPU(cpu) {
     int64_t got[N];
-    run(k, cpu, 2, (void *[]){got}, NULL, N, &(Worker){0});
+    run(k, cpu, 2, (void *[]){got}, NULL, N, &(dlrt_worker){0});
     for (int at = 1; at < N; at++) assert_true(got[at] == got[at - 1] + 1 || got[at] == 0);
     assert_int_equal(got[0], 0);
     assert_true(got[N - 1] < N - 1);
