@@ -19,6 +19,8 @@ typedef struct {
 
 /* Every element on its own. */
 void lower_map(Lowering *lowering);
+/* A pad as a copy of rows; false, and nothing done, if it is none. */
+bool lower_pad(Lowering *lowering);
 /* Operand `part` of a concat, copied to its place in the result (whose operand it is the second).
  */
 void lower_concat_part(Lowering *lowering, int part);

@@ -220,6 +220,15 @@ static void periodic_kernel(Lowering *l, Region *region, const Flat *flat, const
   loop_end(k);
 }
 
+/* Of the last axis; if that is short and known, the whole of it is one step without a loop. */
+static int flat_lanes(const Lowering *l, const Region *region, const Dim *last) {
+  int natural = region->natural;
+  int lanes = (has_dear(l->op) ? DEAR_REGISTERS : LANE_REGISTERS) * natural;
+  int64_t size = dim_max(last);
+  if (size >= lanes) return lanes;
+  return dim_is_constant(last) && size > natural ? (int)(size / natural * natural) : natural;
+}
+
 static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
   LoopKernel *k = l->kernel;
   int group[MOST_AXES], count = group_axes(flat, group);
@@ -241,8 +250,7 @@ static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
     return;
   }
   for (int g = 0; g < count; g++) sizes[g] = dim_expr(k, dims[g]);
-  region->lanes = (has_dear(l->op) ? DEAR_REGISTERS : LANE_REGISTERS) * region->natural;
-  if (dim_max(dims[count - 1]) < region->lanes) region->lanes = region->natural;
+  region->lanes = flat_lanes(l, region, dims[count - 1]);
 
   /* the operands' buffers with their groups for axes */
   LoopBuffer *views[64];
@@ -498,6 +506,7 @@ static void scalar_kernel(Lowering *l, Region *region) {
 
 /* A single op that has its own name for a value that it makes must be computed, not loaded. */
 void lower_map(Lowering *l) {
+  if (lower_pad(l)) return;
   Region region = region_open(l->kernel, l->op, l->target, l->dims);
   region.next_fault = l->first_fault;
   l->algorithm = "loop";

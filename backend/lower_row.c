@@ -354,6 +354,19 @@ static void body(Row *row) {
   region_pop(r, scope);
 }
 
+/* Channels of a trip, if lanes are channels. *whole: all trips have as many. */
+static int strip_of(const Row *row, const Dim *channels, bool *whole) {
+  int natural = row->region.natural, most = has_dear(row, true) ? DEAR_REGISTERS : LANE_REGISTERS;
+  *whole = true;
+  if (dim_is_constant(channels))
+    for (int n = most; n > 0; n--) {
+      bool enough = n > 1 || dim_value(channels) == natural;
+      if (enough && dim_value(channels) % (n * natural) == 0) return n * natural;
+    }
+  *whole = false;
+  return dim_max(channels) <= natural ? natural : most * natural;
+}
+
 void lower_row(Lowering *l) {
   Row row = {.l = l, .region = region_open(l->kernel, l->op, l->target, l->dims)};
   row.region.next_fault = l->first_fault;
@@ -373,10 +386,11 @@ void lower_row(Lowering *l) {
   l->trips = dim_constant(t, 1);
   for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, dims[i]);
   const Dim *channels = row.lanes_stay ? dims[kept - 1] : NULL;
-  int strip = (has_dear(&row, true) ? DEAR_REGISTERS : LANE_REGISTERS) * row.region.natural;
+  int strip = 1;
+  bool whole = false;
   const Dim *strips = NULL;
   if (channels) {
-    if (dim_max(channels) <= row.region.natural) strip = row.region.natural;
+    strip = strip_of(&row, channels, &whole);
     strips = dim_floor(t, dim_add(t, channels, dim_constant(t, strip - 1)), strip);
     l->trips = dim_mul(t, l->trips, strips);
   }
@@ -394,9 +408,9 @@ void lower_row(Lowering *l) {
     for (int i = 0; i < leading; i++) at[i] = split[i];
     LoopExpr *begin = loop_let(k, "from", loop_mul(k, split[leading], loop_int(k, strip)));
     LoopExpr *end = loop_min(k, loop_add(k, begin, loop_int(k, strip)), dim_expr(k, channels));
-    at[leading] = loop_for_lanes(k, "c", begin, end, strip);
+    at[leading] = whole ? begin : loop_for_lanes(k, "c", begin, end, strip);
     row.region.lanes = strip;
-    blocks++;
+    blocks += !whole;
   } else {
     index_split(k, trip, dims, kept, at);
   }
