@@ -11,6 +11,7 @@ typedef struct {
   const Target *target;
   DimTable *dims;
   int first_fault; /* number of the first place that can fault; 0: none can */
+  bool in_place;   /* result 0 lies where operand 0 does */
   /* what the family sets: */
   const Dim *trips;
   const char *algorithm;

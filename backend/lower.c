@@ -380,8 +380,8 @@ static const Type *corner_of(Lowerer *lw, const Op *op) {
 
 static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op);
 
-static bool is_update_in_place(Lowerer *lw, const Op *op) {
-  if (op->kind != OP_update || op->results[0]->type.rank == 0) return false;
+static bool is_in_place(Lowerer *lw, const Op *op) {
+  if (op->operand_count == 0 || op->result_count == 0) return false;
   ProgramOperand x = operand(lw, op->operands[0]), y = operand(lw, op->results[0]);
   return x.base == y.base && x.index == y.index && x.offset == y.offset;
 }
@@ -402,8 +402,9 @@ static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
     return;
   }
   Lowering l = begin(lw, entry, op);
+  l.in_place = is_in_place(lw, op);
   const Type *corner = corner_of(lw, op);
-  if (is_update_in_place(lw, op))
+  if (op->kind == OP_update && l.in_place && op->results[0]->type.rank > 0)
     lower_update_in_place(&l);
   else if (corner)
     lower_corner(&l, corner, op->operands[0]->op && op->operands[0]->op->kind == OP_read);

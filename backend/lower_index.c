@@ -98,41 +98,91 @@ static void lower_top_k(Lowering *l) {
   loop_end(k);
 }
 
-/* One trip: repeated indices add in their order. */
+/* Columns of the last axis are trips, so that repeated indices add in their order. */
+typedef struct {
+  Lowering *l;
+  Region *r;
+  const Value *x, *i, *u;
+  int axis, batch, rank;
+  bool by_lanes;          /* the last axis is the operand's own, not the indices' */
+  LoopExpr *column, *end; /* of a trip */
+  LoopBuffer *y;
+} Scatter;
+
+enum { SCATTER_REGISTERS = 4, SCATTER_BLOCK = 256 };
+
+static void open_columns(Scatter *s) {
+  Lowering *l = s->l;
+  LoopKernel *k = l->kernel;
+  l->trips = dim_constant(l->dims, 1);
+  l->grain = 0;
+  if (!s->by_lanes) {
+    loop_parallel(k, "once", loop_int(k, 1));
+    return;
+  }
+  s->r->lanes = SCATTER_REGISTERS * l->target->lanes;
+  const Dim *columns = s->x->type.dims[s->rank - 1],
+            *more = dim_constant(l->dims, SCATTER_BLOCK - 1);
+  l->trips = dim_floor(l->dims, dim_add(l->dims, columns, more), SCATTER_BLOCK);
+  l->grain = 1;
+  LoopExpr *block = loop_int(k, SCATTER_BLOCK),
+           *trip = loop_parallel(k, "block", dim_expr(k, l->trips));
+  s->column = loop_let(k, "column", loop_mul(k, trip, block));
+  s->end = loop_let(k, "end", loop_min(k, loop_add(k, s->column, block), dim_expr(k, columns)));
+}
+
+/* What is added to. */
+static void copy_operand(Scatter *s) {
+  LoopKernel *k = s->l->kernel;
+  Index index[MOST_AXES];
+  size_t scope = region_push(s->r);
+  for (int a = 0; a < s->rank; a++) {
+    LoopExpr *begin = loop_int(k, 0), *end = dim_expr(k, s->x->type.dims[a]);
+    bool last = a == s->rank - 1;
+    if (last && s->by_lanes) begin = s->column, end = s->end;
+    index[a] = last ? index_lanes(loop_for_lanes(k, "j", begin, end, s->r->lanes))
+                    : index_scalar(loop_for(k, "i", begin, end));
+  }
+  region_store(s->r, s->y, s->rank, index, region_value(s->r, s->x, index));
+  for (int a = 0; a < s->rank; a++) loop_end(k);
+  region_pop(s->r, scope);
+}
+
+static LoopExpr *place_of(Scatter *s, const Index *index) {
+  LoopKernel *k = s->l->kernel;
+  Index which[MOST_AXES];
+  for (int a = 0; a < s->batch; a++) which[a] = index[a];
+  for (int a = s->batch; a < s->i->type.rank; a++) which[a] = index[s->axis + a - s->batch];
+  LoopExpr *place = loop_cast(k, region_value(s->r, s->i, which), LOOP_I64);
+  place = loop_checked(k, place, dim_expr(k, s->x->type.dims[s->axis]), s->l->first_fault);
+  return loop_let(k, "place", place);
+}
+
 static void lower_scatter_add(Lowering *l) {
   LoopKernel *k = l->kernel;
   Region r = region_open(k, l->op, l->target, l->dims);
-  const Value *x = l->op->operands[0], *i = l->op->operands[1], *u = l->op->operands[2];
-  int axis = (int)op_integer(l->op, ATTRIBUTE_axis),
-      batch = (int)op_integer(l->op, ATTRIBUTE_batch);
-  int middle = i->type.rank - batch, rank = x->type.rank;
-  Index index[MOST_AXES], to[MOST_AXES], which[MOST_AXES];
+  Scatter s = {.l = l, .r = &r, .x = l->op->operands[0], .i = l->op->operands[1]};
+  s.u = l->op->operands[2], s.y = region_result_buffer(&r, 0);
+  s.axis = (int)op_integer(l->op, ATTRIBUTE_axis);
+  s.batch = (int)op_integer(l->op, ATTRIBUTE_batch);
+  s.rank = s.x->type.rank;
+  s.by_lanes = s.axis < s.rank - 1;
+  int middle = s.i->type.rank - s.batch, last = s.u->type.rank - 1;
   l->algorithm = "scatter";
-  l->trips = dim_constant(l->dims, 1);
-  l->grain = 0;
-  loop_parallel(k, "once", loop_int(k, 1));
-  size_t scope = region_push(&r);
-  for (int a = 0; a < rank; a++)
-    index[a] = a == rank - 1
-                   ? index_lanes(loop_for_lanes(k, "j", loop_int(k, 0),
-                                                dim_expr(k, x->type.dims[a]), r.lanes))
-                   : index_scalar(loop_for(k, "i", loop_int(k, 0), dim_expr(k, x->type.dims[a])));
-  LoopBuffer *y = region_result_buffer(&r, 0);
-  region_store(&r, y, rank, index, region_value(&r, x, index));
-  for (int a = 0; a < rank; a++) loop_end(k);
-  region_pop(&r, scope);
-  for (int a = 0; a < u->type.rank; a++)
-    index[a] = index_scalar(loop_for(k, "i", loop_int(k, 0), dim_expr(k, u->type.dims[a])));
-  for (int a = 0; a < batch; a++) which[a] = index[a];
-  for (int a = batch; a < i->type.rank; a++) which[a] = index[axis + a - batch];
-  for (int a = 0; a < rank; a++)
-    if (a != axis) to[a] = index[a < axis ? a : a + middle - 1];
-  LoopExpr *place = loop_cast(k, region_value(&r, i, which), LOOP_I64);
-  place = loop_checked(k, place, dim_expr(k, x->type.dims[axis]), l->first_fault);
-  to[axis] = index_scalar(loop_let(k, "place", place));
-  LoopExpr *old = region_load(&r, y, x, rank, to);
-  region_store(&r, y, rank, to, loop_add(k, old, region_value(&r, u, index)));
-  for (int a = 0; a < u->type.rank; a++) loop_end(k);
+  open_columns(&s);
+  if (!l->in_place) copy_operand(&s);
+  Index index[MOST_AXES], to[MOST_AXES];
+  for (int a = 0; a <= last; a++)
+    if (a < last || !s.by_lanes)
+      index[a] = index_scalar(loop_for(k, "i", loop_int(k, 0), dim_expr(k, s.u->type.dims[a])));
+  LoopExpr *place = place_of(&s, index);
+  if (s.by_lanes) index[last] = index_lanes(loop_for_lanes(k, "j", s.column, s.end, r.lanes));
+  for (int a = 0; a < s.rank; a++)
+    if (a != s.axis) to[a] = index[a < s.axis ? a : a + middle - 1];
+  to[s.axis] = index_scalar(place);
+  LoopExpr *old = region_load(&r, s.y, s.x, s.rank, to);
+  region_store(&r, s.y, s.rank, to, loop_add(k, old, region_value(&r, s.u, index)));
+  for (int a = 0; a <= last; a++) loop_end(k);
   loop_end(k);
 }
 

@@ -60,6 +60,9 @@ bool gradient_passes(const Op *op, int operand);
 bool gradient_wants(const Gradient *g, int operand);
 /* A share of the operand's gradient; its type broadcasts to the operand's. NULL: 0. */
 void gradient_give(Gradient *g, int operand, Value *share);
+/* Takes away what has been given to the whole operand so far, for a rule to add to; NULL: nothing.
+ */
+Value *gradient_take(Gradient *g, int operand);
 /* The same for elementwise operators: the share's type broadcasts to the result's, and is summed
  * over the axes along which the operand is repeated. */
 void gradient_give_sum(Gradient *g, int operand, Value *share);

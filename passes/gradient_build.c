@@ -246,6 +246,18 @@ void gradient_give(Gradient *g, int operand, Value *share) {
   give(g, operand, share, NULL);
 }
 
+Value *gradient_take(Gradient *g, int operand) {
+  GradientSlot *slot = &g->slots[g->op->operands[operand]->mark];
+  for (size_t i = 0; i < slot->shares.count; i++) {
+    Value *share = slot->shares.items[i].share;
+    if (slot->shares.items[i].slice) continue;
+    for (slot->shares.count--; i < slot->shares.count; i++)
+      slot->shares.items[i] = slot->shares.items[i + 1];
+    return share;
+  }
+  return NULL;
+}
+
 void gradient_give_sum(Gradient *g, int operand, Value *share) {
   if (!gradient_wants(g, operand)) return;
   const Type *from = &g->op->operands[operand]->type, *to = &op_result(g->op)->type;

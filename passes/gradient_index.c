@@ -36,7 +36,11 @@ GRADIENT(gather) {
     give_one_hot(g, (int)axis);
     return;
   }
-  Value *operands[] = {slope_zeros(g, &x->type), index, slope_full_of(g, 0)};
+  if (!gradient_wants(g, 0)) return;
+  /* a table that is used several times has one gradient to which all add where they are */
+  Value *before = gradient_take(g, 0);
+  before = before ? slope_full(g, before, &x->type) : slope_zeros(g, &x->type);
+  Value *operands[] = {before, index, slope_full_of(g, 0)};
   gradient_give(g, 0, with_index(g, OP_scatter_add, operands, 3, axis, batch));
 }
 

@@ -29,6 +29,10 @@ bool plan_reads_in_place(const Op *op, int operand, int result) {
   if (!type_equal(&op->operands[operand]->type, type)) return false;
   if (operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_softmax) return true;
   if (op->kind == OP_update) return operand == 0; /* keeps what it does not replace */
+  if (op->kind == OP_scatter_add) {               /* but a wrong index must not change a tensor */
+    const Op *from = value_storage(op->operands[0])->op;
+    return operand == 0 && (!from || from->kind != OP_read);
+  }
   if (op->kind != OP_fused) return false;
   const Value *argument = op->region->arguments[operand];
   for (Op *inner = op->region->first; inner; inner = inner->next) {
