@@ -10,6 +10,7 @@
  * the way, too: an LSTM's c beside its h. Nothing that costs much is computed twice: not in a row's
  * second pass, not in overlapping windows. Linear, but for the limits on a kernel's size. */
 #include "passes/fuse_attention.h"
+#include "passes/fuse_merge.h"
 #include "passes/fuse_updates.h"
 
 #include "passes/cost.h"
@@ -18,36 +19,11 @@
 #include "passes/rewrite.h"
 #include "passes/uses.h"
 
-enum { MOST_OPERATIONS_FUSED = 48, MOST_ARGUMENTS = 24, MOST_EPILOGUE = 32, MOST_YIELDS = 8 };
+enum { MOST_OPERATIONS_FUSED = 48, MOST_ARGUMENTS = 24, MOST_EPILOGUE = 32 };
 /* How often a cheap operation may be done for each element it makes. */
 static const double most_repeats = 9;
 /* ... and what a kernel may do again in all, in operations for an element of its result. */
 static const double most_repeated_work = 16;
-
-typedef struct Kernel Kernel;
-struct Kernel {
-  KernelKind kind;
-  Op *root;
-  int count, arguments;
-  double repeated; /* work done again, for each element of the result */
-  bool moves;      /* holds more than elementwise operations, broadcasts and unit reshapes */
-  int yields;      /* beside the root's */
-  int reductions;
-  Type shape;    /* of what a row kernel reduces */
-  unsigned axes; /* that it reduces */
-  bool is_open;  /* takes more operations */
-};
-
-typedef struct {
-  Function *function;
-  DimTable *dims;
-  Arena *scratch;
-  Uses uses;
-  Kernel **kernel;  /* of each operation */
-  bool *returned;   /* of each operation: its kernel yields it beside its root */
-  double *repeat;   /* how often each operation is done for an element it makes */
-  unsigned *phases; /* of a row kernel in which each operation's value is needed, as bits */
-} Fuse;
 
 static bool same_dims(const Type *a, const Type *b) {
   if (a->rank != b->rank) return false;
@@ -462,6 +438,7 @@ static void fuse_function(PassContext *context, Function *function) {
       f.returned[i] = true, kernel->yields++;
   }
   release_edges(&f);
+  if (function->scan) fuse_merge(&f);
   /* Kernels of one operation stay as they are. */
   OpList *lists = ARENA_ARRAY(f.scratch, f.uses.op_count, OpList);
   for (int i = 0; i < f.uses.op_count; i++) {
