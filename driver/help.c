@@ -43,7 +43,7 @@ void help_command(FILE *to, CommandName command) {
 
 static int help_operators(Session *session) {
   Text text = text_new(session->arena);
-  operators_describe(&text, false);
+  operators_describe(&text, option_given(session->options, OPTION_markdown));
   fputs(text_get(&text), stdout);
   return EXIT_DONE;
 }
@@ -57,6 +57,10 @@ static int help_passes(void) {
 static int help_standard(Session *session) {
   const char *only = session->options->files.count > 1 ? session->options->files.items[1] : NULL;
   const char *nearest;
+  if (option_given(session->options, OPTION_markdown)) {
+    help_std_page(stdout, session->arena);
+    return EXIT_DONE;
+  }
   if (help_std(stdout, session->arena, only, &nearest)) return EXIT_DONE;
   Diagnostic *d = diag_usage(session->diagnostics, "the standard library has no '%s'", only);
   if (nearest) diag_help(d, "dlc help std %s", nearest);

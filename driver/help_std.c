@@ -17,6 +17,8 @@ typedef struct {
 typedef struct {
   Arena *arena;
   const char *only; /* a name; NULL: all */
+  bool page;        /* markdown */
+  bool parted;      /* a blank line is behind what was printed */
   FILE *to;
   Text comment; /* of the lines before the declaration */
   VEC(const char *) names;
@@ -90,6 +92,14 @@ static const char *trailing_comment(Arena *arena, Line line) {
   return "";
 }
 
+/* A comment below its declaration; what markdown would take for a sign of its own is text. */
+static void print_cell(FILE *to, const char *text) {
+  for (; *text; text++) {
+    if (strchr("*_<[", *text)) fputc('\\', to);
+    fputc(*text, to);
+  }
+}
+
 static void declare(Library *l, Line line, const char *end) {
   size_t word = strcspn(line.text, " ") + 1, name = strcspn(line.text + word, "( \n");
   const char *called = arena_string(l->arena, line.text + word, name);
@@ -97,14 +107,25 @@ static void declare(Library *l, Line line, const char *end) {
   if (l->only && strcmp(l->only, called) != 0) return;
   l->found = true;
   size_t rest = (size_t)(end - line.text);
-  print_words(l->to, squeezed(l->arena, line.text, head_length(line.text, rest)), 2);
+  const char *head = squeezed(l->arena, line.text, head_length(line.text, rest));
   const char *behind = trailing_comment(l->arena, line);
+  if (l->page) {
+    fprintf(l->to, "\n- `%s`", head);
+    l->parted = false;
+    if (l->comment.length || *behind) fputs("  \n  ", l->to);
+    print_cell(l->to, text_get(&l->comment));
+    if (l->comment.length && *behind) fputs("; ", l->to);
+    print_cell(l->to, behind);
+    return;
+  }
+  print_words(l->to, head, 2);
   if (l->comment.length) print_words(l->to, text_get(&l->comment), 6);
   if (*behind) print_words(l->to, behind, 6);
 }
 
 static void read_file(Library *l, const StandardFile *file) {
   const char *at = file->bytes, *end = at + file->length;
+  bool begun = false; /* the comment at its beginning is about the file */
   l->comment = text_new(l->arena);
   while (at < end) {
     const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -112,17 +133,38 @@ static void read_file(Library *l, const StandardFile *file) {
     if (begins(line, "# ----")) {
       size_t length = line.length;
       while (length && strchr("- ", line.text[length - 1])) length--;
+      if (l->page) fputs(l->parted ? "\n### " : "\n\n### ", l->to);
       if (!l->only) fprintf(l->to, "%.*s\n", (int)(length - 7), line.text + 7);
+      l->parted = false;
       l->comment = text_new(l->arena);
     } else if (begins(line, "#")) {
       text_format(&l->comment, "%s%s", l->comment.length ? " " : "",
                   squeezed(l->arena, line.text + 1, line.length - 1));
     } else {
       if (is_declaration(line)) declare(l, line, end);
+      if (l->page && !begun) {
+        fprintf(l->to, "\n\n## %s\n\n", file->name);
+        print_cell(l->to, text_get(&l->comment));
+        fputc('\n', l->to);
+        l->parted = true;
+      }
+      begun = true;
       l->comment = text_new(l->arena);
     }
     at = stop ? stop + 1 : end;
   }
+}
+
+void help_std_page(FILE *to, Arena *arena) {
+  fputs(
+      "# The standard library\n\n"
+      "What `frontend/std` declares, in the words of its comments: this page is made from it\n"
+      "(`dlc help std --markdown`). [language.md](language.md) says how layers and functions are\n"
+      "used; numbers and names are PyTorch's.",
+      to);
+  Library library = {.arena = arena, .to = to, .page = true};
+  for (size_t i = 0; i < standard_file_count; i++) read_file(&library, &standard_files[i]);
+  fputc('\n', to);
 }
 
 bool help_std(FILE *to, Arena *arena, const char *only, const char **nearest) {
