@@ -74,6 +74,7 @@ struct Emission {
   LLVMValueRef function, operands, dims, begin, end, worker;
   LLVMValueRef entry_end; /* allocas go before this instruction */
   LLVMValueRef *dim_values;
+  bool is_common; /* what is given comes as arguments, after those of a kernel */
   Affine *variables;
   RegisterState *registers;
   BufferState *buffers;
@@ -94,6 +95,8 @@ EmitValue value_widen(Emission *e, EmitValue value, int lanes);
 EmitValue emit_expr(Emission *e, const LoopExpr *expr);
 /* The same as `type`: literals take the element, scalars are broadcast. */
 EmitValue emit_expr_as(Emission *e, const LoopExpr *expr, LoopType type);
+/* What differs among kernels that share their code. */
+LLVMValueRef emit_given(Emission *e, const LoopExpr *given);
 LLVMValueRef emit_scalar(Emission *e, const LoopExpr *expr);
 LLVMValueRef emit_intrinsic(Emission *e, const char *name, LLVMTypeRef *overload, size_t overloads,
                             LLVMValueRef *args, size_t count);

@@ -509,6 +509,8 @@ EmitValue emit_expr(Emission *e, const LoopExpr *expr) {
     return scalar_value(e, expr->type, literal(e, expr, expr->type.element));
   case LOOP_EXPR_DIM:
     return scalar_value(e, expr->type, e->dim_values[expr->slot]);
+  case LOOP_EXPR_GIVEN:
+    return scalar_value(e, expr->type, emit_given(e, expr));
   case LOOP_EXPR_VARIABLE:
   case LOOP_EXPR_COUNT:
     return scalar_value(e, expr->type, emit_affine_value(e, e->variables[expr->id]));

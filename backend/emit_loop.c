@@ -463,7 +463,7 @@ static void make_scopes(Emission *e, const LoopKernel *k) {
 }
 
 static void start_function(Emission *e, const char *name, LLVMTypeRef type, LoopPlace place) {
-  e->function = emit_function(e, name, type, e->options.public_kernels);
+  e->function = emit_function(e, name, type, e->options.public_kernels && !e->is_common);
   debug_function(e, e->function, name, place);
   LLVMBasicBlockRef entry = emit_block(e, "entry"), body = emit_block(e, "body");
   LLVMPositionBuilderAtEnd(e->builder, entry);
@@ -476,17 +476,47 @@ static void enter_body(Emission *e) {
   LLVMPositionBuilderAtEnd(e->builder, LLVMGetLastBasicBlock(e->function));
 }
 
-void emit_kernel(Emission *e, const LoopKernel *k) {
-  if (k->open.count) bug("loop: '%s' is not closed", k->name);
-  LLVMTypeRef parameters[] = {e->pointer, e->pointer, e->i64, e->i64, e->pointer};
-  LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->context), parameters, 5, false);
+/* ---- kernels that are alike: one function with what they differ in as arguments, and each ---- */
+
+enum { KERNEL_ARGUMENTS = 5 };
+
+LLVMValueRef emit_given(Emission *e, const LoopExpr *given) {
+  if (!e->is_common) return constant(e, given->integer);
+  return LLVMGetParam(e->function, (unsigned)(KERNEL_ARGUMENTS + given->slot));
+}
+
+static LLVMTypeRef kernel_type(Emission *e, size_t given) {
+  LLVMTypeRef *types = ARENA_ARRAY(e->arena, KERNEL_ARGUMENTS + given, LLVMTypeRef);
+  for (size_t i = 0; i < KERNEL_ARGUMENTS + given; i++)
+    types[i] = i < 2 || i == 4 ? e->pointer : e->i64;
+  return LLVMFunctionType(LLVMVoidTypeInContext(e->context), types,
+                          (unsigned)(KERNEL_ARGUMENTS + given), false);
+}
+
+static void emit_call(Emission *e, const LoopKernel *k, LLVMValueRef common) {
+  size_t count = KERNEL_ARGUMENTS + k->given.count;
+  start_function(e, k->name, kernel_type(e, 0), k->place);
+  enter_body(e);
+  LLVMValueRef *arguments = ARENA_ARRAY(e->arena, count, LLVMValueRef);
+  for (size_t i = 0; i < count; i++)
+    arguments[i] = i < KERNEL_ARGUMENTS
+                       ? LLVMGetParam(e->function, (unsigned)i)
+                       : constant(e, k->given.items[i - KERNEL_ARGUMENTS]->integer);
+  debug_place(e, k->place);
+  LLVMValueRef call = LLVMBuildCall2(e->builder, kernel_type(e, k->given.count), common, arguments,
+                                     (unsigned)count, "");
+  LLVMSetTailCall(call, true);
+  LLVMBuildRetVoid(e->builder);
+}
+
+static void emit_code(Emission *e, const LoopKernel *k, const char *name, LLVMTypeRef type) {
   e->kernel = k;
   e->variables = ARENA_ARRAY(e->arena, k->variables.count + 1, Affine);
   e->registers = ARENA_ARRAY(e->arena, k->registers.count + 1, RegisterState);
   e->buffers = ARENA_ARRAY(e->arena, k->buffers.count + 1, BufferState);
   e->masks = NULL;
   e->expanded = 0;
-  start_function(e, k->name, type, k->place);
+  start_function(e, name, type, k->place);
   e->operands = LLVMGetParam(e->function, 0);
   e->dims = LLVMGetParam(e->function, 1);
   e->begin = LLVMGetParam(e->function, 2);
@@ -504,6 +534,23 @@ void emit_kernel(Emission *e, const LoopKernel *k) {
   debug_place(e, k->place);
   LLVMBuildRetVoid(e->builder);
   e->kernel = NULL;
+}
+
+void emit_kernel(Emission *e, const LoopKernel *k) {
+  if (k->open.count) bug("loop: '%s' is not closed", k->name);
+  if (!k->like && !k->is_liked) {
+    emit_code(e, k, k->name, kernel_type(e, 0));
+    return;
+  }
+  const char *name = arena_format(e->arena, "%s.common", (k->like ? k->like : k)->name);
+  if (!k->like) {
+    e->is_common = true;
+    emit_code(e, k, name, kernel_type(e, k->given.count));
+    e->is_common = false;
+    LLVMSetLinkage(e->function, LLVMInternalLinkage);
+    emit_attribute(e, e->function, "noinline", 0);
+  }
+  emit_call(e, k, LLVMGetNamedFunction(e->module, name));
 }
 
 static void find_dims(const LoopExpr *expr, int *most) {

@@ -136,6 +136,8 @@ LoopExpr *loop_int(LoopKernel *k, int64_t value);   /* i64, or what it meets */
 LoopExpr *loop_number(LoopKernel *k, double value); /* f32, or what it meets */
 LoopExpr *loop_literal(LoopKernel *k, LoopElement element, double value);
 LoopExpr *loop_dim(LoopKernel *k, const char *name, int slot); /* dims[slot], i64 */
+/* An i64 in which kernels that are alike may differ: their code is made once. */
+LoopExpr *loop_given(LoopKernel *k, int64_t value);
 
 /* Declares a name for a value. */
 LoopExpr *loop_let(LoopKernel *k, const char *name, LoopExpr *value);
@@ -270,6 +272,7 @@ bool loop_mentions(const LoopExpr *a, const LoopExpr *variable);
 typedef enum {
   LOOP_EXPR_LITERAL,
   LOOP_EXPR_DIM,
+  LOOP_EXPR_GIVEN,
   LOOP_EXPR_VARIABLE, /* of a loop */
   LOOP_EXPR_COUNT,    /* of a tail loop */
   LOOP_EXPR_REGISTER,
@@ -302,7 +305,7 @@ struct LoopExpr {
   int64_t integer;   /* of a literal, of whatever type; of a tail's count: the step */
   double number;
   int id;   /* variable, count: in LoopKernel.variables */
-  int slot; /* of a dim */
+  int slot; /* of a dim, or in LoopKernel.given */
   const char *name;
   LoopRegister *reg;
   LoopExpr *row; /* of an array's element; NULL: the whole */
@@ -367,7 +370,11 @@ struct LoopKernel {
   LoopPlace place;
   const char *remark;
   VEC(LoopBuffer *) buffers;
-  VEC(LoopExpr *) dims; /* each once */
+  VEC(LoopExpr *) dims;  /* each once */
+  VEC(LoopExpr *) given; /* likewise, their values in `integer` */
+  const LoopKernel
+      *like;     /* an earlier kernel whose code this one is but for what is given, or NULL, */
+  bool is_liked; /* and is there one like this? */
   VEC(LoopExpr *) variables;
   VEC(LoopRegister *) registers;
   int operand_count;
@@ -385,7 +392,8 @@ struct LoopKernel {
 
 /* The text of `--emit loops`. */
 void loop_print(Text *text, const LoopKernel *kernel);
-/* A text that is equal exactly if the code is: no name, places and remarks. */
+/* A text that is equal exactly if the code is, but for what is given: no name, places and remarks.
+ */
 void loop_print_key(Text *text, const LoopKernel *kernel);
 void loop_print_expr(Text *text, const LoopExpr *expr);
 

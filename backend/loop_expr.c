@@ -71,6 +71,17 @@ LoopExpr *loop_dim(LoopKernel *k, const char *name, int slot) {
   return dim;
 }
 
+LoopExpr *loop_given(LoopKernel *k, int64_t value) {
+  for (size_t i = 0; i < k->given.count; i++)
+    if (k->given.items[i]->integer == value) return k->given.items[i];
+  LoopExpr *given = make(k, LOOP_EXPR_GIVEN, LOOP_I64, 1);
+  given->slot = (int)k->given.count;
+  given->integer = value;
+  given->name = arena_format(k->arena, "given%d", given->slot);
+  vec_push(k->arena, &k->given, given);
+  return given;
+}
+
 bool loop_mentions(const LoopExpr *a, const LoopExpr *what) {
   if (!a) return false;
   if (a == what) return true;

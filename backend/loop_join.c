@@ -31,6 +31,7 @@ static bool is_fixed(const LoopExpr *a) {
   case LOOP_EXPR_VARIABLE:
   case LOOP_EXPR_COUNT:
   case LOOP_EXPR_DIM:
+  case LOOP_EXPR_GIVEN:
     return true;
   case LOOP_EXPR_OP:
     for (int i = 0; i < 3; i++)

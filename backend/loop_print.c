@@ -179,6 +179,7 @@ static void print_bare(Text *text, const LoopExpr *a, bool in_index) {
     print_literal(text, a);
     break;
   case LOOP_EXPR_DIM:
+  case LOOP_EXPR_GIVEN:
   case LOOP_EXPR_VARIABLE:
     text_string(text, a->name);
     break;
@@ -423,6 +424,9 @@ void loop_print(Text *text, const LoopKernel *kernel) {
     if (kernel->remark) text_string(text, kernel->remark);
   }
   text_char(text, '\n');
+  for (size_t i = 0; i < kernel->given.count; i++)
+    text_format(text, "  %s = %lld\n", kernel->given.items[i]->name,
+                (long long)kernel->given.items[i]->integer);
   print_own_buffers(text, kernel);
   print_block((Printer){text, false}, &kernel->body, 1, kernel->place);
 }

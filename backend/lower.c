@@ -244,14 +244,26 @@ static bool name_is_taken(const Lowerer *lw, const char *name) {
   return false;
 }
 
-/* The kernel itself, or an earlier one with the same loops. */
+static bool same_given(const LoopKernel *a, const LoopKernel *b) {
+  for (size_t i = 0; i < a->given.count; i++)
+    if (a->given.items[i]->integer != b->given.items[i]->integer) return false;
+  return true;
+}
+
+/* The kernel itself, or an earlier one with the same loops and given numbers. */
 static LoopKernel *add_kernel(Lowerer *lw, LoopKernel *kernel) {
   const char *name = kernel->name;
   Text text = text_new(lw->arena);
   loop_print_key(&text, kernel);
   const char *loops = intern(lw->interner, text_get(&text));
-  for (size_t i = 0; i < lw->texts.count; i++)
-    if (lw->texts.items[i] == loops) return lw->program->kernels.items[i];
+  for (size_t i = 0; i < lw->texts.count; i++) {
+    LoopKernel *earlier = lw->program->kernels.items[i];
+    if (lw->texts.items[i] != loops) continue;
+    if (same_given(earlier, kernel)) return earlier;
+    if (kernel->like) continue;
+    kernel->like = earlier; /* the first such, which is like none */
+    earlier->is_liked = true;
+  }
   for (int n = 2; name_is_taken(lw, kernel->name); n++)
     kernel->name = arena_format(lw->arena, "%s_%d", name, n);
   vec_push(lw->arena, &lw->program->kernels, kernel);

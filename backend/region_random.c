@@ -52,7 +52,8 @@ LoopExpr *region_random(Region *r, const Op *op, LoopExpr *element) {
   LoopKernel *k = r->k;
   int slots = dim_symbol_count(r->dims);
   LoopExpr *seed = loop_dim(k, "seed", slots), *call = loop_dim(k, "call", slots + 1);
-  LoopExpr *site = dim_expr(k, op_attribute(op, ATTRIBUTE_site)->dim);
+  const Dim *place = op_attribute(op, ATTRIBUTE_site)->dim;
+  LoopExpr *site = dim_is_constant(place) ? loop_given(k, dim_value(place)) : dim_expr(k, place);
   Words start = {.k = k, .word = {low(k, site), high(k, site), low(k, call), high(k, call)}};
   Words stream = philox(k, low(k, seed), high(k, seed), start);
   for (int i = 0; i < 4; i++) stream.word[i] = loop_let(k, "stream", stream.word[i]);
