@@ -1,9 +1,10 @@
 #!/bin/bash
 # Measures against the project's figures.
-#   bench.sh [build|infer|train|kernels] [arguments of that script]
+#   bench.sh [build|infer|train|products|kernels] [arguments of that script]
 # build: times, memory and sizes of `dlc build`; infer: binaries beside ONNX Runtime, OpenVINO, IREE, TVM
 # and PyTorch, alternating in one run (installs them under build/bench); train: training steps beside PyTorch, likewise;
-# kernels: each kernel's share of the machine's limits.
+# products: products and matrix-vector products beside OpenBLAS; kernels: these, and each kernel's share of the
+# machine's limits.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 what=${1:-all}
@@ -17,9 +18,13 @@ case $what in
   build) exec python3 tests/bench/build.py "$@" ;;
   infer) exec python3 tests/bench/infer.py "$@" ;;
   train) exec python3 tests/bench/train.py "$@" ;;
-  kernels) exec build/release/tests/kernels "$@" ;;
+  products) exec python3 tests/bench/products.py "$@" ;;
+  kernels)
+    [ $# -gt 0 ] || python3 tests/bench/products.py --json build/bench/products.json
+    exec build/release/tests/kernels "$@"
+    ;;
   *)
-    echo "bench: no '$what'; build, infer, train, kernels or all" >&2
+    echo "bench: no '$what'; build, infer, train, products, kernels or all" >&2
     exit 2
     ;;
 esac
