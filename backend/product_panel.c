@@ -28,6 +28,7 @@ typedef struct {
   LoopBuffer *filled;               /* and a piece of a block of it here, if it is not read there */
   LoopExpr *mask;                   /* then, of the last block's columns */
   bool inner;                       /* blocks go by within a tile */
+  bool streams;                     /* a group's go by at once: rows are one tile */
   LoopExpr *line, *begin;           /* of the trip: its line, first row, */
   LoopExpr *first_block, *past;     /* first block, and past the last, */
   LoopExpr *block;                  /* and the block at hand; its */
@@ -159,7 +160,7 @@ static void sum_tile(Panel *p, LoopExpr *first, LoopExpr *count) {
   LoopKernel *k = t->l->kernel;
   LoopExpr *zero = loop_int(k, 0), *run = dim_expr(k, p->rows.run);
   begin_ahead(p, first);
-  LoopExpr *acc = tile_sums(t);
+  LoopExpr *acc = tile_sums(t, 1);
   if (p->pieces) {
     loop_if(k, loop_gt(k, loop_add(k, p->segment[0], p->from), zero));
     each_sum(p, acc, first, count, false);
@@ -171,14 +172,14 @@ static void sum_tile(Panel *p, LoopExpr *first, LoopExpr *count) {
   p->k = loop_for_unroll(k, "k", p->from, p->to, TILE_UNROLL);
   LoopExpr *at = loop_mul(k, loop_sub(k, segment, p->segment[0]), run);
   tile_fetch(t, loop_add(k, at, loop_sub(k, p->k, p->from)));
-  tile_accumulate(t, acc, count, weights_of(p, segment), element, p);
+  tile_accumulate(t, acc, 0, count, weights_of(p, segment), element, p);
   loop_end(k);
   if (p->segments > 1) loop_end(k);
   if (p->pieces) {
     LoopExpr *ends = loop_ge(k, p->segment[1], loop_int(k, p->rows.segments));
     loop_if(k, loop_and(k, ends, loop_ge(k, p->to, run)));
   }
-  tile_finish(t, acc, count, p->column, p->within, p->rows.index_of, p->rows.user);
+  tile_finish(t, acc, 0, count, p->column, p->within, p->rows.index_of, p->rows.user);
   if (p->pieces) {
     loop_otherwise(k);
     each_sum(p, acc, first, count, true);
@@ -193,6 +194,72 @@ static void one_tile(void *user, LoopExpr *first, LoopExpr *count) {
   if (p->inner) begin_block(p, loop_for(k, "block", p->first_block, p->past));
   sum_tile(p, first, count);
   if (p->inner) loop_end(k);
+}
+
+/* ---- few rows ---- */
+
+/* Sums of neighbouring blocks of columns at once, each of which is a walk through memory of its
+ * own: the machine fetches several at a time faster than one, and more sums wait less for each
+ * other. */
+static void sum_streams(Panel *p, int streams, LoopExpr *count) {
+  Tile *t = &p->tile;
+  LoopKernel *k = t->l->kernel;
+  Panel *of = ARENA_ARRAY(k->arena, (size_t)streams, Panel);
+  for (int i = 0; i < streams; i++) {
+    of[i] = *p;
+    begin_block(&of[i], loop_add(k, p->first_block, loop_int(k, i)));
+  }
+  LoopExpr *acc = tile_sums(t, streams), *zero = loop_int(k, 0), *segment = zero;
+  if (p->rows.segments > 1) segment = loop_for(k, "s", zero, loop_int(k, p->rows.segments));
+  LoopExpr *start = loop_let(k, "start", p->rows.segment_at(p->rows.user, segment, zero));
+  LoopExpr *at = loop_for_unroll(k, "k", zero, dim_expr(k, p->rows.run), TILE_UNROLL);
+  for (int i = 0; i < streams; i++) {
+    of[i].start = start, of[i].k = at;
+    tile_accumulate(t, acc, i * t->rows, count, weights_of(&of[i], segment), element, &of[i]);
+  }
+  loop_end(k);
+  if (p->rows.segments > 1) loop_end(k);
+  if (streams == 1 || !tile_is_costly(t->l->op)) {
+    for (int i = 0; i < streams; i++)
+      tile_finish(t, acc, i * t->rows, count, of[i].column, of[i].within, p->rows.index_of,
+                  p->rows.user);
+    return;
+  }
+  int columns = (int)t->columns; /* written out once, the epilogue takes them from memory */
+  LoopBuffer *tiles = loop_stack(k, "tiles", LOOP_F32, 3, loop_int(k, streams),
+                                 loop_int(k, t->rows), loop_int(k, columns));
+  for (int i = 0; i < streams; i++) {
+    LoopExpr *r = loop_each(k, "r", zero, count);
+    LoopExpr *sum = loop_row(k, acc, loop_add(k, loop_int(k, i * t->rows), r));
+    loop_store(k, loop_lanes(k, tiles, columns, loop_int(k, i), r, zero), sum);
+    loop_end(k);
+  }
+  LoopExpr *i = loop_for(k, "i", zero, loop_int(k, streams));
+  begin_block(&of[0], loop_add(k, p->first_block, i));
+  acc = tile_sums(t, 1);
+  LoopExpr *r = loop_each(k, "r", zero, count);
+  loop_set(k, loop_row(k, acc, r), loop_lanes(k, tiles, columns, i, r, zero));
+  loop_end(k);
+  tile_finish(t, acc, 0, count, of[0].column, of[0].within, p->rows.index_of, p->rows.user);
+  loop_end(k);
+}
+
+/* The group's blocks at once, for all rows, which are one tile. */
+static void each_stream(Panel *p) {
+  LoopKernel *k = p->tile.l->kernel;
+  LoopExpr *count = loop_int(k, p->tile.rows);
+  p->rows.begin(p->rows.user, p->line, p->begin, count);
+  int rest = (int)(p->blocks % p->group);
+  if (rest && p->group > 1) {
+    LoopExpr *whole = loop_sub(k, p->past, p->first_block);
+    loop_if(k, loop_eq(k, whole, loop_int(k, p->group)));
+  }
+  sum_streams(p, (int)p->group, count);
+  if (rest && p->group > 1) {
+    loop_otherwise(k);
+    sum_streams(p, rest, count);
+    loop_end(k);
+  }
 }
 
 /* ---- loops ---- */
@@ -249,6 +316,9 @@ static void plan_blocking(Panel *p) {
   trips *= lines < LEAST_TRIPS ? lines * p->rows.groups : LEAST_TRIPS;
   while (group > 1 && trips * ceil_of(p->blocks, group) < LEAST_TRIPS) group /= 2;
   p->group = rows > t->rows ? even_part(p->blocks, group, 1) : 1;
+  p->streams = p->weights && p->rows.groups == 1 && dim_is(p->rows.rows, t->rows);
+  if (p->streams) p->group = even_part(p->blocks, tile_streams(target, rows, t->columns), 1);
+  if (p->streams) return;
   if (!p->depth || !p->weights || rows <= t->rows || blocks < 2) return;
   /* Where a tile's rows of x fit L1, and those of the strip are many, blocks go by within a tile;
    * all blocks, if w is small. */
@@ -406,7 +476,10 @@ void panel_loops(Tile t, PanelRows rows) {
   if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 &&
       dim_max(rows.rows) <= FEW_TILES * t.rows)
     tile_plan_ahead(&p.tile, p.strip / t.rows, p.segments * p.depth);
-  each_piece(&p, end);
+  if (p.streams)
+    each_stream(&p);
+  else
+    each_piece(&p, end);
   loop_end(k);
   if (!one) return;
   loop_end(k);

@@ -109,10 +109,8 @@ static void no_rows(void *user, LoopExpr *row, Index *index) {
 
 void row_by_panels(const RowProduct *p, LoopExpr *first, LoopExpr *past) {
   LoopKernel *k = p->l->kernel;
-  const Target *target = p->l->target;
   int64_t columns = dim_value(p->product->operands[1]->type.dims[2]);
-  int vectors = (int)(columns / target->lanes), side = target->registers / 2 / vectors;
-  if (side < 1) side = 1;
+  int side = tile_streams(p->l->target, 1, columns);
   Tile t = tile_open(p->l, p->r, p->product, columns, p->size);
   t.rows = 1;
   RowProduct copy = *p;
@@ -133,7 +131,7 @@ void row_by_panels(const RowProduct *p, LoopExpr *first, LoopExpr *past) {
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, 1, (int)columns, loop_number(k, 0));
   loop_set(k, loop_row(k, acc, zero), loop_row(k, sums, i));
   column = loop_let(k, "column", column);
-  tile_finish(&t, acc, one, column, column, no_rows, &copy);
+  tile_finish(&t, acc, 0, one, column, column, no_rows, &copy);
   region_pop(p->r, scope);
   loop_end(k);
   loop_end(k);

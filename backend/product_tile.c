@@ -9,6 +9,13 @@ int tile_rows(const Target *target, int64_t columns) {
   return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 
+int tile_streams(const Target *target, int64_t rows, int64_t columns) {
+  enum { MOST_STREAMS = 8 };
+  int64_t room = target->registers * (target->fma ? 3 : 2) / 4; /* else products need one too */
+  int64_t streams = room / (rows * ((columns + target->lanes - 1) / target->lanes));
+  return streams < 1 ? 1 : streams > MOST_STREAMS ? MOST_STREAMS : (int)streams;
+}
+
 int tile_even_rows(int most, int64_t count) {
   int64_t tiles = (count + most - 1) / most;
   return (int)((count + tiles - 1) / tiles);
@@ -45,9 +52,9 @@ Tile tile_open(Lowering *l, Region *r, const Op *product, int64_t columns, int64
                 .pairs = by_pairs(product)};
 }
 
-LoopExpr *tile_sums(const Tile *t) {
+LoopExpr *tile_sums(const Tile *t, int tiles) {
   LoopKernel *k = t->l->kernel;
-  return loop_array(k, "acc", LOOP_F32, t->rows, (int)t->columns, loop_number(k, 0));
+  return loop_array(k, "acc", LOOP_F32, t->rows * tiles, (int)t->columns, loop_number(k, 0));
 }
 
 /* ---- the next panel ---- */
@@ -116,12 +123,12 @@ void tile_each(const Tile *t, const Dim *all, LoopExpr *begin, LoopExpr *end, Ti
 
 /* ---- sums ---- */
 
-void tile_accumulate(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *weights,
+void tile_accumulate(const Tile *t, LoopExpr *acc, int from, LoopExpr *count, LoopExpr *weights,
                      TileElement *x, void *user) {
   LoopKernel *k = t->l->kernel;
   LoopExpr *v = loop_let(k, "v", t->pairs ? weights : loop_cast(k, weights, LOOP_F32));
   LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count);
-  LoopExpr *a = loop_row(k, acc, row);
+  LoopExpr *a = loop_row(k, acc, loop_add(k, loop_int(k, from), row));
   loop_set(k, a, t->pairs ? loop_dot2(k, x(user, row), v, a) : loop_fma(k, x(user, row), v, a));
   loop_end(k);
 }
@@ -136,29 +143,30 @@ bool tile_is_costly(const Op *op) {
 }
 
 /* The tile's rows one after the other, in the registers or (`*sum` is set) by way of memory. */
-static LoopExpr *each_row(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr **sum) {
+static LoopExpr *each_row(const Tile *t, LoopExpr *acc, int from, LoopExpr *count, LoopExpr **sum) {
   LoopKernel *k = t->l->kernel;
   LoopExpr *zero = loop_int(k, 0);
   if (t->rows == 1 || !tile_is_costly(t->l->op)) {
     LoopExpr *row = loop_each(k, "r", zero, count);
-    *sum = loop_row(k, acc, row);
+    *sum = loop_row(k, acc, loop_add(k, loop_int(k, from), row));
     return row;
   }
   int columns = (int)t->columns;
   k->calls = true;
   LoopBuffer *tile = loop_stack(k, "tile", LOOP_F32, 2, loop_int(k, t->rows), loop_int(k, columns));
   LoopExpr *row = loop_each(k, "r", zero, count);
-  loop_store(k, loop_lanes(k, tile, columns, row, zero), loop_row(k, acc, row));
+  LoopExpr *made = loop_row(k, acc, loop_add(k, loop_int(k, from), row));
+  loop_store(k, loop_lanes(k, tile, columns, row, zero), made);
   loop_end(k);
   row = loop_for(k, "r", zero, count);
   *sum = loop_let(k, "sum", loop_lanes(k, tile, columns, row, zero));
   return row;
 }
 
-static void finish_rows(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column,
+static void finish_rows(const Tile *t, LoopExpr *acc, int from, LoopExpr *count, LoopExpr *column,
                         TileIndex *index_of, void *user) {
   LoopKernel *k = t->l->kernel;
-  LoopExpr *sum, *row = each_row(t, acc, count, &sum);
+  LoopExpr *sum, *row = each_row(t, acc, from, count, &sum);
   Index index[MOST_AXES];
   index_of(user, row, index);
   index[t->product->results[0]->type.rank - 1] = index_lanes(column);
@@ -166,14 +174,14 @@ static void finish_rows(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr 
   loop_end(k);
 }
 
-void tile_finish(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column, LoopExpr *within,
-                 TileIndex *index_of, void *user) {
+void tile_finish(const Tile *t, LoopExpr *acc, int from, LoopExpr *count, LoopExpr *column,
+                 LoopExpr *within, TileIndex *index_of, void *user) {
   LoopKernel *k = t->l->kernel;
   bool part = t->size % t->columns != 0; /* the last panel is not full: its lanes are masked, */
   bool split = part && t->size > t->columns && !tile_is_costly(t->l->op); /* the others' are not */
   if (split) {
     loop_if(k, loop_le(k, within, loop_int(k, t->size - t->columns)));
-    finish_rows(t, acc, count, column, index_of, user);
+    finish_rows(t, acc, from, count, column, index_of, user);
     loop_otherwise(k);
   }
   LoopExpr *outer = t->r->mask;
@@ -181,7 +189,7 @@ void tile_finish(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column
     LoopExpr *places = loop_iota(k, within, (int)t->columns);
     t->r->mask = loop_let(k, "inside", loop_lt(k, places, loop_int(k, t->size)));
   }
-  finish_rows(t, acc, count, column, index_of, user);
+  finish_rows(t, acc, from, count, column, index_of, user);
   t->r->mask = outer;
   if (split) loop_end(k);
 }

@@ -11,9 +11,9 @@
  * and a step is dot2.
  *
  *   Tile t = tile_open(lowering, region, product, columns);
- *   LoopExpr *acc = tile_sums(&t);
- *   ... loops over k: tile_accumulate(&t, acc, count, weights, x, user);
- *   tile_finish(&t, acc, count, &place, index_of, user);
+ *   LoopExpr *acc = tile_sums(&t, 1);
+ *   ... loops over k: tile_accumulate(&t, acc, 0, count, weights, x, user);
+ *   tile_finish(&t, acc, 0, count, column, within, index_of, user);
  *
  * Loops, what a row of x is and where results go are the caller's.
  */
@@ -39,6 +39,9 @@ typedef struct {
 
 /* Rows that fit the registers beside `columns` columns. */
 int tile_rows(const Target *target, int64_t columns);
+/* Blocks of so many columns whose sums, for a few `rows`, fill most of the registers; each is a
+ * walk through memory of its own, and more than a few at a time are fetched worse. */
+int tile_streams(const Target *target, int64_t rows, int64_t columns);
 /* Rows of each tile for `count` of them: as few tiles as there must be, as even as can be. */
 int tile_even_rows(int most, int64_t count);
 /* Can the operands be so? */
@@ -49,21 +52,22 @@ int64_t tile_places(const Op *product);
 
 Tile tile_open(Lowering *lowering, Region *region, const Op *product, int64_t columns,
                int64_t size);
-/* The sums of a tile, 0 at first. */
-LoopExpr *tile_sums(const Tile *t);
+/* The sums of as many neighbouring tiles, 0 at first: rows of the first, of the second .. */
+LoopExpr *tile_sums(const Tile *t, int tiles);
 
 /* An element of x, for a row of the tile. */
 typedef LoopExpr *TileElement(void *user, LoopExpr *row);
-/* One multiply-add for each of `count` rows, by `weights`, a row of a panel in memory. */
-void tile_accumulate(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *weights,
+/* One multiply-add for each of `count` rows, by `weights`, a row of a panel in memory; the sums are
+ * acc's from row `from` on. */
+void tile_accumulate(const Tile *t, LoopExpr *acc, int from, LoopExpr *count, LoopExpr *weights,
                      TileElement *x, void *user);
 
 /* The result's index of a row of the tile, but for its last axis. */
 typedef void TileIndex(void *user, LoopExpr *row, Index *index);
 /* The epilogue on the tile's sums, which are stored: columns from `column` on, the group's
  * `within` of them. What lies past the group's size is left out. */
-void tile_finish(const Tile *t, LoopExpr *acc, LoopExpr *count, LoopExpr *column, LoopExpr *within,
-                 TileIndex *index_of, void *user);
+void tile_finish(const Tile *t, LoopExpr *acc, int from, LoopExpr *count, LoopExpr *column,
+                 LoopExpr *within, TileIndex *index_of, void *user);
 /* Does the epilogue compute a function? Written out for each row it would be most of the code. */
 bool tile_is_costly(const Op *op);
 

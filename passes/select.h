@@ -63,8 +63,9 @@ double select_time(const Select *s, double flops, double share, double bytes);
 /* Bringing a weight that is no constant into panels, in each call. */
 double select_packing(const Select *s, double elements);
 /* A dot of so many rows of x whose weight of so many elements is read as it lies, `turned` if the
- * sum is over its last axis. */
-double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned);
+ * sum is over its last axis; `bytes` of operands and result. */
+double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned,
+                        double bytes);
 /* The number of the one that is taken: the cheapest (of equals the last), or the Chooser's. Notes
  * all in `why`, and the panels' `columns`. */
 int select_choose(Select *s, const Op *op, const Candidates *list);

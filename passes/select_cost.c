@@ -6,6 +6,7 @@
 #include "passes/select.h"
 #include "support/bug.h"
 
+#include <math.h>
 #include <string.h>
 
 double select_traffic(const Select *s, double bytes) {
@@ -25,13 +26,15 @@ double select_packing(const Select *s, double elements) {
   return select_time(s, costs[COST_pack_flops] * elements, 1, 2 * 4 * elements);
 }
 
-double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned) {
+double select_rows_time(const Select *s, double flops, double elements, double rows, bool turned,
+                        double bytes) {
   if (rows <= 1)
-    return select_time(s, flops / costs[COST_rows_share], 1, 4 * elements / costs[COST_row_share]);
+    return select_time(s, flops / costs[COST_rows_share], 1, bytes / costs[COST_row_share]);
   double each = turned                        ? costs[COST_turn_flops]
                 : rows > costs[COST_few_rows] ? costs[COST_copy_flops]
                                               : 0;
-  return select_time(s, flops / costs[COST_rows_share] + each * elements, 1, 4 * elements);
+  double work = flops / costs[COST_rows_share] + each * elements;
+  return select_time(s, work, 1, bytes) + costs[COST_beside_share] * select_time(s, work, 1, 0);
 }
 
 /* ---- candidates ---- */
@@ -64,6 +67,22 @@ static int64_t most_vectors(const Select *s, const PanelWork *w, int64_t vectors
   return most == 2 && vectors == 3 ? 3 : most;
 }
 
+/* Panels that go by at once for few rows: as many as have their sums in registers. */
+static double streams_of(const Select *s, double rows, int64_t vectors, int64_t panels) {
+  int64_t most = s->context->options->vector_registers * 3 / 4;
+  double streams = floor((double)most / (rows * (double)vectors));
+  streams = streams < costs[COST_most_streams] ? streams : costs[COST_most_streams];
+  streams = streams < (double)panels ? streams : (double)panels;
+  return streams < 1 ? 1 : streams;
+}
+
+/* Of the memory's rate, what so many walks through it reach, `columns` at a step. */
+static double stream_rate(double streams, int64_t columns) {
+  double one = costs[COST_stream_share], most = costs[COST_streams];
+  double rate = streams >= most ? 1 : one + (1 - one) * (streams - 1) / (most - 1);
+  return 4 * (double)columns < costs[COST_line_bytes] ? rate * costs[COST_narrow_share] : rate;
+}
+
 /* In slots of a vector's multiply-add: all of a tile's, unless they wait for each other, for the
  * loads of a row of the panel and an element of x each, two a cycle, or for the panel to come. */
 static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
@@ -73,19 +92,22 @@ static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
   double parts = vectors > most ? (double)vectors / (double)most : 1;
   if (vectors > most) vectors = most;
   double tiles, rows = tile_of(s, w->rows, vectors, &tiles), v = (double)vectors;
-  double step = larger(rows * v, costs[COST_slots_chain]);
+  double streams = tiles <= 1 ? streams_of(s, rows, vectors, panels) : 1;
+  double step = larger(rows * v, costs[COST_slots_chain] / streams);
   double panel = 4 * (double)columns * (double)w->depth;
   bool far = panel > (double)options->cache_bytes;
-  step = larger(step, costs[COST_load_slots] * (rows + v));
+  step = larger(step, costs[COST_load_slots] * (rows / streams + v));
   if (w->rows > 1)
     step = larger(step, 4 * v * (double)options->vector_lanes /
                             costs[far ? COST_l3_bytes : COST_l2_bytes]);
   double slots = parts * tiles * step * (double)w->depth * (double)(panels * w->groups);
   double flops = slots * 2 * (double)options->vector_lanes;
   double padding = (double)(panels * columns - w->size) * (double)(w->depth * w->groups);
-  double seconds = w->before + select_time(s, flops, w->share, w->bytes + 4 * padding);
-  /* one row is read as fast as it comes: of equal panels the one with less to do beside */
-  return w->rows > 1 ? seconds : seconds + 0.1 * select_time(s, flops, w->share, 0);
+  double bytes = w->bytes + 4 * padding;
+  if (tiles <= 1) bytes /= stream_rate(streams, columns);
+  double seconds = w->before + select_time(s, flops, w->share, bytes);
+  if (tiles > 1) return seconds;
+  return seconds + costs[COST_beside_share] * select_time(s, flops, w->share, 0);
 }
 
 void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
@@ -95,6 +117,8 @@ void candidates_add_panels(const Select *s, Candidates *list, const char *name, 
     candidates_add(list, (Candidate){name, panel_time(s, work, 3 * lanes), 3 * lanes, {0}}, form);
   for (int64_t columns = lanes; columns <= most; columns += lanes)
     candidates_add(list, (Candidate){name, panel_time(s, work, columns), columns, {0}}, form);
+  if (work->rows <= 1 && most < 3 * lanes)
+    candidates_add(list, (Candidate){name, panel_time(s, work, 3 * lanes), 3 * lanes, {0}}, form);
   /* one row is one long walk through memory: wider panels, many sums */
   for (int64_t columns = 2 * most; work->rows <= 1 && columns <= 8 * lanes; columns *= 2)
     candidates_add(list, (Candidate){name, panel_time(s, work, columns), columns, {0}}, form);

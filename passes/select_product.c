@@ -243,7 +243,7 @@ static double fewest_rows(const Side *x) {
  * one with the most rows. `packing`: of the weight, in each call. */
 static void weigh_one_row(const Select *s, Candidate *candidate, double weights, bool turned,
                           double packing) {
-  double one = packing + select_rows_time(s, 2 * weights, weights, 1, turned);
+  double one = packing + select_rows_time(s, 2 * weights, weights, 1, turned, 4 * weights);
   candidate->seconds = sqrt(candidate->seconds * one);
 }
 
@@ -259,7 +259,8 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
   double rows = flops / (2 * weights); /* of x */
   enum { ROWS, PANELS };
   Candidates list = {0};
-  double seconds = select_rows_time(s, flops, weights, rows, is_turned(y));
+  double bytes = 4 * (given + made) + select_bytes(y->value);
+  double seconds = select_rows_time(s, flops, weights, rows, is_turned(y), bytes);
   bool small = type->element == ELEMENT_bf16 || select_bytes(y->value) < 4 * weights;
   bool can = s->context->options->level >= 2 && (type->element == ELEMENT_f32 || small) &&
              y->batch_count == 0 && type_is_static(type) && y->rest_count > 0 &&
@@ -273,7 +274,7 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
                       .size = (int64_t)size,
                       .depth = (int64_t)(weights / size),
                       .groups = 1,
-                      .bytes = 4 * (given + made) + select_bytes(y->value),
+                      .bytes = bytes,
                       .share = costs[COST_panel_share],
                       .before = packing};
     candidates_add_panels(s, &list, "panel", PANELS, &work);
