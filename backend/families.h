@@ -22,6 +22,9 @@ typedef struct {
 void lower_map(Lowering *lowering);
 /* A pad as a copy of rows; false, and nothing done, if it is none. */
 bool lower_pad(Lowering *lowering);
+/* A map of elements where operands lie along the result's axis `across` and the result along
+ * `last`; false, and nothing done, if it is none of this kind. */
+bool lower_turned(Lowering *lowering, Region *region, const Type *shape, int across, int last);
 /* Operand `part` of a concat, copied to its place in the result (whose operand it is the second).
  */
 void lower_concat_part(Lowering *lowering, int part);

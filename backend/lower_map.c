@@ -305,6 +305,8 @@ typedef struct {
   int axis; /* -1: none found */
   int visits;
   double elements;
+  double turned, straight; /* elements of operands that lie along other axes, and along the last */
+  int last;
 } Along;
 
 static void find_along(Along *along, const Value *value, const int *tags);
@@ -314,7 +316,9 @@ static void note_operand(Along *along, const Value *value, const int *tags) {
   int last = value->type.rank - 1;
   for (int i = 0; i <= last; i++) elements *= (double)dim_max(value->type.dims[i]);
   while (last > 0 && dim_is(value->type.dims[last], 1)) last--;
-  if (last < 0 || tags[last] < 0 || elements <= along->elements) return;
+  if (last < 0 || tags[last] < 0) return;
+  *(tags[last] == along->last ? &along->straight : &along->turned) += elements;
+  if (elements <= along->elements) return;
   along->axis = tags[last];
   along->elements = elements;
 }
@@ -363,12 +367,13 @@ static void find_along(Along *along, const Value *value, const int *tags) {
   }
 }
 
-static int operand_axis(const Region *region, const Type *shape) {
-  Along along = {.region = region, .axis = -1};
+static Along operand_axis(const Region *region, const Type *shape) {
+  Along along = {.region = region, .axis = -1, .last = shape->rank - 1};
   int tags[MOST_AXES];
   for (int i = 0; i < shape->rank; i++) tags[i] = dim_is(shape->dims[i], 1) ? -1 : i;
+  while (along.last > 0 && tags[along.last] < 0) along.last--;
   find_along(&along, region_result(region, 0), tags);
-  return along.axis;
+  return along;
 }
 
 /* Where the loops over a shape go, from the outside in: `outer` axes and blocks of the `across`
@@ -386,10 +391,9 @@ enum {
 
 /* Lanes run along the last axis; if it is short along a long one, with strided stores. Where an
  * operand is transposed its lines are used whole: by turns of the axis along which they run. */
-static Order find_order(const Region *region, const Type *shape) {
-  Order order = {.lanes = shape->rank - 1, .across = operand_axis(region, shape)};
-  while (order.lanes > 0 && dim_is(shape->dims[order.lanes], 1)) order.lanes--;
-  const int last = order.lanes;
+static Order find_order(const Region *region, const Type *shape, const Along *along) {
+  Order order = {.lanes = along->last, .across = along->axis};
+  const int last = along->last;
   /* A part of a register that lies side by side is quicker than a whole one from all over. */
   bool lies = order.across == last && dim_max(shape->dims[last]) >= LEAST_LANES;
   if (dim_max(shape->dims[last]) * 2 < region->natural && !lies) {
@@ -430,7 +434,10 @@ static int pooling_lanes(const Lowering *l, const Region *region, const Order *o
 static void general_kernel(Lowering *l, Region *region, const Type *shape) {
   LoopKernel *k = l->kernel;
   DimTable *t = l->dims;
-  Order order = find_order(region, shape);
+  Along along = operand_axis(region, shape);
+  if (along.turned >= 4 * along.straight && lower_turned(l, region, shape, along.axis, along.last))
+    return;
+  Order order = find_order(region, shape, &along);
   region->lanes = pooling_lanes(l, region, &order, shape);
   const Dim *dims[MOST_AXES];
   int leading = 0, blocks = 1;
