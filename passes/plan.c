@@ -10,6 +10,7 @@
 #include "passes/plan.h"
 
 #include "ir/part.h"
+#include "passes/fuse.h"
 #include "passes/offsets.h"
 #include "passes/plan_scan.h"
 #include "passes/plan_writes.h"
@@ -116,11 +117,23 @@ static Buffer *reusable(Planning *p, const Op *op, int step) {
 
 /* ---- parts of a concat that are made in its result's memory ---- */
 
+/* Pooling: a map that moves its elements, so its kernel knows the index of each that it makes. */
+static bool is_pooling(const Op *op) {
+  bool pools = false;
+  if (op->kind != OP_fused || kernel_kind(op) != KERNEL_MAP) return false;
+  for (const Op *inner = op->region->first; inner; inner = inner->next) {
+    if (inner->kind == OP_argmax) return false;
+    pools = pools || (inner->kind == OP_windows);
+  }
+  return pools;
+}
+
 /* Products hand over each vector of sums with its index, so that any strides will do. */
 static bool can_be_part(const Value *value) {
   const Op *op = value->op;
   if (!op || op->result_count != 1 || value->mark != 1 || value->place.kind != PLACE_NONE)
     return false;
+  if (is_pooling(op)) return true;
   const Op *first = op->kind == OP_fused ? op->region->first : op;
   for (; first; first = op->kind == OP_fused ? first->next : NULL) switch (first->kind) {
     case OP_dot_panel:
