@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs every fuzz target for SECONDS (default 4) from its seeds in tests/fuzz/seeds/NAME, one on each CPU.
+# Runs every fuzz target for SECONDS (default 12) from its seeds in tests/fuzz/seeds/NAME, one on each CPU.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-seconds=${1:-4}
+seconds=${1:-12}
 run() { # TARGET SECONDS
   local name=${1##*/} seeds=()
   local corpus=build/fuzz/corpus/${name#fuzz_}
