@@ -109,9 +109,14 @@ Index index_mod(Region *region, Index a, int64_t by);
 Index index_scalar(LoopExpr *at);
 Index index_lanes(LoopExpr *at);
 bool index_has_lanes(const Index *index);
+LoopExpr *index_vector(const Region *region, Index index); /* the place of each lane */
 /* Splits a number into indices of `count` axes, the last running fastest. */
 void index_split(LoopKernel *k, LoopExpr *number, const Dim *const *dims, int count,
                  LoopExpr **indices);
+/* Of an operation that only changes the index, gather and iota (region_view.c); else NULL. */
+LoopExpr *region_view(Region *region, const Op *op, const Index *index);
+/* An element's number in row-major order. */
+LoopExpr *region_number(Region *region, const Type *type, const Index *index);
 /* The random number of an element, given its number in row-major order (region_random.c). */
 LoopExpr *region_random(Region *region, const Op *op, LoopExpr *element);
 /* sum and max over few elements, of windows above all (region_pool.c). */
