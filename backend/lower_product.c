@@ -228,13 +228,14 @@ static LoopExpr *product_value(Region *r, const Op *op, const Index *index) {
   }
 }
 
-const Value *product_stored(const Value *operand) {
+/* What lies in memory of a product's operand: itself, or what it is widened from. */
+static const Value *stored(const Value *operand) {
   return operand->op && op_widens(operand->op) ? operand->op->operands[0] : operand;
 }
 
 LoopBuffer *product_buffer(const Region *r, const Value *operand) {
   LoopBuffer *buffer = region_buffer(r, operand);
-  return buffer ? buffer : region_buffer(r, product_stored(operand));
+  return buffer ? buffer : region_buffer(r, stored(operand));
 }
 
 void product_finish(Region *r, const Op *product, const Index *index, LoopExpr *sum) {
@@ -271,7 +272,7 @@ static void plain_product(Lowering *l, Region *r, const Op *product) {
 /* A dot whose second operand lies in memory in a smaller type. */
 static bool is_widened(const Region *r, const Op *product) {
   const Value *w = product->operands[1];
-  return product->kind == OP_dot && product_stored(w) != w && region_buffer(r, product_stored(w)) &&
+  return product->kind == OP_dot && stored(w) != w && region_buffer(r, stored(w)) &&
          region_buffer(r, product->operands[0]);
 }
 

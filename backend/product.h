@@ -12,9 +12,6 @@
  * region->mask as they are) and stores the result. */
 void product_finish(Region *region, const Op *product, const Index *index, LoopExpr *sum);
 
-/* What lies in memory of a product's operand: itself, or what it is widened from. Read it with
- * loop_cast(k, .., LOOP_F32). */
-const Value *product_stored(const Value *operand);
 /* Where an operand lies: itself, or what it is widened from in this kernel. */
 LoopBuffer *product_buffer(const Region *r, const Value *operand);
 
