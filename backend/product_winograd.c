@@ -22,6 +22,8 @@
 
 #include "support/bug.h"
 
+#include <math.h>
+
 enum {
   MOST_ROWS = 14,  /* of a register tile */
   MOST_TILES = 96, /* of a block */
@@ -41,7 +43,8 @@ typedef struct {
   int64_t split, group; /* panels of a trip, and of a step in it */
   int rows, wide;       /* of a register tile, and its columns: a part of a panel */
   int64_t tiles;        /* of a block */
-  bool ahead;           /* w comes from memory, and is fetched while what is before it is used */
+  bool far;             /* w comes from memory, */
+  bool ahead;           /* or from beyond L2, and is fetched while what is before it is used */
   const Dim *map[3];    /* images, tiles down and across */
   const Dim *blocks;
   LoopBuffer *x, *in, *sums;
@@ -65,17 +68,26 @@ static void plan_registers(Tiles *b) {
 /* What a block of `rows` rows (tiles) takes, in multiply-adds of a whole row, as the one number of
  * KERNELS' model max(m, c + 0.4 m): m to read w, c to compute. */
 static double block_time(const Tiles *b, double rows, int64_t splits) {
-  static const double transform = 60; /* of the input: multiply-adds for each of its points */
+  static const double transform = 12; /* of the input: multiply-adds for each of its points */
   const Target *target = b->l->target;
-  double rate = b->ahead ? target->memory_rate : 4 * target->memory_rate;
+  double rate = b->far ? target->memory_rate : 4 * target->memory_rate;
   double reading = 4 / rate * target->flop_rate / 2;
   double again = transform * (double)splits / (double)(b->panels * b->columns);
   double computing = rows * (1 + again) + 0.4 * reading;
   return computing > reading ? computing : reading;
 }
 
-/* Blocks of so many tiles, in splits that take the least time on one thread, two and four; the
- * points should stay near L2. Gives the time, and sets what is better than `least`. */
+/* How many times its own time a block takes whose points and sums are not near: a little more for
+ * each doubling beyond half of L2. */
+static double spilling(const Tiles *b, int64_t tiles) {
+  static const double doubling = 0.04, most = 0.15;
+  double bytes = (double)(tiles * b->points * (b->room + b->columns) * (int64_t)sizeof(float));
+  double more = doubling * log2(bytes / ((double)b->l->target->l2 / 2));
+  return 1 + (more < 0 ? 0 : more > most ? most : more);
+}
+
+/* Blocks of so many tiles, in splits that take the least time on one thread, two and four. Gives
+ * the time, and sets what is better than `least`. */
 static double plan_splits(Tiles *b, int64_t all, int rows, int64_t tiles, double least) {
   static const double narrow = 0.5; /* of a row: what a register tile costs beside its rows */
   int64_t blocks = (all + tiles - 1) / tiles;
@@ -83,8 +95,7 @@ static double plan_splits(Tiles *b, int64_t all, int rows, int64_t tiles, double
   for (int64_t split = b->panels; split > 0; split--) {
     int64_t splits = b->panels / split, trips = blocks * splits;
     if (b->panels % split || (splits > 1 && split * b->columns < LEAST_SPLIT)) continue;
-    double whole = block_time(b, padded, splits) / (double)splits, time = 0;
-    if (tiles * b->points * b->room * 4 > b->l->target->l2) whole *= 1.05;
+    double whole = block_time(b, padded, splits) / (double)splits * spilling(b, tiles), time = 0;
     for (int64_t threads = 1; threads <= 4; threads *= 2)
       time += whole * (double)((trips + threads - 1) / threads * threads) / (threads > 2 ? 2 : 1);
     if (least > 0 && time >= least) continue;
@@ -105,13 +116,14 @@ static void plan_blocks(Tiles *b, int64_t all) {
     }
 }
 
-/* How many panels of w a step takes: several where the points come from beyond L2, so that they
- * come less often. */
+/* How many panels of w a step takes: several where the points lie far beyond L2, so that they come
+ * less often. */
 static void plan_group(Tiles *b) {
+  enum { MOST_GROUP = 4, BEYOND = 3 };
   int64_t l2 = b->l->target->l2, sums = b->tiles * b->points * b->columns * 4;
   b->group = 1;
-  if (b->tiles * b->points * b->room * 4 <= l2 * 3 / 4) return;
-  for (int64_t group = 2; group <= b->split && group * sums <= l2; group++)
+  if (b->tiles * b->points * b->room * 4 <= BEYOND * l2) return;
+  for (int64_t group = 2; group <= b->split && group <= MOST_GROUP && group * sums <= l2; group++)
     if (b->split % group == 0) b->group = group;
 }
 
@@ -127,7 +139,8 @@ static void plan(Tiles *b) {
   const Dim *total = dim_mul(dims, dim_mul(dims, b->map[0], b->map[1]), b->map[2]);
   if (!total) bug("a size above 64 bits in '%s'", b->l->kernel->name);
   int64_t weights = b->points * b->channels * b->panels * b->columns;
-  b->ahead = weights > 2 * b->l->target->l2; /* elements: eight times L2 */
+  b->far = weights > 2 * b->l->target->l2; /* elements: eight times L2 */
+  b->ahead = weights > b->l->target->l2 / 4;
   plan_blocks(b, dim_max(total));
   plan_group(b);
   b->blocks = dim_floor(dims, dim_add(dims, total, dim_constant(dims, b->tiles - 1)), b->tiles);
