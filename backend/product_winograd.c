@@ -12,8 +12,8 @@
  *
  * A trip takes a block of tiles, whose points fit L2, and goes through panels of w, a group of
  * them at a time, so that both stay in the thread's scratch. Where there are few blocks, they are
- * split by panels too, and each split transforms the input again. Blocks, groups and the order of
- * each sum depend on the shape alone.
+ * split by panels too; splits of a block follow each other, and the first that a thread has
+ * transforms the input. Blocks, groups and the order of each sum depend on the shape alone.
  *
  * The rows of a block are rounded up to whole register tiles: zeros. Tiles over the map's edge read
  * through masks, and write what is inside. */
@@ -29,7 +29,7 @@ enum {
   MOST_TILES = 96, /* of a block */
   UNROLL = 4,
   MOST_SCRATCH = 1 << 22, /* bytes of a block's points, if it has more tiles than a register tile */
-  LEAST_SPLIT = 64        /* output channels for which the input is transformed again */
+  LEAST_SPLIT = 64        /* output channels of a split */
 };
 
 typedef struct {
@@ -65,15 +65,13 @@ static void plan_registers(Tiles *b) {
   b->rows = rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 
-/* What a block of `rows` rows (tiles) takes, in multiply-adds of a whole row, as the one number of
- * KERNELS' model max(m, c + 0.4 m): m to read w, c to compute. */
-static double block_time(const Tiles *b, double rows, int64_t splits) {
-  static const double transform = 12; /* of the input: multiply-adds for each of its points */
+/* What a block of `rows` rows (tiles) takes for all panels, in multiply-adds of a whole row, as the
+ * one number of KERNELS' model max(m, c + 0.4 m): m to read w, c to compute. */
+static double block_time(const Tiles *b, double rows) {
   const Target *target = b->l->target;
   double rate = b->far ? target->memory_rate : 4 * target->memory_rate;
   double reading = 4 / rate * target->flop_rate / 2;
-  double again = transform * (double)splits / (double)(b->panels * b->columns);
-  double computing = rows * (1 + again) + 0.4 * reading;
+  double computing = rows + 0.4 * reading;
   return computing > reading ? computing : reading;
 }
 
@@ -86,18 +84,24 @@ static double spilling(const Tiles *b, int64_t tiles) {
   return 1 + (more < 0 ? 0 : more > most ? most : more);
 }
 
-/* Blocks of so many tiles, in splits that take the least time on one thread, two and four. Gives
- * the time, and sets what is better than `least`. */
+/* Blocks of so many tiles, in splits that take the least time on one thread, two and four; each
+ * thread transforms the input of each of its blocks. Gives the time, and sets what is better than
+ * `least`. */
 static double plan_splits(Tiles *b, int64_t all, int rows, int64_t tiles, double least) {
-  static const double narrow = 0.5; /* of a row: what a register tile costs beside its rows */
+  static const double narrow = 0.5;   /* of a row: what a register tile costs beside its rows */
+  static const double transform = 12; /* of the input: multiply-adds for each of its points */
   int64_t blocks = (all + tiles - 1) / tiles;
-  double padded = (double)tiles * (1 + narrow / (double)rows);
+  double padded = (double)tiles * (1 + narrow / (double)rows), more = spilling(b, tiles);
+  double input = padded * transform / (double)(b->panels * b->columns) * more;
   for (int64_t split = b->panels; split > 0; split--) {
     int64_t splits = b->panels / split, trips = blocks * splits;
     if (b->panels % split || (splits > 1 && split * b->columns < LEAST_SPLIT)) continue;
-    double whole = block_time(b, padded, splits) / (double)splits * spilling(b, tiles), time = 0;
-    for (int64_t threads = 1; threads <= 4; threads *= 2)
-      time += whole * (double)((trips + threads - 1) / threads * threads) / (threads > 2 ? 2 : 1);
+    double trip = block_time(b, padded) / (double)splits * more, time = 0;
+    for (int64_t threads = 1; threads <= 4; threads *= 2) {
+      int64_t own = (trips + threads - 1) / threads, inputs = (own + splits - 1) / splits;
+      double each = (double)own * trip + (double)inputs * input;
+      time += each * (double)threads / (threads > 2 ? 2 : 1);
+    }
     if (least > 0 && time >= least) continue;
     least = time, b->tiles = tiles, b->split = split, b->rows = rows;
   }
@@ -412,17 +416,24 @@ static void output_tile(const Tiles *b, LoopExpr *panel, LoopExpr *row) {
 
 static void go_through_blocks(Tiles *b) {
   LoopKernel *k = b->l->kernel;
-  DimTable *dims = b->l->dims;
-  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, b->l->trips)), *at[2], *zero = loop_int(k, 0);
-  index_split(k, trip, (const Dim *[]){dim_constant(dims, b->panels / b->split), b->blocks}, 2, at);
-  b->first = loop_let(k, "first", loop_mul(k, at[1], loop_int(k, b->tiles)));
+  int64_t splits = b->panels / b->split;
+  LoopExpr *at[2], *zero = loop_int(k, 0), *ready = NULL;
+  if (splits > 1) ready = loop_var(k, "ready", LOOP_I64, 1, loop_int(k, -1));
+  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, b->l->trips));
+  index_split(k, trip, (const Dim *[]){b->blocks, dim_constant(b->l->dims, splits)}, 2, at);
+  b->first = loop_let(k, "first", loop_mul(k, at[0], loop_int(k, b->tiles)));
   LoopExpr *left = loop_sub(k, dims_product(k, b->map, 3), b->first);
   b->count = loop_let(k, "count", loop_min(k, left, loop_int(k, b->tiles)));
   LoopExpr *rows = loop_int(k, b->rows);
   b->padded = loop_div(k, loop_add(k, b->count, loop_int(k, b->rows - 1)), rows);
   b->padded = loop_let(k, "padded", loop_mul(k, b->padded, rows));
+  if (ready) loop_if(k, loop_ne(k, ready, at[0]));
   input_block(b);
-  LoopExpr *begin = loop_mul(k, at[0], loop_int(k, b->split));
+  if (ready) {
+    loop_set(k, ready, at[0]);
+    loop_end(k);
+  }
+  LoopExpr *begin = loop_mul(k, at[1], loop_int(k, b->split));
   LoopExpr *panel =
       loop_for_step(k, "panel", begin, loop_add(k, begin, loop_int(k, b->split)), (int)b->group);
   multiply(b, panel);
