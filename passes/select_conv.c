@@ -36,6 +36,24 @@ static void consider_winograd(Select *s, Candidates *list, const Op *op, const C
   }
 }
 
+/* Groups that make few channels each leave most of a vector empty: as many of them as fill it may
+ * as well be one, whose weight has zeros where a group would see another's channels. */
+static void consider_merging(Select *s, Candidates *list, const Op *op, ConvWindow *window,
+                             const PanelWork *work) {
+  const Value *w = op->operands[1];
+  int64_t lanes = s->context->options->vector_lanes;
+  window->merged = 1;
+  if (s->context->options->exact_conv || op->kind != OP_conv || !select_is_constant(s, w) ||
+      select_bytes(w) != 4 * type_elements(&w->type))
+    return;
+  for (int64_t n = 2; n <= window->groups && n * work->size <= lanes; n++)
+    if (window->groups % n == 0) window->merged = n;
+  if (window->merged == 1) return;
+  PanelWork wide = *work;
+  wide.groups /= window->merged, wide.size *= window->merged, wide.depth *= window->merged;
+  candidates_add_panels(s, list, "merged", CONV_MERGED, &wide);
+}
+
 ConvForm select_conv_form(Select *s, const Op *op, ConvWindow *window, int64_t out,
                           int64_t channels, int64_t taps, double loop_flops, double flops) {
   const Value *w = op->operands[1];
@@ -54,6 +72,7 @@ ConvForm select_conv_form(Select *s, const Op *op, ConvWindow *window, int64_t o
                     .before = select_is_constant(s, w) ? 0 : select_packing(s, weights)};
   work.share = costs[COST_direct_share];
   candidates_add_panels(s, &list, "direct", CONV_DIRECT, &work);
+  consider_merging(s, &list, op, window, &work);
   double each = select_time(s, flops, costs[COST_depthwise_share], bytes);
   if (groups > 1 && groups == channels && out == channels)
     candidates_add(&list, (Candidate){.name = "depthwise", .seconds = each}, CONV_DEPTHWISE);
@@ -121,6 +140,31 @@ static Value *pack_turned(Select *s, Builder *b, Value *w, const ConvWindow *win
                       {ATTRIBUTE_stop, attribute_integers(s->module, stop, 5)},
                       {ATTRIBUTE_step, attribute_integers(s->module, step, 5)}};
   return build(b, OP_slice, &w, 1, flip, 3);
+}
+
+/* w [groups * out, C, kh, kw] as [groups * out, n * C, kh, kw], for groups / n of them. */
+static Value *merge_groups(Select *s, Builder *b, Value *w, int64_t groups, int64_t n) {
+  const Dim *const *d = w->type.dims;
+  int64_t out = dim_value(d[0]) / groups, in = dim_value(d[1]);
+  Value *parts[64];
+  const Dim *split[] = {
+      select_number(s, groups / n), select_number(s, n), select_number(s, out), d[1], d[2], d[3]};
+  w = build_reshape(b, w, split, 6);
+  for (int64_t i = 0; i < n; i++) {
+    const Dim *start[6], *stop[6];
+    for (int a = 0; a < 6; a++) {
+      start[a] = select_number(s, a == 1 ? i : 0);
+      stop[a] = a == 1 ? select_number(s, i + 1) : split[a];
+    }
+    Attribute cut[] = {{ATTRIBUTE_start, attribute_dims(s->module, start, 6)},
+                       {ATTRIBUTE_stop, attribute_dims(s->module, stop, 6)}};
+    parts[i] =
+        select_pad(s, b, build(b, OP_slice, &w, 1, cut, 2), (int64_t[]){0, 0, 0, in * i, 0, 0},
+                   (int64_t[]){0, 0, 0, in * (n - 1 - i), 0, 0}, NULL);
+  }
+  Attribute axis = {ATTRIBUTE_axis, attribute_integer(s->module, 1)};
+  const Dim *joined[] = {d[0], select_number(s, n * in), d[2], d[3]};
+  return build_reshape(b, build(b, OP_concat, parts, (int)n, &axis, 1), joined, 4);
 }
 
 /* How many neighbouring pixels' few channels a vector takes together, as many channels of one wider
@@ -293,6 +337,11 @@ bool select_conv(Select *s, Op *op) {
   select_conv_operands(s, op, form, dim_value(weight->dims[1]), operands);
   Value *x = select_conv_image(s, &b, operands[0]);
   Value *w = select_conv_weight_2d(s, &b, original_order(s, &b, operands[1]));
+  if (form == CONV_MERGED) {
+    w = merge_groups(s, &b, w, window.groups, window.merged);
+    window.groups /= window.merged;
+    form = CONV_DIRECT;
+  }
   Value *y = select_conv_last(s, &b, x, w, &window, form, s->columns);
   if (!y) bug("a conv does not go into nhwc: %s", b.failure.message);
   select_conv_set(s, &b, op, y);

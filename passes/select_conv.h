@@ -13,10 +13,18 @@ typedef struct {
   bool turned;
   int64_t first[2], step[2];
   int64_t tile[2]; /* of Winograd's algorithm, where that was chosen */
+  int64_t merged;  /* groups that are done as one, where that was chosen */
 } ConvWindow;
 
-/* Ways to convolve: as it is, and in nhwc. */
-typedef enum { CONV_LOOP, CONV_DIRECT, CONV_DEPTHWISE, CONV_DOT, CONV_WINOGRAD } ConvForm;
+/* Ways to convolve: as it is, and in nhwc. Merged is direct, with fewer groups. */
+typedef enum {
+  CONV_LOOP,
+  CONV_DIRECT,
+  CONV_MERGED,
+  CONV_DEPTHWISE,
+  CONV_DOT,
+  CONV_WINOGRAD
+} ConvForm;
 
 /* Whether a convolution of one or two axes is in f32 and of fixed weights' shape. */
 bool select_conv_takes(const Op *op);
