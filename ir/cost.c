@@ -120,7 +120,7 @@ static const Dim *bytes_of(DimTable *table, const Value *value) {
 
 /* The smaller one, where bounds say which that is. */
 static const Dim *smaller(const Dim *a, const Dim *b) {
-  return a && b && dim_max(a) < dim_max(b) ? a : b;
+  return a && b && dim_max(a) <= dim_max(b) ? a : b;
 }
 
 /* ---- what of an operand is read: of views, slices and rows that are taken, no more than that ----

@@ -1,5 +1,6 @@
 /* Piece by piece against the whole: what the calls before have left stands for the text before. Two
- * contexts run side by side. Prints "decode: ok", or which line is wrong. */
+ * contexts run side by side. Prints "decode: ok", or which line is wrong. An argument: where the
+ * parameters are saved to; CONSTANT: they are in the library. */
 #include "decode.h"
 
 #include <math.h>
@@ -104,9 +105,14 @@ static void stream(const int *lengths) {
   NEED(decode_reset(a) == DECODE_OK);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
   NEED(decode_open(&a, NULL, 1) == DECODE_OK && decode_open(&b, NULL, 2) == DECODE_OK);
+#ifndef CONSTANT
   NEED(decode_init(a, 3) == DECODE_OK && decode_init(b, 3) == DECODE_OK);
+  if (count > 1) NEED(decode_save(a, arguments[1]) == DECODE_OK);
+#else
+  (void)count, (void)arguments;
+#endif
   for (int i = 0; i < N * T; i++) token[i] = (i * 7 + i / 3) % V;
   for (int i = 0; i < N * T * IN; i++) x[i] = (float)((i * 37) % 101) / 50 - 1;
   NEED(decode_all(a, N, T, token, all) == DECODE_OK);
