@@ -15,9 +15,9 @@
  * split by panels too; splits of a block follow each other, and the first that a thread has
  * transforms the input. Blocks, groups and the order of each sum depend on the shape alone.
  *
- * The rows of a block are rounded up to whole register tiles: zeros. Tiles over the map's edge read
- * through masks, and write what is inside. */
-#include "backend/product.h"
+ * The micro-kernel is product_tile.h's. Rows of a block are rounded up to whole tiles of it: zeros.
+ * Tiles over the map's edge read through masks, and write what is inside. */
+#include "backend/product_panel.h"
 #include "backend/winograd_transform.h"
 
 #include "support/bug.h"
@@ -25,7 +25,6 @@
 #include <math.h>
 
 enum {
-  MOST_ROWS = 14,  /* of a register tile */
   MOST_TILES = 96, /* of a block */
   UNROLL = 4,
   MOST_SCRATCH = 1 << 22, /* bytes of a block's points, if it has more tiles than a register tile */
@@ -41,7 +40,7 @@ typedef struct {
   int64_t channels, room; /* room: floats from point to point in a tile's row */
   int64_t columns, panels, size;
   int64_t split, group; /* panels of a trip, and of a step in it */
-  int rows, wide;       /* of a register tile, and its columns: a part of a panel */
+  Tile tile;            /* of registers; its columns are a part of a panel */
   int64_t tiles;        /* of a block */
   bool far;             /* w comes from memory, */
   bool ahead;           /* or from beyond L2, and is fetched while what is before it is used */
@@ -53,17 +52,6 @@ typedef struct {
 } Tiles;
 
 /* ---- the plan ---- */
-
-/* Accumulators, a row of w, one of the points, and some for loads ahead. */
-static void plan_registers(Tiles *b) {
-  const Target *target = b->l->target;
-  int most = target->registers >= 32 ? 4 : 2, vectors = (int)(b->columns / target->lanes), use = 1;
-  for (int i = 2; i <= most; i++)
-    if (vectors % i == 0) use = i;
-  b->wide = use * target->lanes;
-  int rows = (target->registers - use - target->registers / 8) / use;
-  b->rows = rows > MOST_ROWS ? MOST_ROWS : rows;
-}
 
 /* What a block of `rows` rows (tiles) takes for all panels, in multiply-adds of a whole row, as the
  * one number of KERNELS' model max(m, c + 0.4 m): m to read w, c to compute. */
@@ -103,14 +91,14 @@ static double plan_splits(Tiles *b, int64_t all, int rows, int64_t tiles, double
       time += each * (double)threads / (threads > 2 ? 2 : 1);
     }
     if (least > 0 && time >= least) continue;
-    least = time, b->tiles = tiles, b->split = split, b->rows = rows;
+    least = time, b->tiles = tiles, b->split = split, b->tile.rows = rows;
   }
   return least;
 }
 
 static void plan_blocks(Tiles *b, int64_t all) {
   int64_t row = b->points * b->room * 4;
-  int most = b->rows;
+  int most = b->tile.rows;
   double least = 0;
   for (int rows = most; rows > 0 && 3 * rows >= 2 * most; rows--) /* fewer leave fewer empty */
     for (int64_t tiles = rows; tiles <= MOST_TILES; tiles += rows) {
@@ -268,17 +256,28 @@ static void fetch(const Tiles *b, LoopExpr *panel, LoopExpr *point, LoopExpr *fi
                                loop_int(k, b->panels * b->points * matrix));
   LoopExpr *next = loop_add(k, loop_mul(k, panel, loop_int(k, b->points)), point);
   LoopExpr *at = loop_mul(k, loop_add(k, next, loop_int(k, 1)), loop_int(k, matrix));
-  LoopExpr *tile = loop_div(k, first, loop_int(k, b->rows));
+  LoopExpr *tile = loop_div(k, first, loop_int(k, b->tile.rows));
   at = loop_add(k, at, loop_mul(k, tile, loop_int(k, matrix / UNROLL)));
   at = loop_add(k, at, loop_mul(k, channel, loop_int(k, b->columns / UNROLL)));
   loop_prefetch(k, loop_element(k, flat, at));
+}
+
+typedef struct {
+  const Tiles *b;
+  LoopExpr *first, *at; /* the register tile's first row; the channel's place in it */
+} Points;
+
+static LoopExpr *point_of(void *user, LoopExpr *row) {
+  const Points *p = user;
+  LoopKernel *k = p->b->l->kernel;
+  return loop_element(k, p->b->in, loop_add(k, p->first, row), p->at);
 }
 
 /* sums = points * w for the panels from `panel` on. */
 static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopKernel *k = b->l->kernel;
   LoopExpr *zero = loop_int(k, 0), *p = panel, *g = zero, *part = zero;
-  int wide = b->wide;
+  int wide = (int)b->tile.columns;
   LoopBuffer *w = loop_view(k, region_buffer(b->r, b->op->operands[1]), "w", LOOP_F32, 4,
                             loop_int(k, b->panels), loop_int(k, b->points),
                             loop_int(k, b->channels), loop_int(k, b->columns));
@@ -291,8 +290,8 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopExpr *from = loop_let(k, "from", loop_mul(k, point, loop_int(k, b->room)));
   LoopExpr *to = loop_add(k, loop_mul(k, point, loop_int(k, b->group)), g);
   to = loop_let(k, "to", loop_add(k, loop_mul(k, to, loop_int(k, b->columns)), part));
-  LoopExpr *first = loop_for_step(k, "t", zero, b->padded, b->rows);
-  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, b->rows, wide, loop_number(k, 0));
+  LoopExpr *first = loop_for_step(k, "t", zero, b->padded, b->tile.rows);
+  LoopExpr *acc = tile_sums(&b->tile, 1), *rows = loop_int(k, b->tile.rows);
   bool ahead = b->ahead && b->channels % UNROLL == 0;
   LoopExpr *c;
   if (ahead) {
@@ -302,15 +301,12 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   } else {
     c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
   }
-  LoopExpr *v = loop_let(k, "v", loop_lanes(k, w, wide, p, point, c, part));
-  LoopExpr *row = loop_each(k, "r", zero, loop_int(k, b->rows));
-  LoopExpr *a = loop_row(k, acc, row);
-  LoopExpr *x = loop_element(k, b->in, loop_add(k, first, row), loop_add(k, from, c));
-  loop_set(k, a, loop_fma(k, x, v, a));
-  loop_end(k);
+  Points points = {b, first, loop_add(k, from, c)};
+  tile_accumulate(&b->tile, acc, 0, rows, loop_lanes(k, w, wide, p, point, c, part), point_of,
+                  &points);
   if (ahead) loop_end(k);
   loop_end(k);
-  row = loop_each(k, "r", zero, loop_int(k, b->rows));
+  LoopExpr *row = loop_each(k, "r", zero, rows);
   loop_store(k, loop_lanes(k, b->sums, wide, loop_add(k, first, row), to), loop_row(k, acc, row));
   loop_end(k);
   loop_end(k);
@@ -320,14 +316,6 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
 }
 
 /* ---- the result ---- */
-
-/* The epilogue calls a function (exp ..), so it is not written out for each pixel. */
-static bool is_costly(const Op *op) {
-  if (!op->region) return false;
-  for (const Op *o = op->region->first; o; o = o->next)
-    if (operator_has(o->kind, TRAIT_DEAR)) return true;
-  return false;
-}
 
 typedef struct {
   const Tiles *b;
@@ -349,7 +337,7 @@ static void finish_line(const Output *o, LoopExpr *i, LoopExpr *width, LoopExpr 
   int tile = b->axes[1].tile, lanes = b->r->lanes;
   const Dim *all = b->op->results[0]->type.dims[2];
   bool whole = dim_is_constant(all) && dim_value(all) % tile == 0;
-  if (whole && !is_costly(b->l->op)) {
+  if (whole && !tile_is_costly(b->l->op)) {
     for (int j = 0; j < tile; j++) finish_pixel(o, i, loop_int(k, j), y[j]);
     return;
   }
@@ -424,8 +412,8 @@ static void go_through_blocks(Tiles *b) {
   b->first = loop_let(k, "first", loop_mul(k, at[0], loop_int(k, b->tiles)));
   LoopExpr *left = loop_sub(k, dims_product(k, b->map, 3), b->first);
   b->count = loop_let(k, "count", loop_min(k, left, loop_int(k, b->tiles)));
-  LoopExpr *rows = loop_int(k, b->rows);
-  b->padded = loop_div(k, loop_add(k, b->count, loop_int(k, b->rows - 1)), rows);
+  LoopExpr *rows = loop_int(k, b->tile.rows);
+  b->padded = loop_div(k, loop_add(k, b->count, loop_int(k, b->tile.rows - 1)), rows);
   b->padded = loop_let(k, "padded", loop_mul(k, b->padded, rows));
   if (ready) loop_if(k, loop_ne(k, ready, at[0]));
   input_block(b);
@@ -459,7 +447,8 @@ bool product_winograd(Lowering *l, Region *r, const Op *product) {
     b.points *= b.axes[i].points;
   }
   b.size = op_integer(product, ATTRIBUTE_size);
-  plan_registers(&b);
+  int64_t columns = panel_tile_columns(l->target, b.columns, MOST_TILES);
+  b.tile = tile_open(l, r, product, columns, b.size);
   b.room = b.channels;
   if (b.channels % 128 == 0) b.room += 16; /* else points would share few sets of the cache */
   plan(&b);
