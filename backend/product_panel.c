@@ -46,7 +46,7 @@ enum {
   LEAST_TRIPS = 8,   /* for threads; a smaller group then */
   L2_PART = 8,   /* of which a piece of a panel takes one, or two if there is one strip alone: sums
                     so far cost more than reading L2 does */
-  FEW_TILES = 64 /* of a panel: what comes next is fetched ahead */
+  FEW_TILES = 64 /* of a panel: it comes from memory, not from the call before */
 };
 
 static int64_t ceil_of(int64_t a, int64_t by) {
@@ -329,6 +329,14 @@ static void plan_blocking(Panel *p) {
     p->inner = of_x * t->rows <= target->l1 / 2 && of_x * p->strip > target->l2 / 4;
 }
 
+/* Do panels come from beyond L2? So few rows find w in memory; each strip of many finds it in L3,
+ * if it does not fit L2. */
+static bool is_far(const Panel *p) {
+  const Tile *t = &p->tile;
+  return dim_max(p->rows.rows) <= FEW_TILES * t->rows ||
+         type_bytes_at_bound(&t->product->operands[1]->type) > t->l->target->l2;
+}
+
 /* Strips of a known number of rows leave its tail to the last one. */
 static const Dim *strips_of(const Panel *p) {
   DimTable *dims = p->tile.l->dims;
@@ -473,8 +481,7 @@ void panel_loops(Tile t, PanelRows rows) {
   if (p.pieces)
     p.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, p.group),
                           loop_int(k, p.strip + 2 * t.rows), loop_int(k, t.columns));
-  if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 &&
-      dim_max(rows.rows) <= FEW_TILES * t.rows)
+  if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 && is_far(&p))
     tile_plan_ahead(&p.tile, p.strip / t.rows, p.segments * p.depth);
   if (p.streams)
     each_stream(&p);
