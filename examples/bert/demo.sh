@@ -7,7 +7,7 @@
 set -euo pipefail
 cd -P "$(dirname "$0")/../.."
 dlc=${DLC:-build/release/dlc}
-words=2000 size=(-D D=128 -D depth=2) length=64 epochs=(--epochs 12) least=25
+words=2000 size=(-D D=128 -D depth=2) length=64 epochs=(--epochs 1 --steps 2400) least=20
 if [ "${1:-}" = --quick ]; then
   words=400 size=(-D D=64 -D depth=1) length=32 epochs=(--epochs 1 --steps 60) least=2.5
   shift

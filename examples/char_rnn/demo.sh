@@ -7,7 +7,7 @@
 set -euo pipefail
 cd -P "$(dirname "$0")/../.."
 dlc=${DLC:-build/release/dlc}
-hidden=256 length=64 batch=32 epochs=(--epochs 1) most=4.5
+hidden=128 length=64 batch=32 epochs=(--epochs 1 --steps 1200) most=4.5
 if [ "${1:-}" = --quick ]; then
   hidden=48 length=32 batch=32 epochs=(--epochs 1 --steps 100) most=25
   shift

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd -P "$(dirname "$0")/../.."
 dlc=${DLC:-build/release/dlc}
-words=2000 size=(-D size=tiny) length=128 batch=8 fast=(--epochs 4) slow=(--epochs 1) most=28
+words=2000 size=(-D size=tiny) length=128 batch=8 fast=(--epochs 1 --steps 1500) slow=(--epochs 1 --steps 300) most=40
 if [ "${1:-}" = --quick ]; then
   words=400 size=(-D D=64 -D depth=2) length=32 batch=8 fast=(--epochs 1 --steps 100) slow=(--epochs 1 --steps 50) most=110
   shift

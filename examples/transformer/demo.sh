@@ -2,13 +2,13 @@
 # The Transformer learns to translate the Bible's verses from Spanish to English, translates verses that it has
 # not seen with beam search, and is judged by BLEU.
 #
-#   examples/transformer/translate.sh [--quick] [FOLDER]     FOLDER: for what it makes, default build/transformer
+#   examples/transformer/demo.sh [--quick] [FOLDER]     FOLDER: for what it makes, default build/transformer
 #
 # --quick: a smaller net and a few steps, to see that all of it works. DLC says where the compiler is.
 set -euo pipefail
 cd -P "$(dirname "$0")/../.."
 dlc=${DLC:-build/release/dlc}
-pieces=2000 size=(-D size=small) epochs=(--epochs 20) verses=1000 least=10 most=4
+pieces=2000 size=(-D size=small) epochs=(--epochs 6) verses=1000 least=15 most=4
 if [ "${1:-}" = --quick ]; then
   pieces=600 size=(-D size=small -D D=48 -D depth=1 -D warmup=40) epochs=(--epochs 1 --steps 60) verses=5 least=0 most=6
   shift
@@ -28,7 +28,7 @@ step "$dlc" subwords learn "$text/train.en" "$text/train.es" --size $pieces --sp
 for language in es en; do
   step "$dlc" subwords encode "$text/train.$language" --vocabulary "$out/subwords" -o "$text/train.$language.tokens"
 done
-step examples/transformer/pairs.py "$text/train" "$out/subwords" 48
+step examples/transformer/pairs.py "$text/train" "$out/subwords" 40
 step "$dlc" build examples/transformer/transformer.dl "${size[@]}" -D pieces=$pieces -D padding=$((pieces - 3)) -o "$out/learner"
 rm -f "$out/learnt.log"
 step "$out/learner" train source="$text/train.source.npy" before="$text/train.before.npy" target="$text/train.target.npy" \
@@ -51,6 +51,6 @@ loss=$(sed -nE 's/.*"validation":\{"loss":([0-9.]+).*/\1/p' "$out/learnt.log" | 
 bleu=$(sed -nE 's/^BLEU ([0-9.]+):.*/\1/p' "$out/bleu.4")
 awk -v b="$bleu" -v least=$least -v loss="$loss" -v most=$most \
   'BEGIN { exit !(b != "" && b >= least && loss > 0 && loss <= most) }' || {
-  echo "translate: BLEU is '$bleu', to be $least; the loss of the validation '$loss', at most $most" >&2
+  echo "demo: BLEU is '$bleu', to be $least; the loss of the validation '$loss', at most $most" >&2
   exit 1
 }
