@@ -47,8 +47,8 @@ Attention attention_open(Lowering *l, Region *r, const Op *op) {
   a.queries = a.q->type.dims[a.batch], a.width = a.q->type.dims[a.batch + 1];
   a.keys = a.k->type.dims[a.batch], a.out = a.v->type.dims[a.batch + 1];
   choose_block(&a);
-  l->kernel->expansions =
-      4 + 2 * a.columns / a.lanes; /* a row's, and those of the loop over scores */
+  int written = a.factor ? FACTOR_KEYS + 1 : 1;                  /* times, the loop over scores */
+  l->kernel->expansions = 4 + 2 * written * a.columns / a.lanes; /* and a row's */
   return a;
 }
 

@@ -16,6 +16,7 @@
 enum {
   BLOCK_KEYS = 48,    /* a multiple of the rows of most tiles */
   BLOCK_QUERIES = 64, /* most; of all widths, so that blocks lie in L1 */
+  FACTOR_KEYS = 4,    /* that are written out */
 };
 
 typedef struct {
@@ -83,6 +84,10 @@ void attention_hide(const AttentionTile *tile, LoopBuffer *scores);
  * lanes past the last query load nothing. */
 LoopExpr *attention_extra_lanes(const AttentionTile *tile, const Value *x, LoopExpr *row);
 size_t attention_open_extras(const AttentionTile *tile);
+/* A loop over the rows (keys) of the block, in which the factor may be read: by fours then, whose
+ * random numbers are of one block of Philox. Gives the row's number. */
+LoopExpr *attention_open_rows(const AttentionTile *tile);
+void attention_close_rows(const AttentionTile *tile);
 void attention_close_extras(const AttentionTile *tile, size_t scope);
 
 /* The largest number of keys that queries below `end` see. */

@@ -9,8 +9,13 @@ static LoopExpr *score_lanes(const AttentionTile *t, LoopBuffer *scores, LoopExp
 
 LoopExpr *attention_extra_lanes(const AttentionTile *t, const Value *x, LoopExpr *row) {
   LoopKernel *k = t->a->l->kernel;
+  Region *r = t->a->r;
   Index query = index_lanes(loop_add(k, t->first, t->column));
-  return attention_extra(t->a, x, t->a->columns, query, index_scalar(loop_add(k, t->key, row)));
+  Index key = index_scalar(loop_add(k, t->key, row));
+  if (row == r->draw.at) r->draw.at = key.at, r->draw.from = loop_add(k, t->key, r->draw.from);
+  LoopExpr *value = attention_extra(t->a, x, t->a->columns, query, key);
+  r->draw.at = NULL;
+  return value;
 }
 
 size_t attention_open_extras(const AttentionTile *t) {
@@ -18,6 +23,21 @@ size_t attention_open_extras(const AttentionTile *t) {
   LoopExpr *place = loop_iota(k, t->column, t->a->columns);
   t->a->r->mask = loop_let(k, "inside", loop_lt(k, place, t->count));
   return region_push(t->a->r);
+}
+
+LoopExpr *attention_open_rows(const AttentionTile *t) {
+  LoopKernel *k = t->a->l->kernel;
+  LoopExpr *zero = loop_int(k, 0), *count;
+  if (!t->a->factor) return loop_for(k, "j", zero, t->keys);
+  LoopExpr *first = loop_for_tail(k, "j", zero, t->keys, FACTOR_KEYS, &count);
+  LoopExpr *within = loop_each(k, "u", zero, count), *row = loop_add(k, first, within);
+  t->a->r->draw = (RegionDraw){.at = row, .from = first, .within = within};
+  return row;
+}
+
+void attention_close_rows(const AttentionTile *t) {
+  loop_end(t->a->l->kernel);
+  if (t->a->factor) loop_end(t->a->l->kernel);
 }
 
 void attention_close_extras(const AttentionTile *t, size_t scope) {

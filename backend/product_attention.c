@@ -89,12 +89,12 @@ static void make_probabilities(Trip *t) {
   LoopExpr *sum = loop_var(k, "sum", LOOP_F32, lanes, loop_mul(k, state_lanes(t, t->sum), fade));
   AttentionTile tile = tile_of(t);
   size_t scope = t->a->factor ? attention_open_extras(&tile) : 0;
-  row = loop_for(k, "j", zero(t), t->keys);
+  row = attention_open_rows(&tile);
   LoopExpr *p = loop_let(k, "p", loop_exp(k, loop_sub(k, score_lanes(t, row), from)));
   loop_set(k, sum, loop_add(k, sum, p));
   if (t->a->factor) p = loop_mul(k, p, attention_extra_lanes(&tile, t->a->factor, row));
   loop_store(k, score_lanes(t, row), p);
-  loop_end(k);
+  attention_close_rows(&tile);
   if (t->a->factor) attention_close_extras(&tile, scope);
   loop_store(k, state_lanes(t, t->top), top);
   loop_store(k, state_lanes(t, t->fade), fade);

@@ -79,7 +79,7 @@ static void make_slopes(Trip *t) {
   LoopExpr *scale = attention_scale_of(a);
   AttentionTile tile = tile_of(t);
   size_t scope = attention_open_extras(&tile);
-  LoopExpr *row = loop_for(k, "j", zero(t), t->keys);
+  LoopExpr *row = attention_open_rows(&tile);
   LoopExpr *score = loop_lanes(k, t->scores, lanes, row, t->column);
   LoopExpr *slope = loop_lanes(k, t->dscores, lanes, row, t->column);
   LoopExpr *p = loop_let(k, "p", loop_exp(k, loop_sub(k, score, log)));
@@ -88,7 +88,7 @@ static void make_slopes(Trip *t) {
   LoopExpr *dp = factor ? loop_mul(k, slope, factor) : slope;
   loop_store(k, slope, loop_mul(k, loop_mul(k, p, loop_sub(k, dp, mean)), scale));
   loop_store(k, score, factor ? loop_mul(k, p, factor) : p);
-  loop_end(k);
+  attention_close_rows(&tile);
   attention_close_extras(&tile, scope);
 }
 

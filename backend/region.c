@@ -275,6 +275,18 @@ static LoopExpr *constant_value(Region *r, const Op *op) {
   return scalar_number(r->k, element, number);
 }
 
+static LoopExpr *random_value(Region *r, const Op *op, const Index *index) {
+  const Type *type = &op->results[0]->type;
+  int last = type->rank - 1;
+  Index four[MOST_AXES];
+  bool fours = r->draw.at && last >= 0 && index[last].at == r->draw.at && index[last].step == 0 &&
+               dim_is_constant(type->dims[last]) && dim_value(type->dims[last]) % 4 == 0;
+  for (int i = 0; i <= last; i++) four[i] = index[i];
+  if (fours) four[last].at = r->draw.from;
+  LoopExpr *element = region_number(r, type, four);
+  return region_random(r, op, loop_let(r->k, "element", element), fours ? r->draw.within : NULL);
+}
+
 static LoopExpr *compute(Region *r, const Op *op, const Index *index) {
   if (operator_has(op->kind, TRAIT_ELEMENTWISE)) return elementwise_value(r, op, index);
   switch (op->kind) {
@@ -283,10 +295,8 @@ static LoopExpr *compute(Region *r, const Op *op, const Index *index) {
     return region_reduction(r, op, index);
   case OP_argmax:
     return region_argmax(r, op, index);
-  case OP_random: {
-    LoopExpr *element = region_number(r, &op->results[0]->type, index);
-    return region_random(r, op, loop_let(r->k, "element", element));
-  }
+  case OP_random:
+    return random_value(r, op, index);
   case OP_constant:
     return constant_value(r, op);
   case OP_full:

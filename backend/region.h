@@ -34,6 +34,12 @@ typedef struct {
   LoopBuffer *buffer;
 } RegionBuffer;
 
+/* Four neighbours along the last axis whose random numbers are asked for one after the other: `at`
+ * is `from` + `within`, `from` a multiple of 4, `within` known when code is emitted. NULL: none. */
+typedef struct {
+  LoopExpr *at, *from, *within;
+} RegionDraw;
+
 typedef struct {
   Arena *arena;
   DimTable *dims;
@@ -46,6 +52,7 @@ typedef struct {
   VEC(RegionMemo) memos; /* a stack: what was computed in an inner scope is dropped with it */
   bool aligned;          /* lanes start at multiples of their number */
   LoopExpr *mask;        /* lanes whose loads are meant; NULL: all */
+  RegionDraw draw;
   int next_fault; /* number of the kernel's first place that can report a bad index; 0: none */
 } Region;
 
@@ -117,8 +124,9 @@ void index_split(LoopKernel *k, LoopExpr *number, const Dim *const *dims, int co
 LoopExpr *region_view(Region *region, const Op *op, const Index *index);
 /* An element's number in row-major order. */
 LoopExpr *region_number(Region *region, const Type *type, const Index *index);
-/* The random number of an element, given its number in row-major order (region_random.c). */
-LoopExpr *region_random(Region *region, const Op *op, LoopExpr *element);
+/* The random number of an element, given its number in row-major order (region_random.c); `within`
+ * NULL, or `element` is a multiple of 4, and the one so far behind it is meant. */
+LoopExpr *region_random(Region *region, const Op *op, LoopExpr *element, LoopExpr *within);
 /* sum and max over few elements, of windows above all (region_pool.c). */
 LoopExpr *region_reduction(Region *region, const Op *op, const Index *index);
 /* overlap_add of windows that overlap, and argmax of few elements (region_window.c). */

@@ -48,7 +48,7 @@ static int scans_around(const Op *op) {
   return scans;
 }
 
-LoopExpr *region_random(Region *r, const Op *op, LoopExpr *element) {
+LoopExpr *region_random(Region *r, const Op *op, LoopExpr *element, LoopExpr *within) {
   LoopKernel *k = r->k;
   int slots = dim_symbol_count(r->dims);
   LoopExpr *seed = loop_dim(k, "seed", slots), *call = loop_dim(k, "call", slots + 1);
@@ -65,7 +65,7 @@ LoopExpr *region_random(Region *r, const Op *op, LoopExpr *element) {
     for (int i = 0; i < 4; i++) stream.word[i] = loop_let(k, "stream", stream.word[i]);
   }
   LoopExpr *block = loop_let(k, "block", loop_binary(k, LOOP_SHR, element, number(k, 2)));
-  LoopExpr *which = loop_let(k, "which", loop_and(k, element, number(k, 3)));
+  LoopExpr *which = within ? within : loop_let(k, "which", loop_and(k, element, number(k, 3)));
   Words counter = {.word = {low(k, block), high(k, block), stream.word[2], stream.word[3]}};
   Words bits = philox(k, stream.word[0], stream.word[1], counter);
   LoopExpr *result = bits.word[3];
@@ -75,5 +75,6 @@ LoopExpr *region_random(Region *r, const Op *op, LoopExpr *element) {
   int kept = type == ELEMENT_bf16 ? 8 : type == ELEMENT_f16 ? 11 : 24;
   LoopExpr *top = loop_binary(k, LOOP_SHR, result, number(k, 32 - kept));
   LoopElement e = compute_element(type);
+  top = loop_cast(k, top, LOOP_I32); /* which turns to floats in one instruction */
   return loop_mul(k, loop_cast(k, top, e), loop_literal(k, e, 1.0 / (double)(1 << kept)));
 }
