@@ -1,11 +1,14 @@
 /* product_attention_row.c - attention of few queries, one by one: what decoding does. Keys and
- * values are read once, in order, each row of them as vectors; so the memory decides how fast it
- * is. As in product_attention.c the keys come in blocks, here of a row of scores. */
+ * values are read once, each row of them as vectors; so the memory decides how fast it is. As in
+ * product_attention.c the keys come in blocks, here of a row of scores. Each block is read by
+ * several walks at a time, a row of each by turns: processors fetch ahead for each walk on its own,
+ * and a single one does not get all that the memory gives a core. */
 #include "backend/attention.h"
 
 #include <math.h>
 
-enum { ROW_KEYS = 128, MOST_VECTORS = 8 };
+/* Blocks are long, for walks start anew in each. */
+enum { ROW_KEYS = 1024, WALKS = 8, MOST_VECTORS = 8 };
 
 typedef struct {
   const Attention *a;
@@ -18,17 +21,31 @@ static LoopExpr *scores_at(const Row *r, LoopExpr *at) {
   return loop_lanes(k, r->scores, r->a->lanes, loop_int(k, 0), at);
 }
 
-/* One dot for each of `rows` keys from `at` on: sums over lanes are still to be made. */
-static LoopExpr *multiply(const Row *r, LoopExpr *at, int rows) {
+/* `rows` keys of a block: `near` of them side by side from `at` on, and so on `apart` further. */
+typedef struct {
+  LoopExpr *at, *apart;
+  int rows, near;
+} Keys;
+
+static LoopExpr *key_of(const Row *r, const Keys *keys, LoopExpr *i) {
+  LoopKernel *k = r->a->l->kernel;
+  if (keys->near == 1) return loop_add(k, keys->at, loop_mul(k, i, keys->apart));
+  LoopExpr *near = loop_int(k, keys->near), *walk = loop_div(k, i, near);
+  LoopExpr *first = loop_add(k, keys->at, loop_mul(k, walk, keys->apart));
+  return loop_add(k, first, loop_sub(k, i, loop_mul(k, walk, near)));
+}
+
+/* One dot for each of the keys: sums over lanes are still to be made. */
+static LoopExpr *multiply(const Row *r, const Keys *keys) {
   const Attention *a = r->a;
   LoopKernel *k = a->l->kernel;
   LoopExpr *zero = loop_int(k, 0);
-  LoopExpr *sums = loop_array(k, "sums", LOOP_F32, rows, a->lanes, loop_number(k, 0));
+  LoopExpr *sums = loop_array(k, "sums", LOOP_F32, keys->rows, a->lanes, loop_number(k, 0));
   LoopExpr *d = loop_for_lanes(k, "d", zero, dim_expr(k, a->width), a->lanes);
   LoopExpr *query = loop_let(k, "q", loop_lanes(k, r->packed, a->lanes, zero, d));
   size_t scope = region_push(a->r);
-  LoopExpr *i = loop_each(k, "r", zero, loop_int(k, rows)), *sum = loop_row(k, sums, i);
-  LoopExpr *key = attention_lanes(a, a->k, a->lanes, loop_add(k, loop_add(k, r->key, at), i), d);
+  LoopExpr *i = loop_each(k, "r", zero, loop_int(k, keys->rows)), *sum = loop_row(k, sums, i);
+  LoopExpr *key = attention_lanes(a, a->k, a->lanes, loop_add(k, r->key, key_of(r, keys, i)), d);
   loop_set(k, sum, loop_fma(k, key, query, sum));
   loop_end(k);
   region_pop(a->r, scope);
@@ -42,20 +59,31 @@ static LoopExpr *sum_of_rows(LoopKernel *k, LoopExpr *array, int first, int coun
   return loop_add(k, half, sum_of_rows(k, array, first + count / 2, count - count / 2));
 }
 
-/* As many keys at a time as a register has lanes; the last ones one by one. */
+static void store_score(const Row *r, LoopExpr *at, LoopExpr *score) {
+  LoopKernel *k = r->a->l->kernel;
+  loop_store(k, loop_element(k, r->scores, loop_int(k, 0), at), score);
+}
+
+/* As many keys at a time as a register has lanes, from all walks; the last ones one by one. */
 static void make_scores(const Row *r) {
   const Attention *a = r->a;
   LoopKernel *k = a->l->kernel;
-  LoopExpr *lanes = loop_int(k, a->lanes), *groups = loop_div(k, r->keys, lanes);
-  LoopExpr *whole = loop_let(k, "whole", loop_mul(k, groups, lanes));
-  LoopExpr *at = loop_for_step(k, "j", loop_int(k, 0), whole, a->lanes);
-  LoopExpr *sums = multiply(r, at, a->lanes);
+  LoopExpr *zero = loop_int(k, 0), *one = loop_int(k, 1), *lanes = loop_int(k, a->lanes);
+  LoopExpr *groups = loop_let(k, "groups", loop_div(k, r->keys, lanes));
+  int near = a->lanes > WALKS ? a->lanes / WALKS : 1;
+  LoopExpr *apart = loop_let(k, "apart", loop_mul(k, groups, loop_int(k, near)));
+  LoopExpr *at = loop_for_step(k, "j", zero, apart, near);
+  Keys keys = {at, apart, a->lanes, near};
+  LoopExpr *sums = multiply(r, &keys);
   loop_transpose(k, sums);
-  loop_store(k, scores_at(r, at), sum_of_rows(k, sums, 0, a->lanes));
+  LoopExpr *scores = loop_let(k, "s", sum_of_rows(k, sums, 0, a->lanes));
+  LoopExpr *i = loop_each(k, "r", zero, lanes);
+  store_score(r, key_of(r, &keys, i), loop_lane(k, scores, i));
   loop_end(k);
-  at = loop_for(k, "j", whole, r->keys);
-  LoopExpr *sum = loop_row(k, multiply(r, at, 1), loop_int(k, 0));
-  loop_store(k, loop_element(k, r->scores, loop_int(k, 0), at), loop_reduce(k, LOOP_ADD, sum));
+  loop_end(k);
+  at = loop_for(k, "j", loop_mul(k, groups, lanes), r->keys);
+  LoopExpr *sum = loop_row(k, multiply(r, &(Keys){at, one, 1, 1}), zero);
+  store_score(r, at, loop_reduce(k, LOOP_ADD, sum));
   loop_end(k);
 }
 
@@ -111,6 +139,17 @@ static LoopExpr *make_probabilities(const Row *r, LoopExpr *from) {
   return loop_reduce(k, LOOP_ADD, sum);
 }
 
+static void add_value(const Row *r, LoopExpr *at, LoopExpr *e, LoopExpr *sum) {
+  const Attention *a = r->a;
+  LoopKernel *k = a->l->kernel;
+  int lanes = loop_type(sum).lanes;
+  size_t scope = region_push(a->r);
+  LoopExpr *value = attention_lanes(a, a->v, lanes, loop_add(k, r->key, at), e);
+  LoopExpr *p = loop_let(k, "p", loop_element(k, r->scores, loop_int(k, 0), at));
+  loop_set(k, sum, loop_fma(k, p, value, sum));
+  region_pop(a->r, scope);
+}
+
 static void add_values(const Row *r, LoopExpr *fade) {
   const Attention *a = r->a;
   LoopKernel *k = a->l->kernel;
@@ -121,13 +160,15 @@ static void add_values(const Row *r, LoopExpr *fade) {
   LoopExpr *e = loop_for_lanes(k, "e", zero, dim_expr(k, a->out), lanes);
   LoopExpr *before = loop_mul(k, loop_lanes(k, r->sums, lanes, zero, e), fade);
   LoopExpr *sum = loop_var(k, "sum", LOOP_F32, lanes, before);
-  size_t scope = region_push(a->r);
-  LoopExpr *at = loop_for_unroll(k, "j", zero, r->keys, 2);
-  LoopExpr *value = attention_lanes(a, a->v, lanes, loop_add(k, r->key, at), e);
-  LoopExpr *p = loop_let(k, "p", loop_element(k, r->scores, zero, at));
-  loop_set(k, sum, loop_fma(k, p, value, sum));
+  LoopExpr *walks = loop_int(k, WALKS);
+  LoopExpr *apart = loop_let(k, "apart", loop_div(k, r->keys, walks));
+  LoopExpr *at = loop_for(k, "j", zero, apart), *walk = loop_each(k, "walk", zero, walks);
+  add_value(r, loop_let(k, "at", loop_add(k, loop_mul(k, walk, apart), at)), e, sum);
   loop_end(k);
-  region_pop(a->r, scope);
+  loop_end(k);
+  at = loop_for(k, "j", loop_mul(k, apart, walks), r->keys);
+  add_value(r, at, e, sum);
+  loop_end(k);
   loop_store(k, loop_lanes(k, r->sums, lanes, zero, e), sum);
   loop_end(k);
 }
