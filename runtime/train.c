@@ -146,8 +146,8 @@ static int make_step(dlrt_training *t) {
   int64_t every = t->program->log_every ? t->program->log_every : USUAL_LOG_EVERY;
   if (t->log >= 0 && t->at.step % every == 0) dlrt_log_step(t, task, rows);
   dlrt_show_progress(t, now);
-  if (!dlrt_keep_is_due(t, now)) return GOING_ON;
   bool saves = t->checkpoint && now - t->saved_at > CHECKPOINT_SECONDS;
+  if (!saves && !dlrt_keep_is_due(t, now)) return GOING_ON;
   if (dlrt_keep(t) && saves) save_checkpoint(t);
   return GOING_ON;
 }
