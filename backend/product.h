@@ -17,7 +17,7 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand);
 
 /* Each gives false if the shape is not one of its; nothing is built then.
  *
- * product_panel      dot_panel: register tiles over packed panels (product_tile.h)
+ * product_packed     dot_panel: register tiles over packed panels (product_tile.h)
  * product_conv       conv_panel, by the same tiles
  * product_dot        dot whose right side is no weight
  * product_attention, product_attention_gradient
@@ -35,7 +35,7 @@ bool product_weight(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_winograd(Lowering *lowering, Region *region, const Op *product);
-bool product_panel(Lowering *lowering, Region *region, const Op *product);
+bool product_packed(Lowering *lowering, Region *region, const Op *product);
 bool product_conv(Lowering *lowering, Region *region, const Op *product);
 
 /* conv_winograd's value at an index, for the plain form. */

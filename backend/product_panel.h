@@ -1,5 +1,5 @@
 /* product_panel.h - the loops of products with packed weights, around the micro-kernel of
- * product_tile.h; what rows of x are is said by the caller: rows of a matrix (product_panel.c), or
+ * product_tile.h; what rows of x are is said by the caller: rows of a matrix (product_packed.c), or
  * windows of an image (product_conv.c).
  */
 #ifndef BACKEND_PRODUCT_PANEL_H
@@ -32,8 +32,8 @@ typedef struct {
   /* or, if that is NULL too, a block's row k is read where it is, `mask` (may be NULL) of it. */
   LoopExpr *(*weights_at)(void *user, LoopExpr *line, LoopExpr *column, LoopExpr *k,
                           LoopExpr *mask);
-  /* May be NULL: of one row alone, blocks first..past of tile.columns columns, all of the sum. Taken
-   * where that may be all rows that a call gives; lines, groups and segments are 1 then. */
+  /* May be NULL: of one row alone, blocks first..past of tile.columns columns, all of the sum.
+   * Taken where that may be all rows that a call gives; lines, groups and segments are 1 then. */
   void (*one_row)(void *user, LoopExpr *first, LoopExpr *past);
   void *user;
 } PanelRows;

@@ -13,8 +13,8 @@ void winograd_input(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopEx
 void winograd_output(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y);
 /* G x: points from the kernel. */
 void winograd_kernel(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y);
-/* transpose(A) x: points from the tile, and transpose(G) x: the kernel from points, for the gradient
- * of the weight. */
+/* transpose(A) x: points from the tile, and transpose(G) x: the kernel from points, for the
+ * gradient of the weight. */
 void winograd_tile(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y);
 void winograd_taps(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y);
 
