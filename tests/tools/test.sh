@@ -1,5 +1,5 @@
 #!/bin/bash
-# All tests: unit and lit tests, the include rule; the same under sanitizers, but for the long ones;
+# All tests: the include rule, the form of the text, unit and lit tests; the same under sanitizers, but for the long ones;
 # fuzzers for a short while. --all: also what is slow or long, and longer fuzzing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -7,6 +7,7 @@ all=0
 [ "${1:-}" = --all ] && all=1
 
 tests/tools/include_rule.sh
+tests/tools/format.sh --check
 label=(-LE slow)
 [ $all = 1 ] && label=()
 tests/tools/docs.sh >build/docs.log 2>&1 & # one command after the other, beside the tests
