@@ -330,6 +330,39 @@ static void store_plain(Emission *e, const Spot *spot, LLVMValueRef pointer, LLV
   annotate(e, spot, store);
 }
 
+/* How many lanes at the front a mask lets through, if it is known and lets through no others; or
+ * -1. */
+static int front_lanes(LLVMValueRef mask, int size) {
+  if (!LLVMIsConstant(mask)) return -1;
+  int front = 0;
+  for (int i = 0; i < size; i++) {
+    LLVMValueRef lane = LLVMGetAggregateElement(mask, (unsigned)i);
+    if (!lane || !LLVMIsAConstantInt(lane)) return -1;
+    if (!LLVMConstIntGetZExtValue(lane)) continue;
+    if (front != i) return -1;
+    front++;
+  }
+  return front;
+}
+
+/* Without registers for masks, a masked store is slow microcode on some CPUs: the lanes at the
+ * front are stored by powers of two. */
+static void store_front(Emission *e, const Spot *spot, int first, int count, LLVMValueRef value) {
+  LLVMValueRef none = LLVMGetPoison(LLVMTypeOf(value));
+  for (int from = 0; from < count;) {
+    int size = 1;
+    while (2 * size <= count - from) size *= 2;
+    LLVMValueRef lanes[64];
+    for (int i = 0; i < size; i++) lanes[i] = LLVMConstInt(e->i32, (unsigned)(from + i), false);
+    LLVMValueRef some = size == 1
+                            ? LLVMBuildExtractElement(e->builder, value, lanes[0], "")
+                            : LLVMBuildShuffleVector(e->builder, value, none,
+                                                     LLVMConstVector(lanes, (unsigned)size), "");
+    store_plain(e, spot, pointer_to(e, spot, first + from), some);
+    from += size;
+  }
+}
+
 static void store_part(Emission *e, const Spot *spot, int part, int first, LLVMValueRef mask,
                        LLVMValueRef value) {
   int size = spot->sizes[part];
@@ -353,6 +386,11 @@ static void store_part(Emission *e, const Spot *spot, int part, int first, LLVMV
     LLVMValueRef pointer = pointer_to(e, spot, first);
     if (!mask) {
       store_plain(e, spot, pointer, value);
+      return;
+    }
+    int front = e->target.masks ? -1 : front_lanes(mask, size);
+    if (front >= 0) {
+      store_front(e, spot, first, front, value);
       return;
     }
     LLVMTypeRef overload[] = {LLVMTypeOf(value), e->pointer};
