@@ -14,29 +14,29 @@
 typedef struct {
   const char *name, *text;
   const char *cpu; /* LLVM's; NULL: the host's */
-  int level;
   int64_t l1, l2;
+  int level;
   bool bf16;
 } Cpu;
 
 static const Cpu cpus[] = {
-    {"native", "the machine that runs dlc", NULL, 0, 32 * KIB, 512 * KIB, false},
-    {"x86-64-v2", "SSE4.2: every x86-64 since 2009", "x86-64-v2", 2, 32 * KIB, 256 * KIB, false},
-    {"x86-64-v3", "AVX2 and FMA: Haswell 2013, Zen 2017", "x86-64-v3", 3, 32 * KIB, 256 * KIB,
+    {"native", "the machine that runs dlc", NULL, 32 * KIB, 512 * KIB, 0, false},
+    {"x86-64-v2", "SSE4.2: every x86-64 since 2009", "x86-64-v2", 32 * KIB, 256 * KIB, 2, false},
+    {"x86-64-v3", "AVX2 and FMA: Haswell 2013, Zen 2017", "x86-64-v3", 32 * KIB, 256 * KIB, 3,
      false},
-    {"x86-64-v4", "AVX-512: Skylake-X 2017, Zen 4 2022", "x86-64-v4", 4, 32 * KIB, 1024 * KIB,
+    {"x86-64-v4", "AVX-512: Skylake-X 2017, Zen 4 2022", "x86-64-v4", 32 * KIB, 1024 * KIB, 4,
      false},
-    {"haswell", "Intel 2013, AVX2", "haswell", 3, 32 * KIB, 256 * KIB, false},
-    {"skylake", "Intel 2015, AVX2", "skylake", 3, 32 * KIB, 256 * KIB, false},
-    {"alderlake", "Intel 2021, AVX2", "alderlake", 3, 48 * KIB, 1280 * KIB, false},
-    {"skylake-avx512", "Intel 2017, AVX-512", "skylake-avx512", 4, 32 * KIB, 1024 * KIB, false},
-    {"cascadelake", "Intel 2019, AVX-512", "cascadelake", 4, 32 * KIB, 1024 * KIB, false},
-    {"icelake-server", "Intel 2021, AVX-512", "icelake-server", 4, 48 * KIB, 1280 * KIB, false},
-    {"sapphirerapids", "Intel 2023, AVX-512", "sapphirerapids", 4, 48 * KIB, 2048 * KIB, true},
-    {"znver2", "AMD 2019, AVX2", "znver2", 3, 32 * KIB, 512 * KIB, false},
-    {"znver3", "AMD 2020, AVX2", "znver3", 3, 32 * KIB, 512 * KIB, false},
-    {"znver4", "AMD 2022, AVX-512", "znver4", 4, 32 * KIB, 1024 * KIB, true},
-    {"znver5", "AMD 2024, AVX-512", "znver5", 4, 48 * KIB, 1024 * KIB, true},
+    {"haswell", "Intel 2013, AVX2", "haswell", 32 * KIB, 256 * KIB, 3, false},
+    {"skylake", "Intel 2015, AVX2", "skylake", 32 * KIB, 256 * KIB, 3, false},
+    {"alderlake", "Intel 2021, AVX2", "alderlake", 48 * KIB, 1280 * KIB, 3, false},
+    {"skylake-avx512", "Intel 2017, AVX-512", "skylake-avx512", 32 * KIB, 1024 * KIB, 4, false},
+    {"cascadelake", "Intel 2019, AVX-512", "cascadelake", 32 * KIB, 1024 * KIB, 4, false},
+    {"icelake-server", "Intel 2021, AVX-512", "icelake-server", 48 * KIB, 1280 * KIB, 4, false},
+    {"sapphirerapids", "Intel 2023, AVX-512", "sapphirerapids", 48 * KIB, 2048 * KIB, 4, true},
+    {"znver2", "AMD 2019, AVX2", "znver2", 32 * KIB, 512 * KIB, 3, false},
+    {"znver3", "AMD 2020, AVX2", "znver3", 32 * KIB, 512 * KIB, 3, false},
+    {"znver4", "AMD 2022, AVX-512", "znver4", 32 * KIB, 1024 * KIB, 4, true},
+    {"znver5", "AMD 2024, AVX-512", "znver5", 48 * KIB, 1024 * KIB, 4, true},
 };
 enum { CPUS = sizeof cpus / sizeof cpus[0] };
 
