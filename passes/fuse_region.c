@@ -140,7 +140,7 @@ static void bind_first(Fusing *f, const Op *product, const OpList *ops) {
   Value *value = product->operands[0];
   for (size_t i = 0; i < ops->count; i++)
     if (ops->items[i] == value->op) return;
-  if (!value->op || !op_is_generator(value->op)) bind(f, fused_value(value));
+  if (!value->op || !op_is_generator(value->op)) (void)bind(f, fused_value(value));
 }
 
 /* A copy of a generator, one in a region. */

@@ -103,7 +103,7 @@ static void test_pieces(void **state) {
     char found[100] = "";
     dlrt_piece piece;
     while (dlrt_piece_next(v, &at, end, 0, &piece)) {
-      if (*found) strcat(found, "|");
+      if (*found) strncat(found, "|", sizeof found - strlen(found) - 1);
       strncat(found, (const char *)piece.begin, piece.size);
       bool special = piece.size == 3 && memcmp(piece.begin, "<s>", 3) == 0;
       assert_int_equal(piece.special != DLRT_UNKNOWN, special);
@@ -298,7 +298,7 @@ static void test_listed(void **state) {
     to += dlrt_utf8_put(dlrt_byte_name((unsigned char)i), (unsigned char *)to);
     *to++ = '\n';
   }
-  strcpy(to, "a b\nab c\n");
+  snprintf(to, sizeof text - (size_t)(to - text), "a b\nab c\n");
   dlrt_vocabulary *v = parsed(text);
   uint32_t *tokens;
   assert_int_equal(dlrt_encode_all(v, "abc<s>b", 7, &tokens), 3);
