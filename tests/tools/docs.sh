@@ -6,15 +6,17 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 run=0 failed=0
+most=300 # seconds, with tests beside
 
 # try WHERE COMMAND FOLDER
 try() {
   run=$((run + 1))
-  if ! (cd "$3" && timeout 180 bash -c "$2") >build/docs.out 2>&1; then
-    failed=$((failed + 1))
-    echo "$1: fails: $2"
-    tail -5 build/docs.out
-  fi
+  (cd "$3" && timeout $most bash -c "$2") >build/docs.out 2>&1
+  local status=$?
+  [ $status = 0 ] && return
+  failed=$((failed + 1))
+  if [ $status = 124 ]; then echo "$1: not done after $most s: $2"; else echo "$1: fails: $2"; fi
+  tail -5 build/docs.out
 }
 
 while IFS=: read -r file line command; do
