@@ -20,6 +20,7 @@ typedef struct {
   int64_t strip;                    /* rows of a trip */
   int64_t segments, depth;          /* of a piece of the sum */
   bool pieces;                      /* there is more than one, */
+  bool near;                        /* and each stays in L1 */
   LoopBuffer *sums;                 /* so far: [group, strip, columns] */
   LoopBuffer *weights;              /* as [groups * P, segments, run, B]; NULL: w is elsewhere, */
   LoopBuffer *filled;               /* and a piece of a block of it here, if it is not read there */
@@ -39,11 +40,15 @@ typedef struct {
 enum {
   STRIP_ROWS = 96,   /* about: so many times a piece of a panel is used while it is near */
   FILLED_ROWS = 384, /* the same where a piece is copied first */
-  GROUP_BLOCKS = 4,  /* about: so many times rows of x are */
+  PIECE_ROWS = 48,   /* the same of pieces that stay in L1, with the strip's part of x in L2 */
+  GROUP_BLOCKS = 4,  /* about: so many times rows of x are, */
+  GROUP_COLUMNS =
+      256,           /* or, in pieces, by so many columns: x comes from beyond L2 for each group */
+  LEAST_DEPTH = 192, /* of a piece in L1: sums so far are read and written once in so many steps */
   LEAST_TRIPS = 8,   /* for threads; a smaller group then */
-  L2_PART = 8,   /* of which a piece of a panel takes one, or two if there is one strip alone: sums
-                    so far cost more than reading L2 does */
-  FEW_TILES = 64 /* of a panel: it comes from memory, not from the call before */
+  L2_PART = 8,       /* of which a panel takes one, or two if there is one strip alone: sums so far
+                        cost more than reading L2 does */
+  FEW_TILES = 64     /* of a panel: it comes from memory, not from the call before */
 };
 
 static int64_t ceil_of(int64_t a, int64_t by) {
@@ -273,7 +278,8 @@ static int64_t common_divisor(int64_t a, int64_t b) {
  * distance is a power of two, or nearly, meet in few of its sets. */
 static int64_t strip_rows(const Panel *p) {
   enum { WAYS = 8, WAYS_OF_X = 5, LEAST_TILES = 4 };
-  int64_t most = p->rows.fill ? FILLED_ROWS : STRIP_ROWS, way = p->tile.l->target->l2 / WAYS;
+  int64_t most = p->rows.fill ? FILLED_ROWS : p->near ? PIECE_ROWS : STRIP_ROWS;
+  int64_t way = p->tile.l->target->l2 / WAYS;
   int64_t apart = p->rows.apart * (int64_t)sizeof(float), depth = p->segments * p->depth;
   if (apart > 0 && depth > 0) {
     int64_t step = common_divisor(apart, way), each = depth * (int64_t)sizeof(float);
@@ -284,7 +290,8 @@ static int64_t strip_rows(const Panel *p) {
   return even_part(dim_max(p->rows.rows), most, p->tile.rows);
 }
 
-/* The piece of the sum: a part of L2, or of all panels. */
+/* The piece of the sum: a part of L2, or of all panels. What is cut at all is cut into pieces that
+ * stay in L1, if these are not too short. */
 static void plan_depth(Panel *p, int64_t bytes) {
   const Target *target = p->tile.l->target;
   int64_t rows = dim_max(p->rows.rows), run = dim_value(p->rows.run), all = run * p->segments;
@@ -292,7 +299,11 @@ static void plan_depth(Panel *p, int64_t bytes) {
   if (rows <= 2 * p->tile.rows) return;
   int64_t near = target->l2 / (rows > STRIP_ROWS ? L2_PART : L2_PART / 2);
   int64_t piece = (near > target->l1 ? near : target->l1) / bytes;
-  p->pieces = all > piece * 3 / 2;
+  int64_t short_piece = target->l1 / 2 / bytes;
+  bool can = p->segments == 1 && rows > STRIP_ROWS && short_piece >= LEAST_DEPTH;
+  p->near = can && all >= piece && piece > short_piece;
+  p->pieces = p->near || all > piece * 3 / 2;
+  if (p->near) piece = short_piece;
   if (p->pieces && run > piece) {
     p->segments = 1;
     p->depth = even_part(run, piece, TILE_UNROLL);
@@ -310,6 +321,7 @@ static void plan_blocking(Panel *p) {
   if (dim_is_constant(p->rows.run)) plan_depth(p, bytes);
   p->strip = strip_rows(p);
   int64_t lines = dim_max(p->rows.lines), trips = ceil_of(rows, p->strip), group = GROUP_BLOCKS;
+  if (p->near && group < GROUP_COLUMNS / t->columns) group = GROUP_COLUMNS / t->columns;
   trips *= lines < LEAST_TRIPS ? lines * p->rows.groups : LEAST_TRIPS;
   while (group > 1 && trips * ceil_of(p->blocks, group) < LEAST_TRIPS) group /= 2;
   p->group = rows > t->rows ? even_part(p->blocks, group, 1) : 1;
