@@ -52,17 +52,20 @@ FMA_LOOP(fma_256, "avx2,fma", __m256, 8, _mm256_set1_ps, _mm256_fmadd_ps, _mm256
 FMA_LOOP(fma_512, "avx512f", __m512, 16, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_storeu_ps)
 #endif
 
-/* Trips are pieces of PIECE bytes of operands[1]. */
-enum { PIECE = 65536 };
+/* Trips are pieces of PIECE bytes of operands[1]. A thread reads its own in WALKS walks, a line of
+ * each by turns: processors fetch ahead for each walk on its own, and a single one does not get all
+ * that the memory gives a core. */
+enum { PIECE = 65536, WALKS = 4 };
 
 static void read_plain(void *const *operands, const int64_t *dims, int64_t begin, int64_t end,
                        dlrt_worker *worker) {
   (void)dims;
   const uint64_t *at = (const uint64_t *)operands[1] + begin * (PIECE / 8);
-  const uint64_t *stop = (const uint64_t *)operands[1] + end * (PIECE / 8);
+  int64_t apart = (end - begin) * (PIECE / 8 / WALKS);
   uint64_t sums[8] = {0};
-  for (; at < stop; at += 8)
-    for (int i = 0; i < 8; i++) sums[i] ^= at[i];
+  for (const uint64_t *stop = at + apart; at < stop; at += 8)
+    for (int walk = 0; walk < WALKS; walk++)
+      for (int i = 0; i < 8; i++) sums[i] ^= at[walk * apart + i];
   for (int i = 1; i < 8; i++) sums[0] ^= sums[i];
   memcpy((float *)operands[0] + 16 * worker->thread, sums, 8);
 }
@@ -73,14 +76,15 @@ __attribute__((target("avx2"))) static void read_256(void *const *operands, cons
                                                      int64_t begin, int64_t end,
                                                      dlrt_worker *worker) {
   (void)dims;
-  const __m256i *at = (const __m256i *)operands[1] + begin * (PIECE / 32);
-  const __m256i *stop = (const __m256i *)operands[1] + end * (PIECE / 32);
+  int64_t apart = (end - begin) * (PIECE / 32 / WALKS);
+  const __m256i *a = (const __m256i *)operands[1] + begin * (PIECE / 32);
+  const __m256i *b = a + apart, *c = b + apart, *d = c + apart, *stop = b;
   __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
-  for (; at < stop; at += 8) {
-    s0 = _mm256_xor_si256(s0, at[0]), s1 = _mm256_xor_si256(s1, at[1]);
-    s2 = _mm256_xor_si256(s2, at[2]), s3 = _mm256_xor_si256(s3, at[3]);
-    s0 = _mm256_xor_si256(s0, at[4]), s1 = _mm256_xor_si256(s1, at[5]);
-    s2 = _mm256_xor_si256(s2, at[6]), s3 = _mm256_xor_si256(s3, at[7]);
+  for (; a < stop; a += 2, b += 2, c += 2, d += 2) {
+    s0 = _mm256_xor_si256(s0, a[0]), s1 = _mm256_xor_si256(s1, b[0]);
+    s2 = _mm256_xor_si256(s2, c[0]), s3 = _mm256_xor_si256(s3, d[0]);
+    s0 = _mm256_xor_si256(s0, a[1]), s1 = _mm256_xor_si256(s1, b[1]);
+    s2 = _mm256_xor_si256(s2, c[1]), s3 = _mm256_xor_si256(s3, d[1]);
   }
   s0 = _mm256_xor_si256(_mm256_xor_si256(s0, s1), _mm256_xor_si256(s2, s3));
   _mm_storeu_si128((__m128i *)(void *)((float *)operands[0] + 16 * worker->thread),
