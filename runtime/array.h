@@ -56,6 +56,8 @@ typedef struct {
   const void *data;
 } dlrt_result;
 
+/* Is it a name of a file of arrays? */
+bool dlrt_array_names(const char *path);
 dlrt_status dlrt_array_write(const char *path, const dlrt_result *results, int count,
                              dlrt_error *error);
 

@@ -142,7 +142,7 @@ static int write_text(command *c, const char *text, size_t size) {
   c->seconds = dlrt_seconds() - started;
   c->tokens = r->length - begun;
   if (!code) {
-    dlrt_sink_end(&sink);
+    dlrt_sink_end(&sink, c->tokens && strcmp(why, "end") && strcmp(why, "stop"));
     if (c->program->json)
       put_json(c, &sink, why, begun);
     else
@@ -180,6 +180,27 @@ static int write_values(command *c) {
   return status ? dlrt_complain_status(c->program, status, &c->program->error) : 0;
 }
 
+/* Does a text of the same tokens come out of it, in whole numbers of the text's shape? Its value,
+ * or -1. Arrays that are asked for by name stay arrays. */
+static int64_t filled_value(const dlrt_runner *r) {
+  const dlrt_call_line *last = &r->lines[r->run->line_count - 1];
+  const char *path = r->program->output;
+  int64_t found = -1;
+  if (r->run->chosen >= 0 || r->source < 0 || !r->program->tokens) return -1;
+  if (path && dlrt_array_names(path)) return -1;
+  for (int64_t k = 0; k < last->entry->output_count; k++) {
+    if (last->line->outputs[k] < 0) continue;
+    if (found >= 0) return -1;
+    found = last->line->outputs[k];
+  }
+  if (found < 0) return -1;
+  const dlrt_value *value = &r->values[found], *source = &r->values[r->source];
+  bool whole = value->port->element == DLRT_I64 || value->port->element == DLRT_I32;
+  if (!whole || value->port->rank != 2) return -1;
+  dlrt_axis a = value->axes[1], b = source->axes[1];
+  return a.dim == b.dim && (a.dim >= 0 || a.length == b.length) ? found : -1;
+}
+
 static int call_once(command *c, const char *text, size_t size) {
   dlrt_runner *r = &c->r;
   uint32_t *tokens;
@@ -187,10 +208,45 @@ static int call_once(command *c, const char *text, size_t size) {
   if (r->source >= 0) {
     int64_t count = dlrt_runner_encode(r, text, size, &tokens);
     code = count < 0 ? EXIT_INPUT : dlrt_runner_source(r, tokens, count);
+    c->prompt = count;
     free(tokens);
   }
-  if (!code) code = dlrt_runner_once(r);
-  return code ? code : write_values(c);
+  return code ? code : dlrt_runner_once(r);
+}
+
+/* The text that a call makes of one: its first row, without what filled the source up. */
+static int write_filled(command *c, const char *text, size_t size) {
+  dlrt_runner *r = &c->r;
+  dlrt_sink sink = {.runner = r, .to = c->to, .first = true};
+  double started = dlrt_seconds();
+  int code = call_once(c, text, size);
+  const dlrt_value *value = &r->values[filled_value(r)];
+  int64_t count = c->prompt < value->shape[1] ? c->prompt : value->shape[1];
+  c->prompt_seconds = dlrt_seconds() - started;
+  if (!code) code = dlrt_runner_room(r, count);
+  r->length = 0;
+  for (int64_t i = 0; !code && i < count; i++) {
+    size_t at = (size_t)i * dlrt_element_size(value->port->element);
+    int64_t token = dlrt_element_get_integer(value->port->element, value->data + at);
+    if (token < 0 || token >= dlrt_vocabulary_count(c->program->tokens))
+      code = dlrt_complain(c->program, EXIT_INPUT,
+                           "'%s' has %lld at place %lld, the vocabulary has %lld tokens",
+                           value->name, (long long)token, (long long)i + 1,
+                           (long long)dlrt_vocabulary_count(c->program->tokens));
+    else
+      dlrt_sink_token(&sink, r->text[r->length++] = token);
+  }
+  if (!code && sink.failed) code = dlrt_complain(c->program, EXIT_INPUT, "no memory to write");
+  if (!code) {
+    dlrt_sink_end(&sink, false);
+    if (c->program->json)
+      put_json(c, &sink, "end", 0);
+    else
+      fputc('\n', c->to);
+  }
+  free(sink.held);
+  c->texts++;
+  return code;
 }
 
 /* ---- texts ---- */
@@ -214,7 +270,9 @@ static int each_line(command *c, const char *text, size_t size) {
     if (!stop) stop = end;
     size_t length = (size_t)(stop - at);
     if (length && at[length - 1] == '\r') length--;
-    code = length ? write_text(c, at, length) : write_empty(c);
+    code = !length                ? write_empty(c)
+           : c->r.run->chosen < 0 ? write_filled(c, at, length)
+                                  : write_text(c, at, length);
     at = stop < end ? stop + 1 : end;
   }
   return code;
@@ -298,7 +356,10 @@ static int run(command *c) {
   if (!code) code = dlrt_runner_given(r);
   if (!code) code = find_text(c, &text, &size, &lines);
   if (code) return code;
-  if (!chooses) return call_once(c, text, size);
+  if (!chooses && filled_value(r) < 0) {
+    code = call_once(c, text, size);
+    return code ? code : write_values(c);
+  }
   if (p->temperature < 0) p->temperature = r->source < 0 ? 1 : 0;
   if (p->top_p <= 0) p->top_p = 1;
   if (p->length_penalty < 0) p->length_penalty = 0.6;
@@ -306,7 +367,9 @@ static int run(command *c) {
   c->to = p->json ? NULL : kept ? open_memstream(&c->written, &c->size) : stdout;
   if (!c->to && !p->json) return dlrt_complain(p, EXIT_INPUT, "no memory to write");
   if (p->json) printf("{\"run\":\"%s\",\"texts\":[", r->run->name);
-  code = lines ? each_line(c, text, size) : write_text(c, text, size);
+  code = lines     ? each_line(c, text, size)
+         : chooses ? write_text(c, text, size)
+                   : write_filled(c, text, size);
   if (p->json) printf("]}\n");
   if (!kept || p->json) return code;
   bool failed = ferror(c->to) != 0;

@@ -102,7 +102,8 @@ typedef struct {
 } dlrt_sink;
 
 void dlrt_sink_token(dlrt_sink *sink, int64_t token);
-void dlrt_sink_end(dlrt_sink *sink); /* writes what is held */
+/* Writes what is held; `cut`: but for a character that would have gone on. */
+void dlrt_sink_end(dlrt_sink *sink, bool cut);
 
 /* Drawn tokens until one ends the text; *why says what did. */
 int dlrt_runner_draw(dlrt_runner *r, dlrt_sink *sink, const char **why);

@@ -34,7 +34,7 @@ static size_t open_character(const char *text, size_t size) {
   for (size_t tail = 1; tail <= 3 && tail <= size; tail++) {
     unsigned char c = (unsigned char)text[size - tail];
     if ((c & 0xc0) == 0x80) continue;
-    size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+    size_t whole = c > 0xf4 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 1;
     return tail < whole ? tail : 0;
   }
   return 0;
@@ -71,7 +71,8 @@ void dlrt_sink_token(dlrt_sink *sink, int64_t token) {
   put(sink, sink->size - (tail > other ? tail : other));
 }
 
-void dlrt_sink_end(dlrt_sink *sink) {
+void dlrt_sink_end(dlrt_sink *sink, bool cut) {
+  if (cut) sink->size -= open_character(sink->held, sink->size);
   put(sink, sink->size);
 }
 

@@ -83,6 +83,7 @@ typedef struct {
   bool validates, judges, reads_text;
   dlrt_task held, judged; /* lead's value entry on the rows kept apart; a model, for accuracy */
   int64_t *held_rows, held_count;
+  char *put_by;           /* with --streams: states of training while rows apart are judged */
   int64_t label, classes; /* the input of held that says what the model should */
 
   dlrt_column *columns;

@@ -130,6 +130,43 @@ static int find_judge(dlrt_training *t) {
   return 0;
 }
 
+/* ---- states that rows go on with: the validation has its own ---- */
+
+static bool is_memory(const dlrt_tensor *tensor) {
+  return tensor->kind == DLRT_MEMORY && tensor->offset >= 0;
+}
+
+static size_t memory_bytes(const dlrt_model *model) {
+  size_t sum = 0;
+  for (int64_t i = 0; i < model->tensor_count; i++)
+    if (is_memory(&model->tensors[i])) sum += (size_t)model->tensors[i].bytes;
+  return sum;
+}
+
+/* They are as they were first; those of training are put by. */
+static dlrt_status put_by(dlrt_training *t) {
+  char *to = t->put_by;
+  if (!to) return DLRT_OK;
+  for (int64_t i = 0; i < t->model->tensor_count; i++) {
+    const dlrt_tensor *tensor = &t->model->tensors[i];
+    if (!is_memory(tensor)) continue;
+    memcpy(to, t->context->parameters + tensor->offset, (size_t)tensor->bytes);
+    to += tensor->bytes;
+  }
+  dlrt_status status = dlrt_reset(t->context);
+  return status ? dlrt_fail(&t->program->error, status, "%s", dlrt_detail(t->context)) : DLRT_OK;
+}
+
+static void take_back(dlrt_training *t) {
+  const char *from = t->put_by;
+  for (int64_t i = 0; from && i < t->model->tensor_count; i++) {
+    const dlrt_tensor *tensor = &t->model->tensors[i];
+    if (!is_memory(tensor)) continue;
+    memcpy(t->context->parameters + tensor->offset, from, (size_t)tensor->bytes);
+    from += tensor->bytes;
+  }
+}
+
 int dlrt_validate_open(dlrt_training *t) {
   const dlrt_program *program = t->program;
   if (!program->validate.count && program->patience)
@@ -158,6 +195,8 @@ int dlrt_validate_open(dlrt_training *t) {
   code = dlrt_task_room(t, &t->held);
   if (!code) code = find_judge(t);
   if (code) return code;
+  if (program->streams && !(t->put_by = malloc(memory_bytes(t->model) + 1)))
+    return dlrt_complain(program, EXIT_INPUT, "no memory to train");
   t->validates = true;
   snprintf(t->columns[t->column_count].name, sizeof t->columns->name, "validation");
   t->columns[t->column_count++].kind = DLRT_VALIDATION;
@@ -171,6 +210,7 @@ void dlrt_validate_close(dlrt_training *t) {
   if (t->held.entry) dlrt_task_free(&t->held);
   if (t->judged.entry) dlrt_task_free(&t->judged);
   free(t->held_rows);
+  free(t->put_by);
 }
 
 /* ---- labels ---- */
@@ -235,13 +275,11 @@ static dlrt_status judge(dlrt_training *t, const int64_t *rows, int64_t count, i
   return status;
 }
 
-dlrt_status dlrt_validate(dlrt_training *t, double *values, bool *done) {
+static dlrt_status judge_rows(dlrt_training *t, double *values, bool *done) {
   const dlrt_binding *b = &t->held.binding;
   double sum = 0;
   int64_t weight = 0, right = 0, judged = 0;
-  *done = false;
-  dlrt_status status = dlrt_task_forget(t, t->at.step);
-  if (status) return status;
+  dlrt_status status = DLRT_OK;
   for (int64_t first = 0; first < t->held_count; first += b->batch) {
     if (dlrt_interrupted()) return DLRT_OK;
     int64_t count = t->held_count - first < b->batch ? t->held_count - first : b->batch;
@@ -258,4 +296,12 @@ dlrt_status dlrt_validate(dlrt_training *t, double *values, bool *done) {
   if (t->judges) values[1] = judged ? (double)right / (double)judged : 0;
   *done = true;
   return DLRT_OK;
+}
+
+dlrt_status dlrt_validate(dlrt_training *t, double *values, bool *done) {
+  *done = false;
+  dlrt_status status = put_by(t);
+  if (!status) status = judge_rows(t, values, done);
+  take_back(t);
+  return status;
 }

@@ -152,10 +152,14 @@ static bool ends_with(const char *path, const char *end) {
   return length >= tail && strcmp(path + length - tail, end) == 0;
 }
 
+bool dlrt_array_names(const char *path) {
+  return ends_with(path, ".npz") || ends_with(path, ".npy") || ends_with(path, ".csv");
+}
+
 dlrt_status dlrt_array_write(const char *path, const dlrt_result *results, int count,
                              dlrt_error *error) {
   bool npz = ends_with(path, ".npz"), npy = ends_with(path, ".npy");
-  if (!npz && !npy && !ends_with(path, ".csv") && strcmp(path, "-"))
+  if (!dlrt_array_names(path) && strcmp(path, "-"))
     return dlrt_fail(error, DLRT_BAD_ARGUMENT, "%.300s: name it .npy, .npz or .csv", path);
   if (!npz && count != 1)
     return dlrt_fail(error, DLRT_BAD_ARGUMENT, "%.300s: %d results go into an .npz", path, count);
