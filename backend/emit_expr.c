@@ -447,17 +447,19 @@ static EmitValue read_register(Emission *e, const LoopExpr *expr) {
   return value;
 }
 
-/* Functions of two registers at a time, in one sequence of instructions: those of one would wait
- * for each other. How many parts that makes, from part i on. */
+/* Functions of several registers at a time, in one sequence of instructions: those of one would
+ * wait for each other. How many parts that makes, from part i on. */
 static int function_parts(Emission *e, const LoopExpr *expr, EmitValue arg, EmitValue value,
                           int i) {
-  if (expr->args[1] || !vecmath_takes_pairs(expr->op) || expr->type.element != LOOP_F32) return 0;
+  if (expr->args[1] || !vecmath_takes_groups(expr->op) || expr->type.element != LOOP_F32) return 0;
   LLVMTypeRef type = LLVMTypeOf(arg.parts[i]);
-  bool pair = i + 1 < value.count && LLVMTypeOf(arg.parts[i + 1]) == type &&
-              LLVMGetTypeKind(type) == LLVMVectorTypeKind;
-  if (!pair) return 0;
-  vecmath_pair(e, expr->op, arg.parts + i, value.parts + i);
-  return 2;
+  if (LLVMGetTypeKind(type) != LLVMVectorTypeKind) return 0;
+  int count = 1, group;
+  while (i + count < value.count && LLVMTypeOf(arg.parts[i + count]) == type) count++;
+  for (group = VECMATH_GROUP; group > count;) group /= 2;
+  if (group == 1) return 0;
+  vecmath_group(e, expr->op, arg.parts + i, group, value.parts + i);
+  return group;
 }
 
 static EmitValue op_value(Emission *e, const LoopExpr *expr) {

@@ -8,8 +8,7 @@
 enum {
   BLOCK = 4096,       /* elements of a trip where there is one long axis */
   ENOUGH_TRIPS = 32,  /* leading axes become trips until there are as many */
-  LANE_REGISTERS = 4, /* vector registers of one step of a cheap body */
-  DEAR_REGISTERS = 2  /* and of one with exp, tanh .. */
+  LANE_REGISTERS = 4  /* vector registers of one step */
 };
 
 int64_t grain_for(int64_t elements_per_trip, bool dear) {
@@ -221,9 +220,9 @@ static void periodic_kernel(Lowering *l, Region *region, const Flat *flat, const
 }
 
 /* Of the last axis; if that is short and known, the whole of it is one step without a loop. */
-static int flat_lanes(const Lowering *l, const Region *region, const Dim *last) {
+static int flat_lanes(const Region *region, const Dim *last) {
   int natural = region->natural;
-  int lanes = (has_dear(l->op) ? DEAR_REGISTERS : LANE_REGISTERS) * natural;
+  int lanes = LANE_REGISTERS * natural;
   int64_t size = dim_max(last);
   if (size >= lanes) return lanes;
   return dim_is_constant(last) && size > natural ? (int)(size / natural * natural) : natural;
@@ -250,7 +249,7 @@ static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
     return;
   }
   for (int g = 0; g < count; g++) sizes[g] = dim_expr(k, dims[g]);
-  region->lanes = flat_lanes(l, region, dims[count - 1]);
+  region->lanes = flat_lanes(region, dims[count - 1]);
 
   /* the operands' buffers with their groups for axes */
   LoopBuffer *views[64];

@@ -13,7 +13,6 @@
 
 enum {
   LANE_REGISTERS = 4,       /* accumulators: hide the latency of additions */
-  DEAR_REGISTERS = 2,       /* where exp, tanh .. need the others */
   MOST_ROW_BYTES = 1 << 18, /* of a row kept in scratch */
 };
 
@@ -143,16 +142,8 @@ static LoopExpr *only_inside(Row *row, LoopExpr *value, LoopExpr *neutral) {
   return loop_select(k, loop_inside(k, row->index[axis].at, lanes), value, neutral);
 }
 
-/* Are there functions that take many instructions, softmax's own aside or not? */
-static bool has_dear(const Row *row, bool softmax) {
-  for (const Op *op = first_op(&row->region); op; op = row->region.block ? op->next : NULL)
-    if (operator_has(op->kind, TRAIT_DEAR) && (softmax || op->kind != OP_softmax)) return true;
-  return false;
-}
-
-static int row_lanes(const Row *row, bool dear) {
-  int natural = row->region.natural;
-  int lanes = (dear || has_dear(row, false) ? DEAR_REGISTERS : LANE_REGISTERS) * natural;
+static int row_lanes(const Row *row) {
+  int natural = row->region.natural, lanes = LANE_REGISTERS * natural;
   int64_t size = dim_max(row->shape->dims[row->shape->rank - 1]);
   while (lanes > natural && size < lanes) lanes /= 2;
   return lanes;
@@ -222,7 +213,7 @@ static LoopExpr *reduce(Row *row, const char *name, Reduction kind, Element elem
   if (!is_sum && !loop_element_is_float(e))
     neutral = e == LOOP_I64 ? loop_cast(k, loop_int(k, INT64_MIN), LOOP_I64)
                             : loop_literal(k, e, e == LOOP_I32 ? INT32_MIN : 0);
-  int lanes = row->lanes_stay ? row->region.lanes : row_lanes(row, step == softmax_step);
+  int lanes = row->lanes_stay ? row->region.lanes : row_lanes(row);
   LoopExpr *sum = loop_var(k, name, e, lanes, neutral);
   size_t scope = region_push(&row->region);
   int outer_lanes = row->region.lanes;
@@ -336,9 +327,7 @@ static void body(Row *row) {
   }
   if (!whole) return;
   size_t scope = region_push(r);
-  bool dear = false; /* exponentials are made again */
-  for (int i = 0; i < row->softmax_count; i++) dear = dear || !row->softmax[i].kept;
-  int blocks = open_row(row, row->lanes_stay ? r->lanes : row_lanes(row, dear), LOOP_F32, NULL);
+  int blocks = open_row(row, row->lanes_stay ? r->lanes : row_lanes(row), LOOP_F32, NULL);
   remember_softmax(row);
   LoopExpr *results[64];
   for (int i = 0; i < region_result_count(r); i++) {
@@ -356,15 +345,15 @@ static void body(Row *row) {
 
 /* Channels of a trip, if lanes are channels. *whole: all trips have as many. */
 static int strip_of(const Row *row, const Dim *channels, bool *whole) {
-  int natural = row->region.natural, most = has_dear(row, true) ? DEAR_REGISTERS : LANE_REGISTERS;
+  int natural = row->region.natural;
   *whole = true;
   if (dim_is_constant(channels))
-    for (int n = most; n > 0; n--) {
+    for (int n = LANE_REGISTERS; n > 0; n--) {
       bool enough = n > 1 || dim_value(channels) == natural;
       if (enough && dim_value(channels) % (n * natural) == 0) return n * natural;
     }
   *whole = false;
-  return dim_max(channels) <= natural ? natural : most * natural;
+  return dim_max(channels) <= natural ? natural : LANE_REGISTERS * natural;
 }
 
 void lower_row(Lowering *l) {

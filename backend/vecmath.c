@@ -57,7 +57,19 @@ LLVMValueRef vm_float(Vm *m, LLVMValueRef a) {
   return LLVMBuildBitCast(m->b, a, m->f, "");
 }
 
+/* Pairs of terms, added up in the square of x: half as long a chain as one term after the other. */
 LLVMValueRef vm_polynomial(Vm *m, LLVMValueRef x, const double *c, int n) {
+  LLVMValueRef square = vm_mul(m, x, x), sum = NULL;
+  for (int i = (n - 1) / 2 * 2; i >= 0; i -= 2) {
+    LLVMValueRef pair = vm_real(m, c[i]);
+    if (i + 1 < n) pair = vm_fma(m, x, vm_real(m, c[i + 1]), pair);
+    sum = sum ? vm_fma(m, sum, square, pair) : pair;
+  }
+  return sum;
+}
+
+/* One term after the other, from the last: what is rounded is small until the end. */
+LLVMValueRef vm_polynomial_by_terms(Vm *m, LLVMValueRef x, const double *c, int n) {
   LLVMValueRef sum = vm_real(m, c[n - 1]);
   for (int i = n - 2; i >= 0; i--) sum = vm_fma(m, sum, x, vm_real(m, c[i]));
   return sum;
@@ -117,14 +129,15 @@ static LLVMValueRef lanes_from(Emission *e, LLVMValueRef a, LLVMValueRef b, int 
  * nine bits of `bits` are n + 254. */
 static LLVMValueRef scale(Vm *m, LLVMValueRef p, LLVMValueRef n, LLVMValueRef bits) {
   Emission *e = m->e;
-  if (e->target.masks && m->size == 32) {
+  if (e->target.masks && m->size > 16) {
     LLVMValueRef halves[2];
+    int size = m->size / 2;
     for (int i = 0; i < 2; i++) {
-      LLVMValueRef half = lanes_from(e, p, NULL, 16 * i, 16);
+      LLVMValueRef half = lanes_from(e, p, NULL, size * i, size);
       Vm narrow = vm_of(e, half);
-      halves[i] = scale(&narrow, half, lanes_from(e, n, NULL, 16 * i, 16), NULL);
+      halves[i] = scale(&narrow, half, lanes_from(e, n, NULL, size * i, size), NULL);
     }
-    return lanes_from(e, halves[0], halves[1], 0, 32);
+    return lanes_from(e, halves[0], halves[1], 0, m->size);
   }
   if (e->target.masks && m->size == 16) {
     LLVMValueRef args[] = {p, n, LLVMGetPoison(m->f), LLVMConstAllOnes(e->i16),
@@ -151,7 +164,7 @@ static LLVMValueRef small_exp(Vm *m, LLVMValueRef r) {
                              0.041668456769744512,
                              0.0083694187210981166,
                              0.0013813145475178556};
-  return vm_polynomial(m, r, c, 7);
+  return vm_polynomial_by_terms(m, r, c, 7);
 }
 
 LLVMValueRef vm_exp(Vm *m, LLVMValueRef x) {
@@ -218,7 +231,7 @@ LLVMValueRef vm_erf(Vm *m, LLVMValueRef x) {
                                  0.0096755413747284957, 0.0013276465569093232};
   const double between = 0.8;
   LLVMValueRef size = vm_abs(m, x);
-  LLVMValueRef inner = vm_mul(m, x, vm_polynomial(m, vm_mul(m, x, x), near, 6));
+  LLVMValueRef inner = vm_mul(m, x, vm_polynomial_by_terms(m, vm_mul(m, x, x), near, 6));
   LLVMValueRef exponent = vm_polynomial(m, at_most(m, size, 3.95), far, 7);
   LLVMValueRef magic = vm_real(m, 0x1.8p23 + 127), sum = vm_add(m, exponent, magic);
   LLVMValueRef rest = vm_sub(m, exponent, vm_sub(m, sum, magic));
@@ -332,17 +345,22 @@ LLVMValueRef vecmath_unary(Emission *e, LoopOp op, LLVMValueRef x) {
   return function_value(e, op, &x, 1);
 }
 
-bool vecmath_takes_pairs(LoopOp op) {
+bool vecmath_takes_groups(LoopOp op) {
   return op == LOOP_EXP || op == LOOP_EXP_RAISED || op == LOOP_EXPM1 || op == LOOP_TANH ||
          op == LOOP_ERF;
 }
 
-/* A vector of twice the width, whose operations LLVM cuts in two, each beside its like. */
-void vecmath_pair(Emission *e, LoopOp op, const LLVMValueRef *x, LLVMValueRef *results) {
+/* One vector of their width together, whose operations LLVM cuts again, each beside its like. */
+void vecmath_group(Emission *e, LoopOp op, const LLVMValueRef *x, int count,
+                   LLVMValueRef *results) {
   int size = (int)LLVMGetVectorSize(LLVMTypeOf(x[0]));
-  LLVMValueRef both = lanes_from(e, x[0], x[1], 0, 2 * size);
-  both = function_value(e, op, &both, 1);
-  for (int i = 0; i < 2; i++) results[i] = lanes_from(e, both, NULL, i * size, size);
+  LLVMValueRef wide[VECMATH_GROUP];
+  for (int i = 0; i < count; i++) wide[i] = x[i];
+  for (int n = count / 2, lanes = size; n > 0; n /= 2, lanes *= 2)
+    for (int i = 0; i < n; i++)
+      wide[i] = lanes_from(e, wide[2 * i], wide[2 * i + 1], 0, 2 * lanes);
+  LLVMValueRef all = function_value(e, op, wide, 1);
+  for (int i = 0; i < count; i++) results[i] = lanes_from(e, all, NULL, i * size, size);
 }
 
 LLVMValueRef vecmath_pow(Emission *e, LLVMValueRef x, LLVMValueRef y) {

@@ -13,9 +13,11 @@
 
 /* EXP, EXP_RAISED, EXPM1, LOG, LOG1P, TANH, ERF, SIN, COS. */
 LLVMValueRef vecmath_unary(Emission *e, LoopOp op, LLVMValueRef x);
-/* Whether two vectors of f32 are better done together, and that; the numbers are the same. */
-bool vecmath_takes_pairs(LoopOp op);
-void vecmath_pair(Emission *e, LoopOp op, const LLVMValueRef *x, LLVMValueRef *results);
+enum { VECMATH_GROUP = 4 }; /* at most */
+/* Whether several vectors of f32 are better done together, and that, of 2 or 4; the numbers are the
+ * same. */
+bool vecmath_takes_groups(LoopOp op);
+void vecmath_group(Emission *e, LoopOp op, const LLVMValueRef *x, int count, LLVMValueRef *results);
 LLVMValueRef vecmath_pow(Emission *e, LLVMValueRef x, LLVMValueRef y);
 /* x - floor(x / y) * y with the divisor's sign; x % 0 is NaN, as of floats. */
 LLVMValueRef vecmath_mod(Emission *e, LLVMValueRef x, LLVMValueRef y);
@@ -44,7 +46,8 @@ LLVMValueRef vm_abs(Vm *m, LLVMValueRef a);
 LLVMValueRef vm_copysign(Vm *m, LLVMValueRef size, LLVMValueRef sign);
 LLVMValueRef vm_bits(Vm *m, LLVMValueRef a);  /* float to integer of the same bits */
 LLVMValueRef vm_float(Vm *m, LLVMValueRef a); /* and back */
-/* ((c[n-1] x + c[n-2]) x + ..) + c[0] */
+/* c[0] + c[1] x + .. + c[n-1] x^(n-1): in a short chain, or in one that rounds less. */
+LLVMValueRef vm_polynomial_by_terms(Vm *m, LLVMValueRef x, const double *c, int n);
 LLVMValueRef vm_polynomial(Vm *m, LLVMValueRef x, const double *c, int n);
 /* The nearest integer, as a float and as an integer; |x| < 2^22 (f32), 2^51 (f64). */
 LLVMValueRef vm_nearest(Vm *m, LLVMValueRef x, LLVMValueRef *integer);
