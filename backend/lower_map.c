@@ -6,9 +6,9 @@
 #include <string.h>
 
 enum {
-  BLOCK = 4096,       /* elements of a trip where there is one long axis */
-  ENOUGH_TRIPS = 32,  /* leading axes become trips until there are as many */
-  LANE_REGISTERS = 4  /* vector registers of one step */
+  BLOCK = 4096,      /* elements of a trip where there is one long axis */
+  ENOUGH_TRIPS = 32, /* leading axes become trips until there are as many */
+  LANE_REGISTERS = 4 /* vector registers of one step */
 };
 
 int64_t grain_for(int64_t elements_per_trip, bool dear) {

@@ -12,7 +12,8 @@
 #include <math.h>
 
 enum {
-  LANE_REGISTERS = 4,       /* accumulators: hide the latency of additions */
+  SUM_REGISTERS = 8,        /* accumulators: hide the latency of additions */
+  LANE_REGISTERS = 4,       /* of what is made of a row, of channels */
   MOST_ROW_BYTES = 1 << 18, /* of a row kept in scratch */
 };
 
@@ -142,8 +143,8 @@ static LoopExpr *only_inside(Row *row, LoopExpr *value, LoopExpr *neutral) {
   return loop_select(k, loop_inside(k, row->index[axis].at, lanes), value, neutral);
 }
 
-static int row_lanes(const Row *row) {
-  int natural = row->region.natural, lanes = LANE_REGISTERS * natural;
+static int row_lanes(const Row *row, int registers) {
+  int natural = row->region.natural, lanes = registers * natural;
   int64_t size = dim_max(row->shape->dims[row->shape->rank - 1]);
   while (lanes > natural && size < lanes) lanes /= 2;
   return lanes;
@@ -213,7 +214,9 @@ static LoopExpr *reduce(Row *row, const char *name, Reduction kind, Element elem
   if (!is_sum && !loop_element_is_float(e))
     neutral = e == LOOP_I64 ? loop_cast(k, loop_int(k, INT64_MIN), LOOP_I64)
                             : loop_literal(k, e, e == LOOP_I32 ? INT32_MIN : 0);
-  int lanes = row->lanes_stay ? row->region.lanes : row_lanes(row);
+  int lanes = row->lanes_stay
+                  ? row->region.lanes
+                  : row_lanes(row, step == softmax_step ? LANE_REGISTERS : SUM_REGISTERS);
   LoopExpr *sum = loop_var(k, name, e, lanes, neutral);
   size_t scope = region_push(&row->region);
   int outer_lanes = row->region.lanes;
@@ -327,7 +330,8 @@ static void body(Row *row) {
   }
   if (!whole) return;
   size_t scope = region_push(r);
-  int blocks = open_row(row, row->lanes_stay ? r->lanes : row_lanes(row), LOOP_F32, NULL);
+  int blocks =
+      open_row(row, row->lanes_stay ? r->lanes : row_lanes(row, LANE_REGISTERS), LOOP_F32, NULL);
   remember_softmax(row);
   LoopExpr *results[64];
   for (int i = 0; i < region_result_count(r); i++) {

@@ -357,8 +357,7 @@ void vecmath_group(Emission *e, LoopOp op, const LLVMValueRef *x, int count,
   LLVMValueRef wide[VECMATH_GROUP];
   for (int i = 0; i < count; i++) wide[i] = x[i];
   for (int n = count / 2, lanes = size; n > 0; n /= 2, lanes *= 2)
-    for (int i = 0; i < n; i++)
-      wide[i] = lanes_from(e, wide[2 * i], wide[2 * i + 1], 0, 2 * lanes);
+    for (int i = 0; i < n; i++) wide[i] = lanes_from(e, wide[2 * i], wide[2 * i + 1], 0, 2 * lanes);
   LLVMValueRef all = function_value(e, op, wide, 1);
   for (int i = 0; i < count; i++) results[i] = lanes_from(e, all, NULL, i * size, size);
 }
