@@ -180,6 +180,17 @@ static LoopExpr *input_pixel(const Input *in, LoopExpr *i, LoopExpr *j) {
   return loop_let(k, "x", x);
 }
 
+/* Goes through a side of a tile; a short one is written out, and what is between stays in
+ * registers. */
+static LoopExpr *side(const Tiles *b, const char *name, LoopExpr *end) {
+  enum { FEW_POINTS = 4 };
+  LoopKernel *k = b->l->kernel;
+  bool few = b->axes[0].points <= FEW_POINTS && b->axes[1].points <= FEW_POINTS;
+  int64_t number;
+  few = few && loop_is_int(end, &number);
+  return few ? loop_each(k, name, loop_int(k, 0), end) : loop_for(k, name, loop_int(k, 0), end);
+}
+
 /* Stores the transformed points of a tile, for some channels. */
 static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
   LoopKernel *k = b->l->kernel;
@@ -189,14 +200,14 @@ static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
   if (down->points > 1) {
     between = loop_stack(k, "between", LOOP_F32, 3, loop_int(k, down->points),
                          loop_int(k, across->points), loop_int(k, in->lanes));
-    LoopExpr *j = loop_for(k, "j", zero, loop_int(k, across->points));
+    LoopExpr *j = side(b, "j", loop_int(k, across->points));
     for (int i = 0; i < down->points; i++) x[i] = input_pixel(in, loop_int(k, i), j);
     winograd_input(k, down, x, y);
     for (int i = 0; i < down->points; i++)
       loop_store(k, loop_lanes(k, between, in->lanes, loop_int(k, i), j, zero), y[i]);
     loop_end(k);
   }
-  LoopExpr *i = loop_for(k, "i", zero, loop_int(k, down->points));
+  LoopExpr *i = side(b, "i", loop_int(k, down->points));
   for (int j = 0; j < across->points; j++)
     x[j] = between ? loop_let(k, "x", loop_lanes(k, between, in->lanes, i, loop_int(k, j), zero))
                    : input_pixel(in, i, loop_int(k, j));
@@ -323,6 +334,11 @@ typedef struct {
   LoopExpr *column; /* the first lane's channel */
 } Output;
 
+/* Are all tiles along an axis of the map whole? */
+static bool fills(const Dim *size, int tile) {
+  return dim_is_constant(size) && dim_value(size) % tile == 0;
+}
+
 static void finish_pixel(const Output *o, LoopExpr *i, LoopExpr *j, LoopExpr *sum) {
   LoopKernel *k = o->b->l->kernel;
   Index index[] = {index_scalar(o->place.n), index_scalar(loop_add(k, o->place.top, i)),
@@ -335,9 +351,7 @@ static void finish_line(const Output *o, LoopExpr *i, LoopExpr *width, LoopExpr 
   const Tiles *b = o->b;
   LoopKernel *k = b->l->kernel;
   int tile = b->axes[1].tile, lanes = b->r->lanes;
-  const Dim *all = b->op->results[0]->type.dims[2];
-  bool whole = dim_is_constant(all) && dim_value(all) % tile == 0;
-  if (whole && !tile_is_costly(b->l->op)) {
+  if (fills(b->op->results[0]->type.dims[2], tile) && !tile_is_costly(b->l->op)) {
     for (int j = 0; j < tile; j++) finish_pixel(o, i, loop_int(k, j), y[j]);
     return;
   }
@@ -360,7 +374,9 @@ static void output_tile(const Tiles *b, LoopExpr *panel, LoopExpr *row) {
   Output o = {.b = b, .place = place_of(b, row)};
   LoopExpr *height = loop_sub(k, dim_expr(k, out->dims[1]), o.place.top);
   LoopExpr *width = loop_sub(k, dim_expr(k, out->dims[2]), o.place.left);
-  height = loop_let(k, "height", loop_min(k, height, loop_int(k, down->tile)));
+  height = fills(out->dims[1], down->tile)
+               ? loop_int(k, down->tile)
+               : loop_let(k, "height", loop_min(k, height, loop_int(k, down->tile)));
   width = loop_let(k, "width", loop_min(k, width, loop_int(k, across->tile)));
   LoopExpr *g = b->group > 1 ? loop_for(k, "g", zero, loop_int(k, b->group)) : zero;
   LoopExpr *column = loop_mul(k, loop_add(k, panel, g), loop_int(k, b->columns));
@@ -375,7 +391,7 @@ static void output_tile(const Tiles *b, LoopExpr *panel, LoopExpr *row) {
   if (down->points > 1) {
     between = loop_stack(k, "between", LOOP_F32, 3, loop_int(k, down->tile),
                          loop_int(k, across->points), loop_int(k, lanes));
-    LoopExpr *j = loop_for(k, "j", zero, loop_int(k, across->points));
+    LoopExpr *j = side(b, "j", loop_int(k, across->points));
     for (int i = 0; i < down->points; i++) {
       LoopExpr *point = loop_add(k, j, loop_int(k, i * across->points));
       LoopExpr *at = loop_add(k, loop_mul(k, point, loop_int(k, apart)), from);
@@ -386,7 +402,7 @@ static void output_tile(const Tiles *b, LoopExpr *panel, LoopExpr *row) {
       loop_store(k, loop_lanes(k, between, lanes, loop_int(k, i), j, zero), y[i]);
     loop_end(k);
   }
-  LoopExpr *i = loop_for(k, "line", zero, height);
+  LoopExpr *i = side(b, "line", height);
   for (int j = 0; j < across->points; j++) {
     LoopExpr *at = loop_add(k, from, loop_int(k, j * apart));
     x[j] = between ? loop_lanes(k, between, lanes, i, loop_int(k, j), zero)
