@@ -11,6 +11,8 @@
  */
 #include "backend/product_panel.h"
 
+#include "ir/blocking.h"
+
 typedef struct {
   Tile tile;
   PanelRows rows;
@@ -19,12 +21,12 @@ typedef struct {
   int64_t group;                    /* blocks of a trip */
   int64_t strip;                    /* rows of a trip */
   int64_t segments, depth;          /* of a piece of the sum */
-  bool pieces;                      /* there is more than one, */
-  bool near;                        /* and each stays in L1 */
+  bool pieces;                      /* there is more than one */
   LoopBuffer *sums;                 /* so far: [group, strip, columns] */
   LoopBuffer *weights;              /* as [groups * P, segments, run, B]; NULL: w is elsewhere, */
   LoopBuffer *filled;               /* and a piece of a block of it here, if it is not read there */
   LoopExpr *mask;                   /* then, of the last block's columns */
+  bool by_rows;                     /* neighbouring trips are strips' */
   bool inner;                       /* blocks go by within a tile */
   bool streams;                     /* a group's go by at once: rows are one tile */
   LoopExpr *line, *begin;           /* of the trip: its line, first row, */
@@ -38,37 +40,16 @@ typedef struct {
 } Panel;
 
 enum {
-  STRIP_ROWS = 96,   /* about: so many times a piece of a panel is used while it is near */
-  FILLED_ROWS = 384, /* the same where a piece is copied first */
-  PIECE_ROWS = 48,   /* the same of pieces that stay in L1, with the strip's part of x in L2 */
-  GROUP_BLOCKS = 4,  /* about: so many times rows of x are, */
-  GROUP_COLUMNS =
-      256,           /* or, in pieces, by so many columns: x comes from beyond L2 for each group */
-  LEAST_DEPTH = 192, /* of a piece in L1: sums so far are read and written once in so many steps */
-  LEAST_TRIPS = 8,   /* for threads; a smaller group then */
-  L2_PART = 8,       /* of which a panel takes one, or two if there is one strip alone: sums so far
-                        cost more than reading L2 does */
-  FEW_TILES = 64     /* of a panel: it comes from memory, not from the call before */
+  LEAST_TRIPS = 8, /* for threads */
+  FEW_TILES = 64   /* of a panel: it comes from memory, not from the call before */
 };
 
 static int64_t ceil_of(int64_t a, int64_t by) {
   return (a + by - 1) / by;
 }
 
-/* `size` in equal parts, as few as there must be for each to be at most `most`; each a multiple of
- * `by`. */
-static int64_t even_part(int64_t size, int64_t most, int64_t by) {
-  if (size < 1) return by;
-  most = most < by ? by : most;
-  return ceil_of(ceil_of(size, ceil_of(size, most)), by) * by;
-}
-
 int64_t panel_tile_columns(const Target *target, int64_t width, int64_t rows) {
-  int64_t most = target->registers / (rows == 1 ? 2 : 8), vectors = width / target->lanes;
-  if (most == 2 && vectors % 2 && vectors % 3 == 0) return 3 * target->lanes; /* by 3 rows */
-  for (int64_t v = most < vectors ? most : vectors; v > 1; v--)
-    if (vectors % v == 0) return v * target->lanes;
-  return target->lanes;
+  return blocking_tile_columns(target->lanes, target->registers, width, rows);
 }
 
 /* The block number `block`, of all groups of columns. */
@@ -266,49 +247,49 @@ static void each_stream(Panel *p) {
 
 /* ---- loops ---- */
 
-static int64_t common_divisor(int64_t a, int64_t b) {
-  while (b) {
-    int64_t rest = a % b;
-    a = b, b = rest;
-  }
-  return a;
+/* The cut that `select` has written down, or the usual one. Any numbers of an attribute make loops
+ * that are right. */
+static Blocking find_blocking(const Panel *p, int64_t bytes) {
+  const Tile *t = &p->tile;
+  const Op *op = t->product;
+  const Target *target = t->l->target;
+  BlockingMachine machine = {target->lanes, target->registers, target->l1, target->l2};
+  int64_t run = dim_is_constant(p->rows.run) ? dim_value(p->rows.run) : 0;
+  BlockingProduct product = {.lines = dim_max(p->rows.lines),
+                             .rows = dim_max(p->rows.rows),
+                             .groups = p->rows.groups,
+                             .size = t->size,
+                             .segments = p->rows.segments,
+                             .run = run,
+                             .columns = t->columns,
+                             .tile = t->rows,
+                             .apart = p->rows.apart,
+                             .step_bytes = bytes,
+                             .copies = p->rows.fill};
+  Blocking b = blocking_usual(&machine, &product);
+  if (op->kind != OP_dot_panel || run < 1 || dim_max(p->rows.rows) <= 2 * t->rows) return b;
+  int64_t given[BLOCKING_NUMBERS];
+  for (int i = 0; i < BLOCKING_NUMBERS; i++) given[i] = op_list_integer(op, ATTRIBUTE_blocking, i);
+  if (given[0] == 0) return b;
+  const int64_t most[] = {t->rows, run, dim_max(p->rows.rows), t->size};
+  for (int i = 0; i < BLOCKING_NUMBERS - 1; i++)
+    if (given[i] > most[i]) given[i] = most[i];
+  b.tile = given[0];
+  b.depth = blocking_even_part(run, given[1], TILE_UNROLL);
+  b.pieces = b.depth < run;
+  if (!b.pieces) b.depth = run;
+  b.strip = blocking_even_part(dim_max(p->rows.rows), given[2], b.tile);
+  b.columns = given[3] < t->columns ? t->columns : given[3] / t->columns * t->columns;
+  b.split = given[4] == SPLIT_ROWS || given[4] == SPLIT_COLUMNS ? (int)given[4] : SPLIT_ANY;
+  b.given = true;
+  return b;
 }
 
-/* Rows of a strip: so many that their part of x stays in L2, beside a piece of a panel. Rows whose
- * distance is a power of two, or nearly, meet in few of its sets. */
-static int64_t strip_rows(const Panel *p) {
-  enum { WAYS = 8, WAYS_OF_X = 5, LEAST_TILES = 4 };
-  int64_t most = p->rows.fill ? FILLED_ROWS : p->near ? PIECE_ROWS : STRIP_ROWS;
-  int64_t way = p->tile.l->target->l2 / WAYS;
-  int64_t apart = p->rows.apart * (int64_t)sizeof(float), depth = p->segments * p->depth;
-  if (apart > 0 && depth > 0) {
-    int64_t step = common_divisor(apart, way), each = depth * (int64_t)sizeof(float);
-    int64_t room = WAYS_OF_X * way / (each > step ? each : step);
-    if (room < most) most = room;
-    if (most < LEAST_TILES * p->tile.rows) most = LEAST_TILES * p->tile.rows;
-  }
-  return even_part(dim_max(p->rows.rows), most, p->tile.rows);
-}
-
-/* The piece of the sum: a part of L2, or of all panels. What is cut at all is cut into pieces that
- * stay in L1, if these are not too short. */
-static void plan_depth(Panel *p, int64_t bytes) {
-  const Target *target = p->tile.l->target;
-  int64_t rows = dim_max(p->rows.rows), run = dim_value(p->rows.run), all = run * p->segments;
-  p->depth = run;
-  if (rows <= 2 * p->tile.rows) return;
-  int64_t near = target->l2 / (rows > STRIP_ROWS ? L2_PART : L2_PART / 2);
-  int64_t piece = (near > target->l1 ? near : target->l1) / bytes;
-  int64_t short_piece = target->l1 / 2 / bytes;
-  bool can = p->segments == 1 && rows > STRIP_ROWS && short_piece >= LEAST_DEPTH;
-  p->near = can && all >= piece && piece > short_piece;
-  p->pieces = p->near || all > piece * 3 / 2;
-  if (p->near) piece = short_piece;
-  if (p->pieces && run > piece) {
-    p->segments = 1;
-    p->depth = even_part(run, piece, TILE_UNROLL);
-  } else if (p->pieces)
-    p->segments = even_part(p->segments, piece / run, 1);
+/* Threads take neighbouring trips: either some rows of all columns, and read all of w, or some
+ * columns of all rows, and read all of x, half of which another core has made. */
+static bool goes_by_rows(const Op *product) {
+  const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
+  return type_bytes_at_bound(x) > type_bytes_at_bound(w);
 }
 
 static void plan_blocking(Panel *p) {
@@ -316,25 +297,25 @@ static void plan_blocking(Panel *p) {
   const Target *target = t->l->target;
   int64_t rows = dim_max(p->rows.rows), blocks = p->blocks * p->rows.groups;
   int64_t bytes = t->columns * (p->weights ? loop_element_bytes(p->weights->element) : 4);
-  p->segments = p->rows.segments;
-  p->depth = 0;
-  if (dim_is_constant(p->rows.run)) plan_depth(p, bytes);
-  p->strip = strip_rows(p);
-  int64_t lines = dim_max(p->rows.lines), trips = ceil_of(rows, p->strip), group = GROUP_BLOCKS;
-  if (p->near && group < GROUP_COLUMNS / t->columns) group = GROUP_COLUMNS / t->columns;
-  trips *= lines < LEAST_TRIPS ? lines * p->rows.groups : LEAST_TRIPS;
-  while (group > 1 && trips * ceil_of(p->blocks, group) < LEAST_TRIPS) group /= 2;
-  p->group = rows > t->rows ? even_part(p->blocks, group, 1) : 1;
+  Blocking b = find_blocking(p, bytes);
+  p->tile.rows = (int)b.tile;
+  p->segments = b.segments, p->depth = b.depth, p->pieces = b.pieces;
+  p->strip = b.strip, p->group = b.columns / t->columns;
+  p->by_rows = b.split ? b.split == SPLIT_ROWS : p->weights && goes_by_rows(t->product);
   p->streams = p->weights && p->rows.groups == 1 && dim_is(p->rows.rows, t->rows);
-  if (p->streams) p->group = even_part(p->blocks, tile_streams(target, rows, t->columns), 1);
+  if (p->streams)
+    p->group = blocking_even_part(p->blocks, tile_streams(target, rows, t->columns), 1);
   if (p->streams) return;
   if (!p->depth || !p->weights || rows <= t->rows || blocks < 2) return;
   /* Where a tile's rows of x fit L1, and those of the strip are many, blocks go by within a tile;
    * all blocks, if w is small. */
   int64_t depth = p->segments * p->depth, of_x = depth * (int64_t)sizeof(float);
-  if (!p->pieces && blocks * depth * bytes <= target->l1 / 2)
-    p->group = even_part(blocks, trips < LEAST_TRIPS ? group : blocks, 1), p->inner = p->group > 1;
-  else if (p->group > 1 && p->group * depth * bytes <= target->l2 / 2)
+  if (!p->pieces && blocks * depth * bytes <= target->l1 / 2 && !b.given) {
+    int64_t lines = dim_max(p->rows.lines), trips = ceil_of(rows, p->strip);
+    trips *= lines < LEAST_TRIPS ? lines * p->rows.groups : LEAST_TRIPS;
+    p->group = blocking_even_part(blocks, trips < LEAST_TRIPS ? p->group : blocks, 1);
+    p->inner = p->group > 1;
+  } else if (p->group > 1 && p->group * depth * bytes <= target->l2 / 2)
     p->inner = of_x * t->rows <= target->l1 / 2 && of_x * p->strip > target->l2 / 4;
 }
 
@@ -405,13 +386,6 @@ static void each_piece(Panel *p, LoopExpr *end) {
   if (some) loop_end(k);
 }
 
-/* Threads take neighbouring trips: either some rows of all columns, and read all of w, or some
- * columns of all rows, and read all of x, half of which another core has made. */
-static bool goes_by_rows(const Op *product) {
-  const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
-  return type_bytes_at_bound(x) > type_bytes_at_bound(w);
-}
-
 static void open_panels(Panel *p, const Value *w, const Tile *t) {
   LoopKernel *k = t->l->kernel;
   int64_t panels = dim_value(w->type.dims[0]), width = dim_value(w->type.dims[w->type.rank - 1]);
@@ -454,12 +428,12 @@ void panel_loops(Tile t, PanelRows rows) {
   if (dim_max(rows.rows) < t.rows)
     t.rows = dim_max(rows.rows) < 1 ? 1 : (int)dim_max(rows.rows);
   else if (dim_is_constant(rows.rows))
-    t.rows = tile_even_rows(t.rows, dim_value(rows.rows));
+    t.rows = blocking_even_rows(t.rows, dim_value(rows.rows));
   p.tile = t;
   plan_blocking(&p);
   const Dim *strips = strips_of(&p);
   int64_t all = p.blocks * rows.groups;
-  bool by_rows = p.weights && goes_by_rows(t.product);
+  bool by_rows = p.by_rows;
   const Dim *groups = dim_constant(dims, ceil_of(all, p.group));
   const Dim *split[] = {by_rows ? rows.lines : groups, by_rows ? strips : rows.lines,
                         by_rows ? groups : strips};
@@ -489,9 +463,9 @@ void panel_loops(Tile t, PanelRows rows) {
                             loop_int(k, t.columns));
   if (p.pieces)
     p.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, p.group),
-                          loop_int(k, p.strip + 2 * t.rows), loop_int(k, t.columns));
+                          loop_int(k, p.strip + 2 * p.tile.rows), loop_int(k, t.columns));
   if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 && is_far(&p))
-    tile_plan_ahead(&p.tile, p.strip / t.rows, p.segments * p.depth);
+    tile_plan_ahead(&p.tile, p.strip / p.tile.rows, p.segments * p.depth);
   if (p.streams)
     each_stream(&p);
   else

@@ -1,12 +1,9 @@
 #include "backend/product_tile.h"
 
-enum { MOST_ROWS = 14 }; /* of a tile: more would gain little and cost code */
+#include "ir/blocking.h"
 
 int tile_rows(const Target *target, int64_t columns) {
-  int vectors = (int)((columns + target->lanes - 1) / target->lanes);
-  int spare = target->registers / 8; /* of x, and for loads ahead: without, accumulators spill */
-  int rows = (target->registers - vectors - spare) / vectors;
-  return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : rows;
+  return blocking_tile_rows(target->lanes, target->registers, columns);
 }
 
 int tile_streams(const Target *target, int64_t rows, int64_t columns) {
@@ -14,11 +11,6 @@ int tile_streams(const Target *target, int64_t rows, int64_t columns) {
   int64_t room = target->registers * (target->fma ? 3 : 2) / 4; /* else products need one too */
   int64_t streams = room / (rows * ((columns + target->lanes - 1) / target->lanes));
   return streams < 1 ? 1 : streams > MOST_STREAMS ? MOST_STREAMS : (int)streams;
-}
-
-int tile_even_rows(int most, int64_t count) {
-  int64_t tiles = (count + most - 1) / most;
-  return (int)((count + tiles - 1) / tiles);
 }
 
 static bool by_pairs(const Op *product) {

@@ -42,8 +42,6 @@ int tile_rows(const Target *target, int64_t columns);
 /* Blocks of so many columns whose sums, for a few `rows`, fill most of the registers; each is a
  * walk through memory of its own, and more than a few at a time are fetched worse. */
 int tile_streams(const Target *target, int64_t rows, int64_t columns);
-/* Rows of each tile for `count` of them: as few tiles as there must be, as even as can be. */
-int tile_even_rows(int most, int64_t count);
 /* Can the operands be so? */
 bool tile_takes(const Op *product);
 /* What an element of them is read as, given its type; and how many places of the sum it holds. */

@@ -266,8 +266,8 @@ TargetShape target_shape(const Target *targets, size_t count) {
   /* tiles of 6 rows x 4 registers with 32 registers, 6 x 2 with 16; panels for several CPUs are as
    * wide as the narrower ones have registers for */
   int vectors = count == 1 && best->registers >= 32 ? 4 : 2;
-  TargetShape shape = {best->lanes, best->registers, best->lanes * vectors,
-                       best->l2,    best->flop_rate, best->memory_rate};
+  TargetShape shape = {best->lanes, best->registers, best->lanes * vectors, best->l1,
+                       best->l2,    best->flop_rate, best->memory_rate,     count};
   for (size_t i = 1; i < count; i++)
     if (targets[i].l2 < shape.l2) shape.l2 = targets[i].l2;
   return shape;

@@ -51,8 +51,9 @@ typedef struct {
   int lanes; /* a vector of the widest */
   int registers;
   int columns; /* most of a panel of packed weights */
-  int64_t l2;
+  int64_t l1, l2;
   double flop_rate, memory_rate;
+  size_t cpus; /* that code is made for */
 } TargetShape;
 TargetShape target_shape(const Target *targets, size_t count);
 /* Can the machine that runs dlc run this? */

@@ -140,7 +140,9 @@ static bool read_pass_options(Session *session, PassOptions *changed, TargetShap
   changed->vector_registers = shape.registers;
   changed->flop_rate = shape.flop_rate;
   changed->memory_rate = shape.memory_rate;
+  changed->near_bytes = shape.l1;
   changed->cache_bytes = shape.l2;
+  changed->several_cpus = shape.cpus > 1;
   changed->panel_columns = shape.columns;
   const char *conv = option_text(session->options, OPTION_conv, "auto");
   changed->exact_conv = strcmp(conv, "exact") == 0;

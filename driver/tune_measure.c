@@ -128,18 +128,21 @@ typedef struct {
 /* A candidate that is to be taken, by its name; what else is chosen in its module is estimated. */
 typedef struct {
   Arena *arena;
-  const char *name;
+  const char *name, *given; /* given: the candidate whose loops it is, or NULL */
   bool taken;
 } Forced;
 
 static int take(void *user, const Choice *choice, double *seconds) {
   Forced *forced = user;
   (void)seconds;
-  for (int i = 0; i < choice->count; i++)
-    if (strcmp(candidate_text(forced->arena, &choice->candidates[i]), forced->name) == 0) {
+  for (int i = 0; i < choice->count; i++) {
+    const char *name = candidate_text(forced->arena, &choice->candidates[i]);
+    if (strcmp(name, forced->name) == 0) {
       forced->taken = true;
       return i;
     }
+    if (forced->given && strcmp(name, forced->given) == 0) return i;
+  }
   return -1;
 }
 
@@ -185,7 +188,8 @@ static bool open_program(const TuneMachine *machine, Program *p, const Choice *c
   p->arena = arena_new();
   Module *module = module_of(p->arena, choice, dims);
   if (!module) return false;
-  Forced forced = {p->arena, candidate_text(p->arena, &choice->candidates[number]), false};
+  Forced forced = {p->arena, candidate_text(p->arena, &choice->candidates[number]), choice->given,
+                   false};
   Chooser chooser = {take, &forced};
   PassOptions options = *machine->options;
   options.chooser = &chooser;

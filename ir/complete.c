@@ -1,5 +1,6 @@
 /* Attributes in their one form. */
 #include "ir/attention.h"
+#include "ir/blocking.h"
 #include "ir/infer.h"
 
 #include "support/bug.h"
@@ -34,6 +35,8 @@ static int axes_wanted(const Completion *c) {
   case OP_conv_panel:
   case OP_conv_winograd:
     return rank > 2 ? rank - 2 : 0;
+  case OP_dot_panel:
+    return BLOCKING_NUMBERS;
   case OP_winograd_weight:
     return rank > 3 ? rank - 3 : 0;
   default:
@@ -42,6 +45,8 @@ static int axes_wanted(const Completion *c) {
 }
 
 static bool length_fail(Completion *c, int count, int wanted) {
+  if (c->row->name == ATTRIBUTE_blocking)
+    return infer_fail(&c->i, E0210, -1, "'blocking' has %d numbers, not %d", count, wanted);
   return infer_fail(&c->i, E0210, -1, "'%s' of '%s' has %d number%s for %d ax%s",
                     attribute_names[c->row->name], operator_spelling(c->i.kind), count,
                     count == 1 ? "" : "s", wanted, wanted == 1 ? "is" : "es");

@@ -94,7 +94,9 @@ bool infer_dot(Inference *i) {
 bool infer_dot_panel(Inference *i) {
   const Type *x = &i->in[0], *w = &i->in[1];
   Type type = *x;
-  if (!panel_element(i, &type.element) || !infer_constants(i, ATTRIBUTE_size, 1)) return false;
+  if (!panel_element(i, &type.element) || !infer_constants(i, ATTRIBUTE_size, 1) ||
+      !infer_constants(i, ATTRIBUTE_blocking, 0))
+    return false;
   const Dim *size = infer_attribute(i, ATTRIBUTE_size)->dim;
   bool fine = x->rank >= 1 && w->rank == 3 && dim_is_constant(w->dims[2]) &&
               dim_value(w->dims[2]) >= 1 &&

@@ -7,21 +7,25 @@
 #ifndef PASSES_CHOICE_H
 #define PASSES_CHOICE_H
 
+#include "ir/blocking.h"
 #include "ir/graph.h"
 
 typedef struct {
-  const char *name; /* of the algorithm: "direct" */
-  double seconds;   /* estimated */
-  int64_t columns;  /* of a panel of packed weights; 0: it has none, or those that fit */
-  int64_t tile[2];  /* of Winograd's algorithm; 0: none */
+  const char *name;  /* of the algorithm: "direct" */
+  double seconds;    /* estimated */
+  int64_t columns;   /* of a panel of packed weights; 0: it has none, or those that fit */
+  int64_t tile[2];   /* of Winograd's algorithm; 0: none */
+  Blocking blocking; /* of loops in panels; tile 0: this is chosen by itself */
 } Candidate;
 
-/* "direct/16", "winograd/4x4" */
+/* "direct/16", "winograd/4x4", "k256/m48/n256/r6/rows": pieces of a sum, rows of a strip, columns
+ * of a group, rows of a tile, what threads take */
 const char *candidate_text(Arena *arena, const Candidate *candidate);
 
 typedef struct {
   const Op *op;       /* before it is replaced */
   const char *key;    /* what the times depend on: "conv f32[1,3,8,8] f32[4,3,3,3]* {..}" */
+  const char *given;  /* the candidate that was taken before, if this chooses its loops; or NULL */
   unsigned constants; /* bit i: operand i is known while compiling */
   const Candidate *candidates;
   int count;

@@ -28,7 +28,8 @@ typedef struct {
   int panel_columns; /* most columns of a panel of dot_panel and conv_panel; a multiple of lanes */
   double flop_rate;  /* f32 operations of a core in a second, and bytes from memory */
   double memory_rate;
-  int64_t cache_bytes;  /* of a core: L2 */
+  int64_t near_bytes, cache_bytes; /* of a core's caches: L1 and L2 */
+  bool several_cpus;               /* kernels are made for more than this one */
   bool exact_conv;      /* convolutions by direct sums alone, not by Winograd's algorithm */
   Element weights_type; /* that constant weights are stored in: f32 (as they are), bf16 or i8 */
   Element compute_type; /* of products with constant weights: f32, or bf16 with sums in f32 */
@@ -47,6 +48,7 @@ typedef struct {
                  .panel_columns = 16,                                                              \
                  .flop_rate = 96e9,                                                                \
                  .memory_rate = 12e9,                                                              \
+                 .near_bytes = 1 << 15,                                                            \
                  .cache_bytes = 1 << 18,                                                           \
                  .fold_bytes = 1 << 20})
 

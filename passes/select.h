@@ -28,12 +28,15 @@ typedef struct {
   Constants constants;
   bool changed; /* something in this function */
   int choices;
-  bool images;     /* the function holds convolutions in nhwc */
-  const char *why; /* of the last choice, */
-  int64_t columns; /* and its panels' */
+  bool images;       /* the function holds convolutions in nhwc */
+  const char *why;   /* of the last choice, */
+  const char *taken; /* its candidate, */
+  const Op *chosen;  /* the operation, */
+  const char *sizes; /* of its product, if loops are chosen, */
+  int64_t columns;   /* and its panels' */
 } Select;
 
-/* ---- select_cost.c ---- */
+/* ---- select_cost.c, select_blocking.c ---- */
 
 /* Ways to compute an operation; `forms` is for who lists them. */
 enum { MOST_CANDIDATES = 32 };
@@ -55,6 +58,13 @@ typedef struct {
 /* A row for each width that panels may have, of equals the better one last. */
 void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
                            const PanelWork *work);
+
+/* The loops of x by panels, which were chosen last: notes the candidates in `why` too. False: there
+ * is no choice. */
+bool select_blocking(Select *s, const Type *x, const Type *panels, bool pairs, int64_t size,
+                     Attribute *attribute);
+/* As select_choose, for the loops of what was just taken: a product of `sizes`. */
+int select_choose_loops(Select *s, const char *sizes, const Candidates *list);
 
 /* What bytes take to come, once. */
 double select_traffic(const Select *s, double bytes);
@@ -144,6 +154,7 @@ bool select_pairs(const Select *s, const Op *op, Value *operands[2]);
 /* Panels [.., K, B] with rows by pairs taking turns, if x is bf16; sets the attribute. */
 Value *select_pair_panels(Select *s, Builder *b, const Value *x, Value *panels,
                           Attribute *attribute);
+/* Of what was chosen last. */
 Value *select_dot_panel(Select *s, Builder *b, Value *x, Value *panels, int64_t size);
 bool select_dot(Select *s, Op *op);
 bool select_attention(Select *s, Op *op);

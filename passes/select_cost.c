@@ -110,24 +110,34 @@ static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
   return seconds + costs[COST_beside_share] * select_time(s, flops, w->share, 0);
 }
 
+static Candidate panel_candidate(const Select *s, const char *name, const PanelWork *work,
+                                 int64_t columns) {
+  return (Candidate){.name = name, .seconds = panel_time(s, work, columns), .columns = columns};
+}
+
 void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
                            const PanelWork *work) {
   int64_t lanes = s->context->options->vector_lanes, most = s->context->options->panel_columns;
   if (work->rows > 1 && most == 2 * lanes && most_vectors(s, work, 3) == 3)
-    candidates_add(list, (Candidate){name, panel_time(s, work, 3 * lanes), 3 * lanes, {0}}, form);
+    candidates_add(list, panel_candidate(s, name, work, 3 * lanes), form);
   for (int64_t columns = lanes; columns <= most; columns += lanes)
-    candidates_add(list, (Candidate){name, panel_time(s, work, columns), columns, {0}}, form);
+    candidates_add(list, panel_candidate(s, name, work, columns), form);
   if (work->rows <= 1 && most < 3 * lanes)
-    candidates_add(list, (Candidate){name, panel_time(s, work, 3 * lanes), 3 * lanes, {0}}, form);
+    candidates_add(list, panel_candidate(s, name, work, 3 * lanes), form);
   /* one row is one long walk through memory: wider panels, many sums */
   for (int64_t columns = 2 * most; work->rows <= 1 && columns <= 8 * lanes; columns *= 2)
-    candidates_add(list, (Candidate){name, panel_time(s, work, columns), columns, {0}}, form);
+    candidates_add(list, panel_candidate(s, name, work, columns), form);
 }
 
 const char *candidate_text(Arena *arena, const Candidate *c) {
   if (c->tile[0])
     return arena_format(arena, "%s/%lldx%lld", c->name, (long long)c->tile[0],
                         (long long)c->tile[1]);
+  const Blocking *b = &c->blocking;
+  if (b->tile)
+    return arena_format(arena, "k%lld/m%lld/n%lld/r%lld/%s", (long long)b->depth,
+                        (long long)b->strip, (long long)b->columns, (long long)b->tile,
+                        b->split == SPLIT_ROWS ? "rows" : "columns");
   if (!c->columns) return c->name;
   return arena_format(arena, "%s/%lld", c->name, (long long)c->columns);
 }
@@ -165,37 +175,58 @@ static const char *key_of(Select *s, const Op *op, unsigned constants) {
 }
 
 /* What the Chooser says; -1: nothing. */
-static int ask(Select *s, const Op *op, const Candidates *list, double *seconds) {
+static int ask(Select *s, const Op *op, const char *given, const Candidates *list,
+               double *seconds) {
   const Chooser *chooser = s->context->options->chooser;
   if (!chooser) return -1;
-  Choice choice = {.op = op, .candidates = list->items, .count = list->count};
+  Choice choice = {.op = op, .given = given, .candidates = list->items, .count = list->count};
   for (int i = 0; i < op->operand_count; i++)
     if (select_is_constant(s, op->operands[i])) choice.constants |= 1u << i;
   choice.key = key_of(s, op, choice.constants);
+  if (given)
+    choice.key =
+        arena_format(s->context->scratch, "loops of %s %s of %s", given, s->sizes, choice.key);
   int taken = chooser->choose(chooser->user, &choice, seconds);
   return taken < list->count ? taken : -1;
 }
 
-int select_choose(Select *s, const Op *op, const Candidates *list) {
+/* All, with what was taken, appended to `text`. */
+static int choose(Select *s, const Op *op, const char *given, const Candidates *list, Text *text) {
   double measured[MOST_CANDIDATES] = {0};
-  int best = ask(s, op, list, measured);
+  int best = ask(s, op, given, list, measured);
   bool asked = best >= 0;
   if (!asked) best = 0;
   for (int i = 1; i < list->count && !asked; i++)
     if (list->items[i].seconds <= list->items[best].seconds) best = i;
-  Text text = text_new(s->module->arena);
   for (int i = 0; i < list->count; i++) {
     const Candidate *c = &list->items[i];
-    text_format(&text, "%s%s ", i ? ", " : "", candidate_text(s->context->scratch, c));
-    text_seconds(&text, c->seconds);
+    text_format(text, "%s%s ", i ? ", " : "", candidate_text(s->context->scratch, c));
+    text_seconds(text, c->seconds);
     if (measured[i] > 0) {
-      text_string(&text, " (measured ");
-      text_seconds(&text, measured[i]);
-      text_string(&text, i == best ? ", chosen)" : ")");
+      text_string(text, " (measured ");
+      text_seconds(text, measured[i]);
+      text_string(text, i == best ? ", chosen)" : ")");
     } else if (i == best)
-      text_string(&text, " (chosen)");
+      text_string(text, " (chosen)");
   }
+  return best;
+}
+
+int select_choose(Select *s, const Op *op, const Candidates *list) {
+  Text text = text_new(s->module->arena);
+  int best = choose(s, op, NULL, list, &text);
   s->why = text_get(&text);
+  s->taken = candidate_text(s->module->arena, &list->items[best]);
+  s->chosen = op;
   s->columns = list->items[best].columns;
+  return best;
+}
+
+int select_choose_loops(Select *s, const char *sizes, const Candidates *list) {
+  Text text = text_new(s->module->arena);
+  text_format(&text, "%s; loops: ", s->why);
+  s->sizes = sizes;
+  int best = choose(s, s->chosen, s->taken, list, &text);
+  s->why = text_get(&text);
   return best;
 }

@@ -138,9 +138,11 @@ Value *select_pair_panels(Select *s, Builder *b, const Value *x, Value *panels,
 }
 
 Value *select_dot_panel(Select *s, Builder *b, Value *x, Value *panels, int64_t size) {
-  Attribute attributes[] = {{ATTRIBUTE_size, attribute_integer(s->module, size)}, {0}};
+  Attribute attributes[3] = {{ATTRIBUTE_size, attribute_integer(s->module, size)}};
   panels = select_pair_panels(s, b, x, panels, &attributes[1]);
-  return build(b, OP_dot_panel, (Value *[]){x, panels}, 2, attributes, 2);
+  bool pairs = attributes[1].value.flag;
+  bool chosen = select_blocking(s, &x->type, &panels->type, pairs, size, &attributes[2]);
+  return build(b, OP_dot_panel, (Value *[]){x, panels}, 2, attributes, chosen ? 3 : 2);
 }
 
 /* ---- dot ---- */

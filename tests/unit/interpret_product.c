@@ -77,7 +77,9 @@ static void dot_panels(void **state) {
   RunTensor x = tensor(c, "f32[1,2,2]", VALUES(1, 2, 3, 4));
   RunTensor w = tensor(c, "f32[2,2,2]", VALUES(1, 2, 3, 4, 5, 0, 6, 0)); /* columns 0, 1 and 2 */
   RunTensor y =
-      apply(c, OP_dot_panel, "f32[1,2,3]", WITH(integer(c, ATTRIBUTE_size, 3)), TENSORS(x, w));
+      apply(c, OP_dot_panel, "f32[1,2,3]",
+            WITH(integer(c, ATTRIBUTE_size, 3), integers(c, ATTRIBUTE_blocking, "0,0,0,0,0")),
+            TENSORS(x, w));
   expect(c, &y, VALUES(7, 10, 17, 15, 22, 39));
 }
 

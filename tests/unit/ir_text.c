@@ -188,6 +188,8 @@ static void mistakes_are_named(void **state) {
   refused("", "%1 = exp %x : f32[N,4] %1 = exp %x return %1", "E0804]: this value is made twice");
   refused("", "%1 = add %x, %y return %1", "E0203]: the shapes for '+' do not go together");
   refused("", "%1 = sum %x {axes=[0]} return %1", "E0802]: 'sum' has no attribute 'axes'");
+  refused("", "%1 = dot_panel %x, %x {size=4, blocking=[1,2]} return %x",
+          "E0210]: 'blocking' has 2 numbers, not 5");
   refused("", "%1 = sum %x return %1", "E0210]: 'sum' needs 'axis'");
   refused("", "%1 = sum %x {axis=[2]} return %1", "E0205]: 'sum' has no axis 2");
   refused("", "return %y", "E0803]: result 0 of @f is f32[M], not f32[N,4]");

@@ -1,0 +1,121 @@
+/* How a product in panels is cut (ir/blocking.h): the ways with their estimates. Beside the
+ * arithmetic a way costs what it reads and writes again, more where that is far, and what each tile
+ * and each strip takes to start. */
+#include "passes/cost.h"
+#include "passes/select.h"
+
+#include <math.h>
+
+typedef struct {
+  BlockingMachine machine;
+  BlockingProduct product;
+  double all; /* of x in bytes */
+} Work;
+
+static double ceil_of(double a, double by) {
+  return ceil(a / by);
+}
+
+/* Multiply-adds of a vector that a step of all tiles takes, for one panel. */
+static double step_slots(const Work *w, int64_t tile) {
+  const BlockingProduct *p = &w->product;
+  double vectors = (double)(p->columns / w->machine.lanes), slots = 0;
+  int64_t parts[] = {tile, p->rows % tile};
+  double counts[] = {(double)(p->rows / tile), 1};
+  for (int i = 0; i < 2; i++) {
+    double rows = (double)parts[i], step = rows * vectors;
+    double load = costs[COST_load_slots] * (rows + vectors);
+    if (step < costs[COST_slots_chain]) step = costs[COST_slots_chain];
+    if (step < load) step = load;
+    if (parts[i]) slots += counts[i] * (step + costs[COST_block_step]);
+  }
+  return slots;
+}
+
+/* What bytes take that come from beyond L2, if `all` of them are gone through again and again. */
+static double reading(const Select *s, double bytes, double all) {
+  const PassOptions *options = s->context->options;
+  bool far = all > costs[COST_cached] * (double)options->cache_bytes;
+  return bytes / (far ? options->memory_rate : options->memory_rate * costs[COST_cache_speed]);
+}
+
+static double seconds_of(const Select *s, const Work *w, const Blocking *b) {
+  const BlockingProduct *p = &w->product;
+  double panels = ceil_of((double)p->size, (double)p->columns), rows = (double)p->rows;
+  double tiles = ceil_of(rows, (double)b->tile), run = (double)p->run;
+  double pieces = ceil_of(run, (double)b->depth), vectors = (double)(p->columns / w->machine.lanes);
+  double groups = ceil_of((double)p->size, (double)b->columns);
+  double strips = ceil_of(rows, (double)b->strip);
+  double arithmetic = panels * run * step_slots(w, b->tile);
+  double slots = arithmetic + panels * tiles * pieces * costs[COST_block_start];
+  slots += (pieces - 1) * panels * rows * vectors * costs[COST_block_sum];
+  slots += groups * strips * costs[COST_block_trip];
+  if (b->depth * p->step_bytes > w->machine.l1 / 2) slots += arithmetic * costs[COST_block_far];
+  double seconds = slots * 2 * w->machine.lanes / s->context->options->flop_rate;
+  /* x comes to L2 once for each group; for each panel, if the strip's part of it does not fit. */
+  double part = (double)b->depth * (double)b->strip * (double)sizeof(float);
+  bool fits = b->strip <= blocking_room(&w->machine, p, b->depth) + b->tile &&
+              part <= (double)w->machine.l2 * 3 / 4;
+  bool once = w->all <= (double)w->machine.l2 / 2;
+  double times = fits ? groups : panels;
+  if (!once) seconds += costs[COST_block_reading] * reading(s, times * w->all, w->all);
+  double weight = run * panels * (double)p->step_bytes;
+  if (weight > (double)w->machine.l2 / 2)
+    seconds += costs[COST_block_ahead] * reading(s, strips * weight, weight);
+  /* A thread reads all panels, or all of x, half of which another core has made. */
+  if (b->split == SPLIT_ROWS) seconds += costs[COST_block_ahead] * reading(s, weight, weight);
+  if (b->split == SPLIT_COLUMNS) seconds += costs[COST_block_ahead] * reading(s, w->all, w->all);
+  return seconds;
+}
+
+bool select_blocking(Select *s, const Type *x, const Type *panels, bool pairs, int64_t size,
+                     Attribute *attribute) {
+  const PassOptions *options = s->context->options;
+  double rows = type_elements(x) / fmax(1, (double)dim_max(x->dims[x->rank - 1]));
+  int lanes = options->vector_lanes, registers = options->vector_registers;
+  int64_t width = dim_value(panels->dims[2]);
+  if (options->level < 2 || options->several_cpus || width % lanes || rows < 2 ||
+      rows > INT32_MAX || !dim_is_constant(panels->dims[1]))
+    return false;
+  Work w = {.machine = {lanes, registers, options->near_bytes, options->cache_bytes},
+            .all = 4 * type_elements(x)};
+  BlockingProduct *p = &w.product;
+  *p = (BlockingProduct){.lines = 1,
+                         .rows = (int64_t)rows,
+                         .groups = 1,
+                         .size = size,
+                         .segments = 1,
+                         .run = dim_value(panels->dims[1]) / (pairs ? 2 : 1),
+                         .columns = blocking_tile_columns(lanes, registers, width, (int64_t)rows)};
+  p->apart = p->run;
+  p->step_bytes = p->columns * element_infos[panels->element].bytes * (pairs ? 2 : 1);
+  int most = blocking_tile_rows(lanes, registers, p->columns);
+  p->tile = p->rows < most ? p->rows : blocking_even_rows(most, p->rows);
+  Blocking ways[MOST_BLOCKINGS];
+  int count = blocking_ways(&w.machine, p, ways);
+  if (count < 2) return false;
+  double rows_seconds = 0, columns_seconds = 0;
+  Candidates list = {0};
+  for (int i = 0; i < count; i++) {
+    for (int split = SPLIT_ROWS; split <= SPLIT_COLUMNS; split++) {
+      ways[i].split = split;
+      double seconds = seconds_of(s, &w, &ways[i]);
+      (split == SPLIT_ROWS ? &rows_seconds : &columns_seconds)[0] = seconds;
+    }
+    ways[i].split = rows_seconds < columns_seconds ? SPLIT_ROWS : SPLIT_COLUMNS;
+    double seconds = seconds_of(s, &w, &ways[i]) * (i ? 1 : costs[COST_block_usual]);
+    candidates_add(&list, (Candidate){.name = "loops", .seconds = seconds, .blocking = ways[i]}, 0);
+  }
+  if (options->threads != 1) { /* the usual way, split the other way */
+    ways[0].split = SPLIT_ROWS + SPLIT_COLUMNS - ways[0].split;
+    double seconds = seconds_of(s, &w, &ways[0]);
+    candidates_add(&list, (Candidate){.name = "loops", .seconds = seconds, .blocking = ways[0]}, 0);
+  }
+  const char *sizes = arena_format(s->context->scratch, "%lldx%lldx%lld", (long long)p->rows,
+                                   (long long)p->run, (long long)size);
+  const Blocking *b = &list.items[select_choose_loops(s, sizes, &list)].blocking;
+  int64_t numbers[BLOCKING_NUMBERS] = {b->tile, b->depth, b->strip, b->columns, b->split};
+  *attribute =
+      (Attribute){ATTRIBUTE_blocking, attribute_integers(s->module, numbers, BLOCKING_NUMBERS)};
+  return true;
+}
