@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { ABI = 12 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 13 }; /* DLRT_ABI of the layout that is written here */
 
 /* Of an entry, what is the same for all CPU levels. */
 typedef struct {
@@ -298,7 +298,7 @@ static LLVMValueRef row_of_loop(Writer *w, const ProgramLoop *loop) {
   return STRUCTURE(w, number(w, (int64_t)loop->first), number(w, (int64_t)loop->count),
                    number(w, fixed ? dim_value(loop->trips) : -1),
                    fixed ? none(w) : trips_function(w, loop->trips), number(w, loop->backward),
-                   number(w, loop->test), operand(w, &loop->condition),
+                   number(w, loop->apart), number(w, loop->test), operand(w, &loop->condition),
                    number(w, loop->first_cursor), number(w, (int64_t)loop->cursors.count),
                    array(w, rows, loop->cursors.count, "cursors"));
 }
@@ -466,10 +466,11 @@ static LLVMValueRef model(Writer *w, LLVMValueRef lower, const char *symbol) {
       string(w, DLC_VERSION), string(w, p->target.name), number(w, cpu_level(p)),
       number(w, dim_symbol_count(p->module->dims)), w->dims, number(w, (int64_t)p->tensors.count),
       w->tensors, number(w, p->parameter_bytes), number(w, p->arena_bytes),
-      number(w, p->scratch_bytes), number(w, p->most_operands), number(w, p->cursors),
-      number(w, p->nesting), number(w, p->constants_bytes), constants_pointer(w),
-      string(w, o->constants_hash), number(w, o->thread_limit),
-      number(w, (int64_t)p->entries.count), array(w, entries, p->entries.count, "entries"),
+      number(w, p->scratch_bytes), number(w, p->trip_bytes), number(w, p->trip_operands),
+      number(w, p->most_operands), number(w, p->cursors), number(w, p->nesting),
+      number(w, p->constants_bytes), constants_pointer(w), string(w, o->constants_hash),
+      number(w, o->thread_limit), number(w, (int64_t)p->entries.count),
+      array(w, entries, p->entries.count, "entries"),
       o->thread_limit == 1 ? none(w) : external(w, "dlrt_pool"), string(w, o->inputs),
       string(w, o->classes), string(w, small_type_name(small->element)), number(w, small->tensors),
       number(w, small->bytes), number(w, small->was), number(w, p->draws),

@@ -33,7 +33,8 @@ void context_size(const NativeProgram *p, int64_t *fixed, int64_t *each) {
   slots += p->nesting;
   *fixed = CONTROL_BYTES + aligned(8 * slots) + aligned(8 * (int64_t)p->most_operands) +
            aligned(p->parameter_bytes) + aligned(p->arena_bytes);
-  *each = SLOT_BYTES + aligned(p->scratch_bytes);
+  *each = SLOT_BYTES + aligned(p->scratch_bytes) + aligned(p->trip_bytes) +
+          aligned(8 * (int64_t)p->trip_operands);
 }
 
 const char *c_name(Arena *arena, const char *name) {

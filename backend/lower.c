@@ -6,6 +6,7 @@
 #include "ir/build.h"
 #include "ir/cost.h"
 #include "ir/part.h"
+#include "ir/trip.h"
 #include "support/bug.h"
 
 #include <stdlib.h>
@@ -142,7 +143,7 @@ static ProgramOperand operand(Lowerer *lw, const Value *value) {
   if (scan && place->kind == PLACE_CALLER) return scan_result(lw, scan, place->offset);
   switch (place->kind) {
   case PLACE_ARENA:
-    return (ProgramOperand){BASE_ARENA, 0, place->offset};
+    return (ProgramOperand){op_is_apart(scan) ? BASE_TRIP : BASE_ARENA, 0, place->offset};
   case PLACE_CALLER:
     return (ProgramOperand){op ? BASE_OUTPUT : BASE_INPUT, place->offset, 0};
   case PLACE_VIEW: {
@@ -509,6 +510,13 @@ static const Op *last_needed(const Block *block) {
   return last;
 }
 
+/* Each thread that takes trips has memory for what one makes. */
+static void hold_trip(NativeProgram *program, const Op *scan) {
+  int64_t bytes = trip_bytes(scan);
+  if (bytes > program->trip_bytes) program->trip_bytes = bytes;
+  program->has_apart = true;
+}
+
 static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   const Block *block = op->region;
   NativeProgram *program = lw->program;
@@ -520,8 +528,10 @@ static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op) {
       lower_copy(lw, entry, op->operands[i], op->results[carry++], op);
   for (int i = carry; block->while_ && i < op->result_count; i++)
     lower_zeros(lw, entry, op->results[i], op);
-  ProgramLoop loop = {
-      .first = entry->steps.count, .test = -1, .backward = op_flag(op, ATTRIBUTE_backward)};
+  ProgramLoop loop = {.first = entry->steps.count,
+                      .test = -1,
+                      .backward = op_flag(op, ATTRIBUTE_backward),
+                      .apart = op_is_apart(op)};
   OpenLoop open = {lw->loop, op, NULL, lw->loop ? lw->loop->first_cursor + lw->loop->cursors : 0,
                    0};
   for (int i = 0; i < op->operand_count; i++) {
@@ -552,6 +562,7 @@ static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   ProgramLoop *made = &entry->loops.items[number];
   if (block->while_) made->condition = operand(lw, block->while_);
   made->count = entry->steps.count - made->first;
+  if (made->apart) hold_trip(program, op);
   lw->loop = open.outer;
   lw->part_of = part_of;
   if (made->count == 0) entry->loops.count = number; /* there is nothing to do */
@@ -593,6 +604,7 @@ NativeProgram *lower(Arena *arena, const Module *module, const Target *target, c
   for (size_t i = 0; i < module->functions.count; i++)
     lower_function(&lw, module->functions.items[i]);
   program->most_operands += program->cursors;
+  if (program->has_apart) program->trip_operands = program->most_operands;
   return program;
 }
 

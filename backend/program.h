@@ -17,7 +17,8 @@ typedef enum {
   BASE_CONSTANTS,
   BASE_INPUT,
   BASE_OUTPUT,
-  BASE_CURSOR
+  BASE_CURSOR,
+  BASE_TRIP
 } OperandBase;
 
 typedef struct {
@@ -57,6 +58,7 @@ typedef struct {
   size_t first, count; /* steps, with those of loops in it */
   const Dim *trips;
   bool backward; /* cursors begin at the last element */
+  bool apart;    /* trips need nothing of each other */
   int64_t test;  /* before this step `condition` is looked at, and false ends; -1: none */
   ProgramOperand condition;
   int first_cursor; /* its number */
@@ -95,8 +97,10 @@ typedef struct {
   VEC(ProgramTensor) tensors; /* parameters, then states */
   VEC(ProgramConstant) constants;
   int64_t constants_bytes, parameter_bytes, arena_bytes, scratch_bytes;
-  int most_operands;
+  int64_t trip_bytes; /* what a trip makes of a loop whose trips are apart */
+  int most_operands, trip_operands;
   int cursors, nesting; /* most at a time; most loops in each other */
+  bool has_apart;       /* loops whose trips are apart */
   bool draws; /* random numbers: kernels read the seed and the call's number after the dims */
 } NativeProgram;
 

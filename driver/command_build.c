@@ -288,7 +288,8 @@ static void say(const Build *b) {
   struct stat status;
   if (stat(output, &status) == 0)
     text_format(&text, "; %lld KiB", (long long)(status.st_size + 1023) / 1024);
-  double memory = (double)(b->native.program->arena_bytes + b->native.program->parameter_bytes);
+  const NativeProgram *program = b->native.program;
+  double memory = (double)(program->arena_bytes + program->trip_bytes + program->parameter_bytes);
   text_format(&text, ", memory %.2f MiB, %.2f s\n", memory / 0x1p20, (now_ms() - b->started) / 1e3);
   fputs(text_get(&text), stderr);
 }

@@ -213,6 +213,9 @@ static void print_memory(Checking *k) {
     text_format(&k->out, " memory      %s  %.2f MiB planned, %.2f the least possible%s\n", f->name,
                 (double)report.plan / 0x1p20, (double)report.bound / 0x1p20,
                 peak_place(k, &report));
+    if (report.trip)
+      text_format(&k->out, " memory      %s  %.2f MiB more for each thread, a few pictures' maps\n",
+                  f->name, (double)report.trip / 0x1p20);
   }
 }
 

@@ -150,6 +150,14 @@ static bool read_pass_options(Session *session, PassOptions *changed, TargetShap
     diag_usage(session->diagnostics, "--conv is '%s', not auto or exact", conv);
     return false;
   }
+  const char *pictures = option_text(session->options, OPTION_pictures, "auto");
+  if (strcmp(pictures, "all") == 0)
+    changed->pictures = -1;
+  else if (strcmp(pictures, "auto") != 0) {
+    if (!option_integer(session->diagnostics, "--pictures", pictures, 1, INT32_MAX, &number))
+      return false;
+    changed->pictures = number;
+  }
   if (option_given(session->options, OPTION_threads)) {
     const char *threads = option_text(session->options, OPTION_threads, "");
     if (!option_integer(session->diagnostics, "--threads", threads, 1, 1024, &number)) return false;

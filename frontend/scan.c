@@ -334,7 +334,8 @@ static Op *make_operation(Scan *s) {
     types[s->yields.count + i] = type;
   }
   Attribute attributes[] = {{ATTRIBUTE_axis, attribute_integer(e->module, s->axis)},
-                            {ATTRIBUTE_backward, attribute_flag(false)}};
+                            {ATTRIBUTE_backward, attribute_flag(false)},
+                            {ATTRIBUTE_apart, attribute_flag(false)}};
   Op *op = op_new(e->builder->function, OP_scan, s->operands.items, (int)s->operands.count,
                   attributes, types, (int)count);
   op->region = block;

@@ -1,6 +1,7 @@
 #include "passes/memory_report.h"
 
 #include "ir/part.h"
+#include "ir/trip.h"
 #include "passes/fuse_region.h"
 #include "passes/offsets.h"
 #include "passes/plan.h"
@@ -88,7 +89,12 @@ MemoryReport memory_report(Arena *arena, const Function *planned, MemorySum naiv
     int step = report.step_count++, over = -1;
     report.steps[step].op = op;
     int64_t from = 0, to = 0;
-    if (op->kind == OP_scan) body_extent(op->region, &from, &to);
+    if (op_is_apart(op)) {
+      int64_t trip = trip_bytes(op);
+      if (trip > report.trip) report.trip = trip;
+    } else if (op->kind == OP_scan) {
+      body_extent(op->region, &from, &to);
+    }
     if (to > from) b.buffers[merged++] = (MemoryBuffer){NULL, op, from, to - from, step, step};
     for (int i = 0; i < op->operand_count; i++) {
       int at = find_buffer(&b, storage(op->operands[i]), of);
@@ -291,6 +297,10 @@ void memory_report_text(Text *text, const MemoryReport *report) {
   sum_line(text, "plan", report->plan);
   text_format(text, "   %.3f of the bound\n",
               report->bound ? (double)report->plan / (double)report->bound : 1.0);
+  if (report->trip) {
+    sum_line(text, "pieces", report->trip);
+    text_string(text, "   of each thread, for a few pictures at a time\n");
+  }
   if (report->above) {
     text_string(text, "  above the bound: ");
     buffer_name(text, report->above);

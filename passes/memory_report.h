@@ -29,6 +29,7 @@ typedef struct {
   const Function *function;
   MemorySum naive, fused;
   int64_t bound, plan;
+  int64_t trip;          /* beside the plan, a thread: for trips that are apart (ir/trip.h) */
   MemoryBuffer *buffers; /* by offset, then first step */
   int buffer_count;
   MemoryStep *steps;

@@ -34,6 +34,7 @@ typedef struct {
   Element weights_type; /* that constant weights are stored in: f32 (as they are), bf16 or i8 */
   Element compute_type; /* of products with constant weights: f32, or bf16 with sums in f32 */
   int threads;          /* never more; 1: nothing is split; 0: no limit */
+  int64_t pictures;     /* of a batch, go through a network at a time; 0: as costs say; -1: all */
   int64_t fold_bytes; /* `fold` makes no constant larger than this, unless it only moves elements */
   const DimChange *dims;
   int dim_count;

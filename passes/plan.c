@@ -10,6 +10,7 @@
 #include "passes/plan.h"
 
 #include "ir/part.h"
+#include "ir/trip.h"
 #include "passes/fuse.h"
 #include "passes/offsets.h"
 #include "passes/plan_scan.h"
@@ -153,7 +154,7 @@ static bool can_be_part(const Value *value) {
 static void find_parts(Planning *p) {
   Function *function = p->function;
   bool trains = function->kind == FUNCTION_TRAIN || function->kind == FUNCTION_INIT;
-  if (trains || function->scan) return;
+  if (trains || (function->scan && !op_is_apart(function->scan))) return;
   graph_count_uses(function);
   for (Op *op = function->body->first; op; op = op->next) {
     if (op->kind != OP_concat || op_result(op)->place.kind != PLACE_NONE) continue;
@@ -197,10 +198,11 @@ static void place_simple(Planning *p, Op *op) {
   }
 }
 
-/* The body of a scan has a part of the arena while the operation runs. */
+/* The body of a scan has a part of the arena while the operation runs; or, if its trips are apart,
+ * memory of each thread. */
 static void hold_body(Planning *p, const Op *op) {
   const Function *body = scan_body(p->function->module, op);
-  if (!body) return;
+  if (!body || op_is_apart(op)) return;
   int step = (int)op->mark;
   PlannedBody planned = {body, p->buffers.count};
   Buffer buffer = {NULL, {step, step, round_up(body->arena_bytes), 0}};

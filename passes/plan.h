@@ -14,7 +14,9 @@
  *                of a reshape of it) names. Where a value cannot be made there, a copy is, which
  *                the write takes instead: so no `write` is a kernel, and all are at the end
  *   all others   in arena + offset, a multiple of 64
- * Values inside of regions have none. Function.arena_bytes is the size at the dims' bounds. */
+ * Values inside of regions have none, but for scans' bodies; where trips are apart (ir/trip.h),
+ * they count from the start of what a thread has for a trip. Function.arena_bytes is the size at
+ * the dims' bounds. */
 #ifndef PASSES_PLAN_H
 #define PASSES_PLAN_H
 

@@ -74,8 +74,8 @@ static void *without_const(const void *pointer) {
   return u.to;
 }
 
-void *dlrt_resolve(const dlrt_context *context, const dlrt_operand *operand,
-                   const void *const *inputs, void *const *outputs) {
+void *dlrt_resolve(const dlrt_context *context, const dlrt_operand *operand, void *const *cursors,
+                   char *trip, const void *const *inputs, void *const *outputs) {
   switch (operand->base) {
   case DLRT_ARENA:
     return context->arena + operand->offset;
@@ -86,7 +86,9 @@ void *dlrt_resolve(const dlrt_context *context, const dlrt_operand *operand,
   case DLRT_INPUT:
     return without_const((const char *)inputs[operand->index] + operand->offset);
   case DLRT_CURSOR:
-    return (char *)context->cursors[operand->index] + operand->offset;
+    return (char *)cursors[operand->index] + operand->offset;
+  case DLRT_TRIP:
+    return trip + operand->offset;
   default:
     return (char *)outputs[operand->index] + operand->offset;
   }
@@ -115,7 +117,8 @@ dlrt_status dlrt_step_run(dlrt_context *context, int64_t index, int64_t number,
   const dlrt_entry *entry = &context->model->entries[index];
   const dlrt_step *step = &entry->steps[number];
   for (int64_t i = 0; i < step->operand_count; i++)
-    context->operands[i] = dlrt_resolve(context, &step->operands[i], inputs, outputs);
+    context->operands[i] = dlrt_resolve(context, &step->operands[i], context->cursors,
+                                        context->slots[0].worker.trip, inputs, outputs);
   int64_t trips = step->trips_of ? step->trips_of(context->dims) : step->trips;
   if (trips <= 0) return DLRT_OK;
   int64_t parts = step->grain ? trips / step->grain : 1;
@@ -133,6 +136,7 @@ dlrt_status dlrt_call(dlrt_context *context, int64_t entry, const int64_t *dims,
   dlrt_status status = dlrt_begin(context, entry, dims, inputs, outputs);
   if (status) return status;
   dlrt_walk walk = dlrt_walk_begin(context, &context->model->entries[entry], inputs, outputs);
+  walk.apart = context->threads > 1;
   for (int64_t step; !status && (step = dlrt_walk_next(&walk)) >= 0;)
     status = dlrt_step_run(context, entry, step, inputs, outputs);
   dlrt_end(context);

@@ -20,8 +20,12 @@ static size_t fixed_size(const dlrt_model *model) {
                                     model->max_operands);
 }
 
+static size_t thread_size(const dlrt_model *model) {
+  return (size_t)DLRT_THREAD_BYTES(model->scratch_bytes, model->trip_bytes, model->trip_operands);
+}
+
 size_t dlrt_context_size(const dlrt_model *model, int threads) {
-  return fixed_size(model) + (size_t)threads * (size_t)DLRT_THREAD_BYTES(model->scratch_bytes);
+  return fixed_size(model) + (size_t)threads * thread_size(model);
 }
 
 static int threads_granted(const dlrt_model *model, int wanted) {
@@ -59,9 +63,15 @@ static void lay_out(dlrt_context *context, char *memory, int threads) {
   context->slots = (dlrt_slot *)at;
   memset(at, 0, (size_t)threads * sizeof(dlrt_slot));
   at += (size_t)threads * sizeof(dlrt_slot);
-  for (int i = 0; i < threads; i++, at += DLRT_ROUND(model->scratch_bytes)) {
-    context->slots[i].worker.thread = i;
-    context->slots[i].worker.scratch = at;
+  for (int i = 0; i < threads; i++) {
+    dlrt_worker *worker = &context->slots[i].worker;
+    worker->thread = i;
+    worker->operands = (void **)at;
+    at += DLRT_ROUND(8 * model->trip_operands);
+    worker->scratch = at;
+    at += DLRT_ROUND(model->scratch_bytes);
+    worker->trip = at;
+    at += DLRT_ROUND(model->trip_bytes);
   }
 }
 

@@ -27,7 +27,8 @@ struct dlrt_context {
 };
 
 _Static_assert(sizeof(struct dlrt_context) <= DLRT_CONTROL_BYTES, "the control block is too small");
-_Static_assert(sizeof(dlrt_slot) == DLRT_THREAD_BYTES(0), "a thread has another size in model.h");
+_Static_assert(sizeof(dlrt_slot) == DLRT_THREAD_BYTES(0, 0, 0),
+               "a thread has another size in model.h");
 
 /* Threads that this process may run at once. */
 int dlrt_machine_threads(void);
@@ -56,8 +57,9 @@ dlrt_status dlrt_begin(dlrt_context *context, int64_t entry, const int64_t *dims
                        const void *const *inputs, void *const *outputs);
 dlrt_status dlrt_step_run(dlrt_context *context, int64_t entry, int64_t step,
                           const void *const *inputs, void *const *outputs);
-void *dlrt_resolve(const dlrt_context *context, const dlrt_operand *operand,
-                   const void *const *inputs, void *const *outputs);
+/* Where an operand lies for a thread that has these cursors, and this memory for its trips. */
+void *dlrt_resolve(const dlrt_context *context, const dlrt_operand *operand, void *const *cursors,
+                   char *trip, const void *const *inputs, void *const *outputs);
 
 /* The order of an entry's steps, with those of loops as often as they are run (loop.c).
  *
@@ -75,6 +77,7 @@ typedef struct {
   const dlrt_entry *entry;
   const void *const *inputs;
   void *const *outputs;
+  int apart; /* loops whose trips are apart are run at once, if there are threads for them */
   int64_t step, loop; /* the next ones */
   int depth;
   dlrt_running running[DLRT_LOOPS];
@@ -82,7 +85,10 @@ typedef struct {
 
 dlrt_walk dlrt_walk_begin(dlrt_context *context, const dlrt_entry *entry, const void *const *inputs,
                           void *const *outputs);
+int64_t dlrt_stride_of(const dlrt_context *context, const dlrt_cursor *cursor);
 int64_t dlrt_walk_next(dlrt_walk *walk); /* -1: there are no more */
+/* Runs all of such a loop, its trips shared out (apart.c); 0: too few for the threads. */
+int dlrt_apart_run(dlrt_walk *walk, const dlrt_loop *loop, int64_t trips);
 void dlrt_end(dlrt_context *context);
 
 #endif

@@ -88,6 +88,8 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
     if (kinds[k]) printf(", %s %s", names[k], dlrt_bytes_text((double)kinds[k]));
   if (model->scratch_bytes)
     printf(", scratch %s a thread", dlrt_bytes_text((double)model->scratch_bytes));
+  if (model->trip_bytes)
+    printf(", maps of a few pictures %s a thread", dlrt_bytes_text((double)model->trip_bytes));
   putchar('\n');
   struct stat about;
   printf("program  ");
@@ -132,12 +134,13 @@ static void print_json(const dlrt_program *program, int64_t numbers, int64_t byt
   }
   printf("],\"parameters\":{\"tensors\":%lld,\"numbers\":%lld,\"bytes\":%lld},"
          "\"stored\":{\"type\":\"%s\",\"tensors\":%lld,\"bytes\":%lld,\"f32\":%lld},"
-         "\"constants\":%lld,\"context\":%zu,\"arena\":%lld,\"scratch\":%lld}\n",
+         "\"constants\":%lld,\"context\":%zu,\"arena\":%lld,\"scratch\":%lld,\"trip\":%lld}\n",
          (long long)tensors, (long long)numbers, (long long)bytes,
          model->small_count ? model->small_type : "f32", (long long)model->small_count,
          (long long)model->small_bytes, (long long)model->small_was,
          (long long)model->constants_bytes, dlrt_context_size(model, 1),
-         (long long)model->arena_bytes, (long long)model->scratch_bytes);
+         (long long)model->arena_bytes, (long long)model->scratch_bytes,
+         (long long)model->trip_bytes);
 }
 
 int dlrt_info(dlrt_program *program) {

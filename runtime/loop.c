@@ -27,21 +27,27 @@ static void pass_by(dlrt_walk *walk, const dlrt_loop *loop) {
     walk->loop++;
 }
 
-static int64_t stride_of(const dlrt_walk *walk, const dlrt_cursor *cursor) {
-  return cursor->stride_of ? cursor->stride_of(walk->context->dims) : cursor->stride;
+int64_t dlrt_stride_of(const dlrt_context *context, const dlrt_cursor *cursor) {
+  return cursor->stride_of ? cursor->stride_of(context->dims) : cursor->stride;
+}
+
+static char *resolve(const dlrt_walk *walk, const dlrt_operand *operand) {
+  dlrt_context *context = walk->context;
+  return dlrt_resolve(context, operand, context->cursors, context->slots[0].worker.trip,
+                      walk->inputs, walk->outputs);
 }
 
 static void enter(dlrt_walk *walk, const dlrt_loop *loop) {
   dlrt_context *context = walk->context;
   int64_t trips = loop->trips_of ? loop->trips_of(context->dims) : loop->trips;
   walk->loop++;
-  if (trips <= 0) {
+  if (trips <= 0 || (loop->apart && walk->apart && dlrt_apart_run(walk, loop, trips))) {
     pass_by(walk, loop);
     return;
   }
   for (int64_t i = 0; i < loop->cursor_count; i++) {
-    char *first = dlrt_resolve(context, &loop->cursors[i].base, walk->inputs, walk->outputs);
-    if (loop->backward) first += (trips - 1) * stride_of(walk, &loop->cursors[i]);
+    char *first = resolve(walk, &loop->cursors[i].base);
+    if (loop->backward) first += (trips - 1) * dlrt_stride_of(context, &loop->cursors[i]);
     context->cursors[loop->first_cursor + i] = first;
   }
   walk->running[walk->depth++] = (dlrt_running){.loop = loop, .trips = trips};
@@ -57,7 +63,7 @@ static void next_trip(dlrt_walk *walk, dlrt_running *running) {
     return;
   }
   for (int64_t i = 0; i < loop->cursor_count; i++) {
-    int64_t stride = stride_of(walk, &loop->cursors[i]);
+    int64_t stride = dlrt_stride_of(context, &loop->cursors[i]);
     char **at = (char **)&context->cursors[loop->first_cursor + i];
     *at += loop->backward ? -stride : stride;
   }
@@ -73,9 +79,7 @@ int64_t dlrt_walk_next(dlrt_walk *walk) {
     dlrt_running *running = walk->depth ? &walk->running[walk->depth - 1] : NULL;
     if (running && !running->tested && walk->step == running->loop->test) {
       running->tested = 1;
-      if (*(const unsigned char *)dlrt_resolve(walk->context, &running->loop->condition,
-                                               walk->inputs, walk->outputs))
-        continue;
+      if (*resolve(walk, &running->loop->condition)) continue;
       pass_by(walk, running->loop);
       walk->depth--;
     } else if (running && walk->step == end_of(running->loop)) {

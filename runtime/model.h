@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 12
+#define DLRT_ABI 13
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -83,7 +83,8 @@ typedef enum {
   DLRT_CONSTANTS,  /* the model's constants: in the object, or mapped from the weights file */
   DLRT_INPUT,
   DLRT_OUTPUT,
-  DLRT_CURSOR /* what moves on with each trip of a loop */
+  DLRT_CURSOR, /* what moves on with each trip of a loop */
+  DLRT_TRIP    /* what a trip makes of a loop whose trips are apart: the thread's own memory */
 } dlrt_base;
 
 typedef struct {
@@ -97,6 +98,8 @@ typedef struct {
   int64_t thread;
   void *scratch;       /* dlrt_model.scratch_bytes, aligned to 64, uninitialised */
   int64_t index, size; /* of a fault: the index that is farthest out of 0..size */
+  char *trip;          /* dlrt_model.trip_bytes */
+  void **operands;     /* for max_operands, if the model has loops whose trips are apart */
 } dlrt_worker;
 
 /* Computes trips [begin, end). `operands`: resolved pointers, in the step's order; `dims`: values
@@ -137,14 +140,16 @@ typedef struct {
 } dlrt_cursor;
 
 /* Steps that are run again and again, a scan of the graph. Its trips come one after the other; its
- * steps are split over threads as all are. */
+ * steps are split over threads as all are. Trips that are apart need nothing of each other: where
+ * there are enough, each thread takes whole ones, with cursors and memory of its own. */
 typedef struct {
   int64_t first, count; /* steps, with those of loops in it, which stand after it in the table */
   int64_t trips;
   int64_t (*trips_of)(const int64_t *dims); /* or NULL: trips */
   int64_t backward;                         /* 1: cursors go from the last element to the first */
-  int64_t test; /* before this step the bool at `condition` is looked at; if it is false, the loop
-                   ends; -1: all trips are made */
+  int64_t apart; /* 1: there are no loops in it, nothing is tested or drawn, nothing can fault */
+  int64_t test;  /* before this step the bool at `condition` is looked at; if it is false, the loop
+                    ends; -1: all trips are made */
   dlrt_operand condition;
   int64_t first_cursor, cursor_count;
   const dlrt_cursor *cursors;
@@ -239,6 +244,8 @@ typedef struct dlrt_model {
   int64_t parameter_bytes; /* of the context's block for them */
   int64_t arena_bytes;
   int64_t scratch_bytes; /* a thread */
+  int64_t trip_bytes;    /* likewise: what a trip makes of a loop whose trips are apart */
+  int64_t trip_operands; /* likewise: max_operands, or 0 if there are no such loops */
   int64_t max_operands;  /* most operands of any step, and the cursors after them */
   int64_t cursors;       /* most at a time */
   int64_t nesting;       /* most loops in each other, at most DLRT_LOOPS */
@@ -285,7 +292,8 @@ typedef struct dlrt_model {
 #define DLRT_CONTEXT_BYTES(parameter_bytes, arena_bytes, slots, max_operands)                      \
   (DLRT_CONTROL_BYTES + DLRT_ROUND(8 * (slots)) + DLRT_ROUND(8 * (max_operands)) +                 \
    DLRT_ROUND(parameter_bytes) + DLRT_ROUND(arena_bytes))
-#define DLRT_THREAD_BYTES(scratch_bytes) (128 + DLRT_ROUND(scratch_bytes))
+#define DLRT_THREAD_BYTES(scratch_bytes, trip_bytes, trip_operands)                                \
+  (128 + DLRT_ROUND(scratch_bytes) + DLRT_ROUND(trip_bytes) + DLRT_ROUND(8 * (trip_operands)))
 
 /* NAME.weights, the constants beside a program: DLRT_WEIGHTS_HEAD bytes that begin with
  * DLRT_WEIGHTS_MAGIC, constants_hash (64 hex digits) and a newline, zeros after that; then

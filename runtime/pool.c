@@ -109,7 +109,7 @@ static void *work(void *argument) {
 
 void dlrt_pool_run(dlrt_pool_state *pool, int parts, dlrt_kernel *kernel, void *const *operands,
                    const int64_t *dims, int64_t trips, int64_t grain) {
-  int64_t pieces = trips / parts / (grain > 0 ? grain : 1) / GRAINS;
+  int64_t pieces = grain > 0 ? trips / parts / grain / GRAINS : trips / parts;
   pieces = pieces < 1 ? 1 : pieces > MOST_PIECES ? MOST_PIECES : pieces;
   atomic_store_explicit(&pool->kernel, kernel, memory_order_relaxed);
   atomic_store_explicit(&pool->operands, operands, memory_order_relaxed);

@@ -54,8 +54,8 @@ struct dlrt_pool_state {
 int dlrt_pool_start(dlrt_pool_state *pool, dlrt_slot *slots, int threads);
 void dlrt_pool_stop(dlrt_pool_state *pool);
 void dlrt_pool_calling(dlrt_pool_state *pool, int calling);
-/* 2 <= parts <= threads; pieces have several times `grain` trips, unless a part has fewer. Returns
- * when all trips are done. */
+/* 2 <= parts <= threads; pieces have several times `grain` trips, unless a part has fewer; 0: one
+ * is enough. Returns when all trips are done. */
 void dlrt_pool_run(dlrt_pool_state *pool, int parts, dlrt_kernel *kernel, void *const *operands,
                    const int64_t *dims, int64_t trips, int64_t grain);
 

@@ -6,11 +6,12 @@
  * Each file is taken as it is ("plain": only placed) and through the whole pipeline at -O0 and -O2,
  * for each CPU level that runs here, and at -O2 by each level's kernels of a graph that all share.
  * A file's `dim` is run at three values, each step in one part and in three. With --pipeline, for
- * files of many kernels, it is -O2 alone, one value, the highest CPU level; with --steps, for whole
- * steps of training, -O0 and -O2, one value. What is allowed follows from the sums that lead to
- * each number, see bounds.h. Parameters and states are compared after the call, those too that are
- * not written. Every split of the trips must give the same bits. --faults: integer inputs out of
- * range must fail and change nothing.
+ * files of many kernels, it is -O2 alone, one value, the highest CPU level, and also with batches
+ * of convolutions taken one picture and two at a time; with --steps, for whole steps of training,
+ * -O0 and -O2, one value. What is allowed follows from the sums that lead to each number, see
+ * bounds.h. Parameters and states are compared after the call, those too that are not written.
+ * Every split of the trips must give the same bits. --faults: integer inputs out of range must fail
+ * and change nothing.
  */
 #include "ir/module_text.h"
 #include "passes/pass.h"
@@ -376,9 +377,10 @@ enum { CPUS = sizeof cpus / sizeof *cpus, MOST_VALUES = 3 };
 /* One way of compiling a file, and the values that its dims are run at. */
 typedef struct {
   const char *path;
-  int cpu;     /* of cpus */
-  bool shared; /* of a graph for all of the CPUs */
-  int level;   /* -1: plain */
+  int cpu;          /* of cpus */
+  bool shared;      /* of a graph for all of the CPUs */
+  int level;        /* -1: plain */
+  int64_t pictures; /* PassOptions.pictures */
   int64_t values[MOST_VALUES];
   int count;
 } Way;
@@ -437,6 +439,7 @@ static bool compile(const Way *way, Arena *arena, Diagnostics *diagnostics, cons
   Target targets[CPUS];
   if (way->shared && !target_find_all(targets, arena, NULL, cpus, CPUS, diagnostics)) return false;
   options.level = way->level;
+  options.pictures = way->pictures;
   TargetShape shape = way->shared ? target_shape(targets, CPUS) : target_shape(target, 1);
   options.vector_lanes = shape.lanes;
   options.vector_registers = shape.registers;
@@ -518,6 +521,9 @@ int main(int argc, char **argv) {
         way.level = levels[l];
         failures += compare_as(&way, &references);
       }
+      for (way.pictures = 1; pipeline && way.pictures <= 2; way.pictures++)
+        failures += compare_as(&way, &references);
+      way.pictures = 0;
       way.shared = true;
       if (first_level == 0) failures += compare_as(&way, &references);
       way.shared = false;

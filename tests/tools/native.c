@@ -11,7 +11,7 @@
 typedef struct {
   NativeRun *run;
   const NativeProgram *program;
-  char *arena, *parameters, *constants;
+  char *arena, *trip, *parameters, *constants;
   int64_t *dims; /* with the trips of loops after them */
   char **cursors;
 } Memory;
@@ -28,6 +28,8 @@ static void *at(const Memory *m, const ProgramOperand *o) {
     return (char *)m->run->inputs[o->index].bytes + o->offset;
   case BASE_CURSOR:
     return m->cursors[o->index] + o->offset;
+  case BASE_TRIP:
+    return m->trip + o->offset;
   default:
     return (char *)m->run->outputs[o->index].bytes + o->offset;
   }
@@ -141,6 +143,7 @@ static bool run_loop(Steps *s, const ProgramLoop *loop) {
           (char *)at(m, &loop->cursors.items[c].base) + place * stride;
     }
     m->dims[slot + s->depth - 1] = place;
+    if (loop->apart) memset(m->trip, 0xfd, (size_t)m->program->trip_bytes);
     s->loop = next;
     ok = ok && run_range(s, loop->first, loop->first + loop->count, loop, &ends);
   }
@@ -242,6 +245,7 @@ bool native_call(const NativeCode *code, const Function *function, NativeRun *ru
   Memory m = {.run = run,
               .program = program,
               .arena = block(program->arena_bytes),
+              .trip = block(program->trip_bytes),
               .parameters = block(program->parameter_bytes),
               .constants = block(program->constants_bytes)};
   for (size_t i = 0; i < program->constants.count; i++) {
@@ -266,6 +270,7 @@ bool native_call(const NativeCode *code, const Function *function, NativeRun *ru
     if (t->offset >= 0) run->kept(run->user, t->tensor, m.parameters + t->offset);
   }
   free(m.arena);
+  free(m.trip);
   free(m.parameters);
   free(m.constants);
   return ok;

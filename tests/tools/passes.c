@@ -5,9 +5,10 @@
  *   passes [--print PASS] FILE.ir...
  *
  * Each file goes through -O0 to -O2, with its parameters given at run time and as constants, for
- * vectors of 16 and of 8 lanes; and with constants in bf16 and i8, and computed with in bf16. A
- * file's dims are run at their bound and at 1. The tolerance is that of f32 sums whose order and
- * rounding passes may change: here at most a few hundred terms. With
+ * vectors of 16 and of 8 lanes; and with constants in bf16 and i8, and computed with in bf16; at
+ * -O2 also with batches of convolutions taken one picture and two at a time. A file's dims are run
+ * at their bound and at 1. The tolerance is that of f32 sums whose order and rounding passes may
+ * change: here at most a few hundred terms. With
  * --print the graph after that pass, at -O2 with constants, goes to stdout; --print memory: the
  * memory reports.
  */
@@ -283,6 +284,9 @@ static int test_file(const char *file) {
       failures += test_options(file, true, options);
     }
     options.weights_type = options.compute_type = ELEMENT_f32;
+    for (options.pictures = 1; options.pictures <= 2 && options.level == 2; options.pictures++)
+      if (!failures && !print_after) failures += test_options(file, true, options);
+    options.pictures = 0;
   }
   return failures;
 }

@@ -81,8 +81,9 @@ static void make_region(Generator *g, Operator kind) {
   operands[1] = y;
   results[0] = row;
   results[1] = x->type;
-  Attribute attributes[2] = {{ATTRIBUTE_axis, integer(g, 0)},
-                             {ATTRIBUTE_backward, attribute_flag(scan && chance(g, 30))}};
+  Attribute attributes[] = {{ATTRIBUTE_axis, integer(g, 0)},
+                            {ATTRIBUTE_backward, attribute_flag(scan && chance(g, 30))},
+                            {ATTRIBUTE_apart, attribute_flag(false)}};
   if (!scan) attributes[0] = (Attribute){ATTRIBUTE_parts, integer(g, 0)};
   Op *made = op_new(g->function, kind, operands, 2, attributes, results, scan ? 2 : 1);
   if (!scan)

@@ -52,7 +52,7 @@ static void test_call(void **state) {
 static void test_memory_of_the_caller(void **state) {
   (void)state;
   size_t size = dlrt_context_size(&model, 2);
-  assert_int_equal(size, DLRT_CONTEXT_BYTES(128, 192, 2, 3) + 2 * DLRT_THREAD_BYTES(64));
+  assert_int_equal(size, DLRT_CONTEXT_BYTES(128, 192, 2, 3) + 2 * DLRT_THREAD_BYTES(64, 0, 0));
   char *memory = aligned_alloc(DLRT_ALIGN, size);
   dlrt_context *net;
   assert_int_equal(dlrt_open(&model, &net, memory, 0), DLRT_BAD_ARGUMENT);

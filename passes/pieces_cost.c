@@ -1,0 +1,198 @@
+/* How a chain is cut: a table of what its first c operations take at least. Times are of one
+ * thread, in seconds; they count what a piece's size changes, so they are no forecast of a call's.
+ */
+#include "passes/pieces.h"
+
+#include "ir/cost.h"
+#include "passes/cost.h"
+
+#include <float.h>
+#include <math.h>
+
+enum { MOST_SIZES = 16 };
+
+typedef struct {
+  const PassContext *context;
+  const Chain *chain;
+  double batch;              /* at its bound */
+  int64_t sizes[MOST_SIZES]; /* of a piece, the whole batch last */
+  int size_count;
+  double *maps[MOST_SIZES]; /* of the first c operations: all but weights */
+  double *weights;          /* likewise, bytes */
+  bool *starts;             /* a piece may begin with operation c */
+} Costs;
+
+/* What bytes take to come where so many are in use, a part of them in each cache. */
+static double seconds(const Costs *c, double bytes, double in_use) {
+  double l2 = (double)c->context->options->cache_bytes;
+  double near = fmin(1, l2 / 2 / (in_use + 1));
+  double cached = fmax(near, fmin(1, l2 * costs[COST_cached] / (in_use + 1)));
+  double share =
+      near / costs[COST_near_speed] + (cached - near) / costs[COST_cache_speed] + (1 - cached);
+  return bytes * share / c->context->options->memory_rate;
+}
+
+static double bytes_of(const Value *value) {
+  return type_elements(&value->type) * element_infos[value->type.element].bytes;
+}
+
+/* Its result is a map in memory, as far as can be said before kernels are made. */
+static bool is_made(const Op *op) {
+  return operator_has(op->kind, TRAIT_PRODUCT | TRAIT_REDUCTION) || op->kind == OP_pad ||
+         op->kind == OP_transpose || op->kind == OP_softmax;
+}
+
+/* Elementwise operations, and what a pooling makes of its windows, are part of a kernel before. */
+static bool can_start(const Op *op) {
+  if (operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_reshape) return false;
+  const Op *from = op->operands[0]->op;
+  return !(from && from->kind == OP_windows);
+}
+
+/* Bytes of maps that the operation moves for a picture. */
+static double moved(const Costs *c, const Op *op) {
+  double bytes = 0;
+  if (is_made(op)) {
+    const Op *from = op->operands[0]->op;
+    const Value *x = from && from->kind == OP_windows ? from->operands[0] : op->operands[0];
+    bytes = bytes_of(x) + bytes_of(op_result(op));
+  } else if (operator_has(op->kind, TRAIT_ELEMENTWISE)) { /* beside what it follows */
+    for (int i = 1; i < op->operand_count; i++)
+      if (piece_is_each(op, i, c->chain->batch)) bytes += bytes_of(op->operands[i]);
+  }
+  return bytes / c->batch;
+}
+
+/* Rows of x in a product, for a picture. */
+static double rows_of(const Op *op) {
+  const Type *type = &op_result(op)->type;
+  double rows = 1;
+  for (int i = 1; i + 1 < type->rank; i++) rows *= (double)dim_max(type->dims[i]);
+  if (op->kind != OP_conv_winograd) return rows;
+  for (int i = 0; i < op_list_count(op, ATTRIBUTE_tile); i++)
+    rows /= (double)op_list_integer(op, ATTRIBUTE_tile, i);
+  return rows;
+}
+
+/* Of a product for the whole batch, a piece of so many pictures after the other. */
+static double arithmetic(const Costs *c, const Op *op, double size) {
+  if (!operator_has(op->kind, TRAIT_PRODUCT)) return 0;
+  const Dim *flops = op_product_flops(c->context->module->dims, op);
+  double result = flops ? (double)dim_max(flops) / c->context->options->flop_rate : 0;
+  if (op->kind == OP_conv) return result / costs[COST_near_depthwise];
+  for (int i = 0; op->kind == OP_conv_winograd && i < op_list_count(op, ATTRIBUTE_tile); i++) {
+    double tile = (double)op_list_integer(op, ATTRIBUTE_tile, i);
+    double kernel = (double)op_list_integer(op, ATTRIBUTE_kernel, i);
+    result *= (tile + kernel - 1) / (tile * kernel);
+  }
+  return result * (1 + costs[COST_edge_rows] / (rows_of(op) * size));
+}
+
+/* While a product is computed its maps come and go. */
+static double map_seconds(const Costs *c, const Op *op, double size) {
+  double bytes = moved(c, op) * size, trips = c->batch / size;
+  double result = fmax(arithmetic(c, op, size), trips * seconds(c, bytes, bytes));
+  return is_made(op) ? result + trips * costs[COST_trip_seconds] : result;
+}
+
+static double weight_bytes(const Costs *c, const Op *op) {
+  double bytes = 0;
+  for (int i = 0; i < op->operand_count; i++)
+    if (!piece_is_each(op, i, c->chain->batch)) bytes += bytes_of(op->operands[i]);
+  return bytes;
+}
+
+/* A batch that only a call knows can be taken a picture at a time, whatever it is. */
+static void find_sizes(Costs *c) {
+  int64_t asked = c->context->options->pictures;
+  const Dim *batch = c->chain->batch;
+  int64_t all = dim_max(batch), most = dim_is_constant(batch) ? all / 2 : 1;
+  for (int64_t size = 1; size <= most && c->size_count + 1 < MOST_SIZES; size++)
+    if (dim_is_constant(batch) ? all % size == 0 : size == 1)
+      if (asked == 0 || asked == size) c->sizes[c->size_count++] = size;
+}
+
+static void sum_up(Costs *c) {
+  const Chain *chain = c->chain;
+  Arena *scratch = c->context->scratch;
+  size_t room = (size_t)chain->count + 1;
+  c->batch = (double)dim_max(chain->batch);
+  c->weights = ARENA_ARRAY(scratch, room, double);
+  c->starts = ARENA_ARRAY(scratch, room, bool);
+  for (int s = 0; s <= c->size_count; s++) c->maps[s] = ARENA_ARRAY(scratch, room, double);
+  for (int n = 0; n < chain->count; n++) {
+    const Op *op = chain->ops[n];
+    c->starts[n] = n == 0 || can_start(op);
+    c->weights[n + 1] = c->weights[n] + weight_bytes(c, op);
+    for (int s = 0; s <= c->size_count; s++) {
+      double size = s == c->size_count ? c->batch : (double)c->sizes[s];
+      c->maps[s][n + 1] = c->maps[s][n] + map_seconds(c, op, size);
+    }
+  }
+  c->starts[chain->count] = true;
+}
+
+/* Weights come from memory once, and with each trip again, from where there is room for all. */
+static double piece_seconds(const Costs *c, int from, int to, int s) {
+  double trips = c->batch / (double)c->sizes[s], weights = c->weights[to] - c->weights[from];
+  double result = c->maps[s][to] - c->maps[s][from];
+  return result + (trips - 1) * seconds(c, weights, 2 * weights);
+}
+
+/* Maps that go from a piece to the next, or come from one, are of the whole batch. */
+static double cut_seconds(const Costs *c, int at) {
+  if (at == 0 || at == c->chain->count) return 0;
+  double bytes = c->chain->alive[at] * c->batch;
+  return seconds(c, bytes, bytes);
+}
+
+static const char *explain(const Costs *c, const Piece *piece, int s) {
+  double all = c->maps[c->size_count][piece->to] - c->maps[c->size_count][piece->from];
+  return arena_format(c->context->module->arena,
+                      "%lld of %lld at a time: %.0f us for maps and %.1f MiB of weights, all at "
+                      "once %.0f us",
+                      (long long)piece->pictures, (long long)dim_max(c->chain->batch),
+                      piece_seconds(c, piece->from, piece->to, s) * 1e6,
+                      (c->weights[piece->to] - c->weights[piece->from]) / (1 << 20), all * 1e6);
+}
+
+int pieces_choose(const PassContext *context, const Chain *chain, Piece *pieces) {
+  Costs c = {.context = context, .chain = chain};
+  find_sizes(&c);
+  if (c.size_count == 0) return 0;
+  sum_up(&c);
+  size_t room = (size_t)chain->count + 1;
+  double *best = ARENA_ARRAY(context->scratch, room, double);
+  int *from = ARENA_ARRAY(context->scratch, room, int);
+  int *size = ARENA_ARRAY(context->scratch, room, int);
+  for (int to = 1; to <= chain->count; to++) {
+    const double *whole = c.maps[c.size_count];
+    best[to] = best[to - 1] + whole[to] - whole[to - 1];
+    from[to] = to - 1;
+    size[to] = c.size_count;
+    if (context->options->pictures) best[to] = DBL_MAX / 4;
+    if (!c.starts[to]) continue;
+    for (int at = 0; at < to; at++) {
+      if (!c.starts[at] || to - at < 2) continue;
+      for (int s = 0; s < c.size_count; s++) {
+        double seconds_so =
+            best[at] + cut_seconds(&c, at) + piece_seconds(&c, at, to, s) + cut_seconds(&c, to);
+        if (seconds_so >= best[to]) continue;
+        best[to] = seconds_so;
+        from[to] = at;
+        size[to] = s;
+      }
+    }
+  }
+  int count = 0;
+  for (int to = chain->count; to > 0; to = from[to])
+    if (size[to] < c.size_count) count++;
+  int next = count;
+  for (int to = chain->count; to > 0; to = from[to]) {
+    if (size[to] == c.size_count) continue;
+    Piece *piece = &pieces[--next];
+    *piece = (Piece){from[to], to, c.sizes[size[to]], NULL};
+    piece->why = explain(&c, piece, size[to]);
+  }
+  return count;
+}
