@@ -159,6 +159,7 @@ bool product_conv(Lowering *l, Region *r, const Op *op) {
                                   .run = dim_constant(dims, run ? kw * c.in : c.in),
                                   .x = loop_view(k, given, "image",
                                                  tile_element(op, given->element), 1, size),
+                                  .near = c.stride[1] * c.channels < TILE_UNROLL,
                                   .begin = c.lines ? line_begin : all_begin,
                                   .row_at = c.lines ? line_row : all_row,
                                   .segment_at = segment_at,

@@ -152,7 +152,7 @@ static void sum_tile(Panel *p, LoopExpr *first, LoopExpr *count) {
   LoopExpr *segment = p->segment[0];
   if (p->segments > 1) segment = loop_for(k, "s", p->segment[0], p->segment[1]);
   p->start = loop_let(k, "start", p->rows.segment_at(p->rows.user, segment, p->of_group));
-  p->k = loop_for_unroll(k, "k", p->from, p->to, TILE_UNROLL);
+  p->k = loop_for_unroll(k, "k", p->from, p->to, p->rows.near ? 1 : TILE_UNROLL);
   LoopExpr *at = loop_mul(k, loop_sub(k, segment, p->segment[0]), run);
   tile_fetch(t, loop_add(k, at, loop_sub(k, p->k, p->from)));
   tile_accumulate(t, acc, 0, count, weights_of(p, segment), element, p);

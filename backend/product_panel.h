@@ -17,6 +17,7 @@ typedef struct {
   const Dim *run;
   LoopBuffer *x; /* as one axis */
   int64_t apart; /* from row to row in it; 0: this is not one distance */
+  bool near;     /* rows overlap, so closely that places unrolled side by side read the same */
   /* A tile of `count` rows of a line begins, from row `first` on. */
   void (*begin)(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *count);
   /* Where in x a row of the tile has the first number of segment 0, of group 0, */

@@ -20,6 +20,7 @@
 #include "passes/uses.h"
 
 enum { MOST_OPERATIONS_FUSED = 48, MOST_ARGUMENTS = 24, MOST_EPILOGUE = 32 };
+enum { DEAR = 20 }; /* operations of a function: exp, tanh .. */
 /* How often a cheap operation may be done for each element it makes. */
 static const double most_repeats = 9;
 /* ... and what a kernel may do again in all, in operations for an element of its result. */
@@ -62,6 +63,14 @@ static Op *next_user(const Fuse *f, Op *const *ops, int count) {
   return first;
 }
 
+/* Rows of so few places that a vector's others cost a function a quarter of its time: of many rows
+ * it is cheaper by itself, going over all elements as they lie. */
+static bool leaves_lanes(const Type *type, int64_t size, int64_t lanes) {
+  enum { FEW = 1024 };
+  int64_t whole = (size + lanes - 1) / lanes * lanes;
+  return (whole - size) * 4 >= whole && type_elements(type) >= FEW;
+}
+
 /* Does a panel hold so few columns that a function of the result is cheaper by itself? */
 static bool is_mostly_empty(const Op *product) {
   if (product->kind != OP_dot_panel && product->kind != OP_conv_panel &&
@@ -69,7 +78,8 @@ static bool is_mostly_empty(const Op *product) {
     return false;
   const Type *w = &product->operands[1]->type;
   int64_t columns = dim_value(w->dims[0]) * dim_value(w->dims[w->rank - 1]);
-  return columns >= 2 * op_integer(product, ATTRIBUTE_size);
+  int64_t size = op_integer(product, ATTRIBUTE_size);
+  return columns >= 2 * size || leaves_lanes(&op_result(product)->type, size, columns);
 }
 
 /* What an epilogue reads beside the product's value, made for it alone by little arithmetic: the
@@ -78,7 +88,7 @@ static void take_beside(Fuse *f, Kernel *kernel, const Op *user, const Type *typ
   for (int i = 0; i < user->operand_count; i++) {
     Op *op = user->operands[i]->op;
     if (!op || f->kernel[op->mark] || kernel->count >= MOST_EPILOGUE) continue;
-    if (!operator_has(op->kind, TRAIT_ELEMENTWISE) || operator_cost(op->kind) >= 20 ||
+    if (!operator_has(op->kind, TRAIT_ELEMENTWISE) || operator_cost(op->kind) >= DEAR ||
         !same_dims(&op_result(op)->type, type))
       continue;
     f->kernel[op->mark] = kernel;
@@ -133,7 +143,7 @@ static void fuse_epilogue(Fuse *f, Op *product) {
     Op *op = next_user(f, ops, count);
     if (!op || f->kernel[op->mark] || !operator_has(op->kind, TRAIT_ELEMENTWISE) ||
         !same_dims(&op_result(op)->type, type) ||
-        (operator_cost(op->kind) >= 20 && is_mostly_empty(product)))
+        (operator_cost(op->kind) >= DEAR && is_mostly_empty(product)))
       break;
     f->kernel[op->mark] = kernel;
     ops[count++] = op;
@@ -340,8 +350,18 @@ static void expect_rows(const Fuse *f, Kernel *kernel, const Op *op) {
   kernel->reductions = 1;
 }
 
+/* Windows go by rows of the last axis. */
+static bool leaves_window_lanes(const Fuse *f, const Op *op) {
+  const Type *type = &op_result(op)->type;
+  const Op *user = use_at(&f->uses, op_result(op), 0);
+  return operator_cost(op->kind) >= DEAR && user && user->kind == OP_windows && type->rank > 0 &&
+         dim_is_constant(type->dims[type->rank - 1]) &&
+         leaves_lanes(type, dim_value(type->dims[type->rank - 1]), f->lanes);
+}
+
 static bool join(Fuse *f, Op *op, Kernel *kernel) {
   unsigned axes = 0, when;
+  if (leaves_window_lanes(f, op)) return false;
   double repeat = repeats_in(f, op, &when);
   bool reduces = is_row_reduction(op, &axes), windows = is_window_reduction(op);
   if (reduces && kernel->yields > 0) return false;
@@ -417,7 +437,10 @@ static void release_edges(Fuse *f) {
 }
 
 static void fuse_function(PassContext *context, Function *function) {
-  Fuse f = {.function = function, .dims = context->module->dims, .scratch = context->scratch};
+  Fuse f = {.function = function,
+            .dims = context->module->dims,
+            .scratch = context->scratch,
+            .lanes = context->options->vector_lanes};
   int number = fuse_attention(context, function, fuse_updates(context, function, 0));
   part_widening(function);
   f.uses = uses_of(f.scratch, function);

@@ -32,6 +32,7 @@ typedef struct {
   Function *function;
   DimTable *dims;
   Arena *scratch;
+  int lanes; /* of a vector */
   Uses uses;
   Kernel **kernel;  /* of each operation */
   bool *returned;   /* of each operation: its kernel yields it beside its root */
