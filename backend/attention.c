@@ -184,6 +184,24 @@ void attention_pack(const Attention *a, const Value *x, LoopExpr *first, LoopExp
   loop_end(k);
 }
 
+bool attention_is_far(const Attention *a, const Value *x) {
+  return !region_buffer(a->r, x);
+}
+
+void attention_copy(const Attention *a, const Value *x, LoopExpr *first, LoopExpr *count,
+                    const Dim *width, LoopBuffer *near) {
+  LoopKernel *k = a->l->kernel;
+  LoopExpr *zero = loop_int(k, 0), *row = loop_for(k, "i", zero, count);
+  int lanes = attention_columns(a, width);
+  LoopExpr *e = loop_for_lanes(k, "e", zero, dim_expr(k, width), lanes);
+  size_t scope = region_push(a->r);
+  LoopExpr *value = attention_lanes(a, x, lanes, loop_let(k, "at", loop_add(k, first, row)), e);
+  loop_store(k, loop_lanes(k, near, lanes, row, e), value);
+  region_pop(a->r, scope);
+  loop_end(k);
+  loop_end(k);
+}
+
 /* ---- tiles ---- */
 
 int attention_columns(const Attention *a, const Dim *size) {
@@ -210,7 +228,9 @@ void attention_tiles(const Attention *a, const Tiles *t) {
     loop_set(k, loop_row(k, sums, row), t->from(t->user, loop_add(k, first, row)));
     loop_end(k);
   }
-  LoopExpr *at = loop_for_unroll(k, "k", zero, t->depth, UNROLL);
+  LoopExpr *start = t->start ? t->start(t->user, first) : zero;
+  LoopExpr *stop = t->stop ? t->stop(t->user, loop_add(k, first, count)) : t->depth;
+  LoopExpr *at = loop_for_unroll(k, "k", start, stop, UNROLL);
   LoopExpr *right = loop_let(k, "w", t->right(t->user, at));
   LoopExpr *row = loop_each(k, "r", zero, count), *sum = loop_row(k, sums, row);
   LoopExpr *left = t->left(t->user, loop_add(k, first, row), at);

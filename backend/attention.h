@@ -57,11 +57,22 @@ LoopExpr *attention_scale_of(const Attention *a);
 void attention_pack(const Attention *a, const Value *x, LoopExpr *first, LoopExpr *count,
                     const Dim *width, LoopExpr *scale, LoopBuffer *packed);
 
+/* Rows of the block, copied to lie side by side: near[row][column]. What a view finds far apart
+ * would meet in few sets of L1 each time that a tile goes by. */
+void attention_copy(const Attention *a, const Value *x, LoopExpr *first, LoopExpr *count,
+                    const Dim *width, LoopBuffer *near);
+/* Whether the operand is a view, so that a block of its rows is copied. */
+bool attention_is_far(const Attention *a, const Value *x);
+
 /* For rows i below `rows`: sums[i] = from(i) + the sum over k below `depth` of left(i, k) *
- * right(k), `lanes` of them, to be taken by `into`. `from` NULL: 0. */
+ * right(k), `lanes` of them, to be taken by `into`. `from` NULL: 0. Of a tile's rows, from `row` on
+ * and `past` the last, what is left of it is 0 for k before start(row) and from stop(past) on;
+ * NULL: not known. */
 typedef struct {
   int lanes;
   LoopExpr *rows, *depth;
+  LoopExpr *(*start)(void *user, LoopExpr *row);
+  LoopExpr *(*stop)(void *user, LoopExpr *past);
   LoopExpr *(*from)(void *user, LoopExpr *row);
   LoopExpr *(*left)(void *user, LoopExpr *row, LoopExpr *k);
   LoopExpr *(*right)(void *user, LoopExpr *k);
@@ -78,6 +89,16 @@ typedef struct {
   const Attention *a;
   LoopExpr *first, *count, *key, *keys, *column;
 } AttentionTile;
+/* How many of the block's keys the tile's queries see at most: the tile ends there, and is 0
+ * beyond. */
+LoopExpr *attention_shown(const AttentionTile *tile);
+void attention_clear(const AttentionTile *tile, LoopBuffer *scores, LoopExpr *shown);
+/* Of a block's keys, from `key` on, those that queries before `past` (of the block) see; and of its
+ * `count` queries the first that sees the key at `row`, or one before. */
+LoopExpr *attention_stop(const Attention *a, LoopExpr *first, LoopExpr *past, LoopExpr *key,
+                         LoopExpr *keys);
+LoopExpr *attention_start(const Attention *a, LoopExpr *first, LoopExpr *count, LoopExpr *key,
+                          LoopExpr *row);
 /* Scores become -inf where a query may not look. */
 void attention_hide(const AttentionTile *tile, LoopBuffer *scores);
 /* A mask or a factor of all queries of the tile, at a key of the block; between these two, so that

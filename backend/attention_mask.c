@@ -45,6 +45,47 @@ void attention_close_extras(const AttentionTile *t, size_t scope) {
   t->a->r->mask = NULL;
 }
 
+/* ---- what is seen of a block ---- */
+
+LoopExpr *attention_stop(const Attention *a, LoopExpr *first, LoopExpr *past, LoopExpr *key,
+                         LoopExpr *keys) {
+  LoopKernel *k = a->l->kernel;
+  if (!a->causal) return keys;
+  LoopExpr *end = loop_add(k, loop_add(k, first, past), a->ahead);
+  return loop_let(k, "stop", attention_clamped(k, loop_sub(k, end, key), keys));
+}
+
+LoopExpr *attention_start(const Attention *a, LoopExpr *first, LoopExpr *count, LoopExpr *key,
+                          LoopExpr *row) {
+  enum { UNROLLED = 4 };
+  LoopKernel *k = a->l->kernel;
+  if (!a->causal) return loop_int(k, 0);
+  LoopExpr *query = loop_sub(k, loop_sub(k, loop_add(k, key, row), a->ahead), first);
+  LoopExpr *by = loop_int(k, UNROLLED);
+  query = loop_div(k, attention_clamped(k, query, count), by);
+  return loop_let(k, "start", loop_mul(k, query, by));
+}
+
+/* By fours, since random numbers are. */
+LoopExpr *attention_shown(const AttentionTile *t) {
+  LoopKernel *k = t->a->l->kernel;
+  if (!t->a->causal) return t->keys;
+  LoopExpr *past = loop_add(k, t->column, loop_int(k, t->a->columns));
+  LoopExpr *stop = attention_stop(t->a, t->first, past, t->key, t->keys);
+  stop = loop_mul(k, attention_ceil(k, stop, FACTOR_KEYS), loop_int(k, FACTOR_KEYS));
+  return loop_let(k, "shown", loop_min(k, stop, t->keys));
+}
+
+void attention_clear(const AttentionTile *t, LoopBuffer *scores, LoopExpr *shown) {
+  LoopKernel *k = t->a->l->kernel;
+  if (!t->a->causal) return;
+  LoopExpr *row = loop_for(k, "j", shown, t->keys);
+  loop_store(k, score_lanes(t, scores, row), loop_number(k, 0));
+  loop_end(k);
+}
+
+/* ---- masks ---- */
+
 static void hide_masked(const AttentionTile *t, LoopBuffer *scores) {
   LoopKernel *k = t->a->l->kernel;
   if (!t->a->mask) return;
@@ -61,15 +102,14 @@ static void hide_masked(const AttentionTile *t, LoopBuffer *scores) {
 static void hide_later(const AttentionTile *t, LoopBuffer *scores) {
   LoopKernel *k = t->a->l->kernel;
   if (!t->a->causal) return;
-  LoopExpr *last = loop_add(k, t->first, t->a->ahead); /* that the first query sees */
-  loop_if(k, loop_gt(k, loop_add(k, t->key, t->keys), loop_add(k, last, loop_int(k, 1))));
+  LoopExpr *last = loop_add(k, loop_add(k, t->first, t->column), t->a->ahead);
+  LoopExpr *all = loop_sub(k, loop_add(k, last, loop_int(k, 1)), t->key); /* see the keys before */
   LoopExpr *lane = loop_iota(k, loop_literal(k, LOOP_I32, 0), t->a->columns);
-  LoopExpr *row = loop_for(k, "j", loop_int(k, 0), t->keys);
-  LoopExpr *least = loop_sub(k, loop_sub(k, loop_add(k, t->key, row), last), t->column);
+  LoopExpr *row = loop_for(k, "j", loop_let(k, "all", attention_clamped(k, all, t->keys)), t->keys);
+  LoopExpr *least = loop_sub(k, loop_add(k, t->key, row), last);
   LoopExpr *sees = loop_ge(k, lane, loop_cast(k, least, LOOP_I32));
   LoopExpr *score = score_lanes(t, scores, row);
   loop_store(k, score, loop_select(k, sees, score, loop_number(k, -INFINITY)));
-  loop_end(k);
   loop_end(k);
 }
 

@@ -302,6 +302,7 @@ static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
 typedef struct {
   const Region *region;
   int axis; /* -1: none found */
+  int next; /* the result's axis along which its lines follow each other; -1: none */
   int visits;
   double elements;
   double turned, straight; /* elements of operands that lie along other axes, and along the last */
@@ -320,6 +321,9 @@ static void note_operand(Along *along, const Value *value, const int *tags) {
   if (elements <= along->elements) return;
   along->axis = tags[last];
   along->elements = elements;
+  int before = last - 1;
+  while (before >= 0 && dim_is(value->type.dims[before], 1)) before--;
+  along->next = before < 0 ? -1 : tags[before];
 }
 
 static void find_along(Along *along, const Value *value, const int *tags) {
@@ -367,7 +371,7 @@ static void find_along(Along *along, const Value *value, const int *tags) {
 }
 
 static Along operand_axis(const Region *region, const Type *shape) {
-  Along along = {.region = region, .axis = -1, .last = shape->rank - 1};
+  Along along = {.region = region, .axis = -1, .next = -1, .last = shape->rank - 1};
   int tags[MOST_AXES];
   for (int i = 0; i < shape->rank; i++) tags[i] = dim_is(shape->dims[i], 1) ? -1 : i;
   while (along.last > 0 && tags[along.last] < 0) along.last--;
@@ -381,17 +385,42 @@ typedef struct {
   int lanes, across; /* -1: none */
   int outer[MOST_AXES], outer_count;
   int inner[MOST_AXES], inner_count;
+  bool pieces; /* lines are moved in pieces, as they lie */
 } Order;
 
 enum {
   ACROSS = 16, /* a cache line of f32 */
-  LEAST_LANES = 4
+  LEAST_LANES = 4,
+  MOST_PIECE = 4 /* registers */
 };
+
+/* A weight that is brought into panels: lines of the operand are cut into pieces, which lie far
+ * from each other in the result, and far apart in the operand lie those that follow each other in
+ * the result. So some lines go by at once, piece by piece: both sides are then read and written in
+ * longer runs. */
+static bool find_pieces(const Region *region, const Type *shape, const Along *along, Order *order) {
+  int last = along->last, before = last - 1;
+  while (before >= 0 && dim_is(shape->dims[before], 1)) before--;
+  if (along->turned > 0 || along->axis != last || along->next < 0 || along->next >= before)
+    return false;
+  const Dim *piece = shape->dims[last];
+  if (!dim_is_constant(piece) || dim_value(piece) % region->natural) return false;
+  if (dim_value(piece) > (int64_t)MOST_PIECE * region->natural || has_dear(region->op))
+    return false;
+  *order = (Order){.lanes = last, .across = before, .pieces = true};
+  for (int i = 0; i < before; i++)
+    if (i != along->next && !dim_is(shape->dims[i], 1)) order->outer[order->outer_count++] = i;
+  order->outer[order->outer_count++] = before;
+  order->outer[order->outer_count++] = along->next;
+  return true;
+}
 
 /* Lanes run along the last axis; if it is short along a long one, with strided stores. Where an
  * operand is transposed its lines are used whole: by turns of the axis along which they run. */
 static Order find_order(const Region *region, const Type *shape, const Along *along) {
-  Order order = {.lanes = along->last, .across = along->axis};
+  Order order;
+  if (find_pieces(region, shape, along, &order)) return order;
+  order = (Order){.lanes = along->last, .across = along->axis};
   const int last = along->last;
   /* A part of a register that lies side by side is quicker than a whole one from all over. */
   bool lies = order.across == last && dim_max(shape->dims[last]) >= LEAST_LANES;
@@ -413,9 +442,10 @@ static Order find_order(const Region *region, const Type *shape, const Along *al
 
 /* A window's elements come one after the other, with much arithmetic on their places: so as many
  * channels as can be are taken along. */
-static int pooling_lanes(const Lowering *l, const Region *region, const Order *order,
-                         const Type *shape) {
+static int step_lanes(const Lowering *l, const Region *region, const Order *order,
+                      const Type *shape) {
   int lanes = region->natural;
+  if (order->pieces) return (int)dim_max(shape->dims[order->lanes]);
   if (!region->block || has_dear(l->op)) return lanes;
   bool pools = false;
   for (const Op *op = region->block->first; op; op = op->next) {
@@ -437,7 +467,7 @@ static void general_kernel(Lowering *l, Region *region, const Type *shape) {
   if (along.turned >= 4 * along.straight && lower_turned(l, region, shape, along.axis, along.last))
     return;
   Order order = find_order(region, shape, &along);
-  region->lanes = pooling_lanes(l, region, &order, shape);
+  region->lanes = step_lanes(l, region, &order, shape);
   const Dim *dims[MOST_AXES];
   int leading = 0, blocks = 1;
   int64_t trips = 1, work = 1;

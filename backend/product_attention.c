@@ -22,7 +22,9 @@ typedef struct {
   LoopExpr *first, *count;      /* queries */
   LoopExpr *key, *keys;         /* of the block of keys: the first and their number */
   LoopExpr *column;             /* of the tile that is made */
+  LoopExpr *shown;              /* keys that its queries see */
   LoopBuffer *packed;           /* queries: [width][block] */
+  LoopBuffer *k, *v;            /* of the block, where they are copied; NULL: they lie near */
   LoopBuffer *scores;           /* [keys][block] */
   LoopBuffer *sums;             /* [block][out] */
   LoopBuffer *top, *sum, *fade; /* [1][block] */
@@ -36,6 +38,7 @@ static LoopExpr *zero(const Trip *t) {
 
 static LoopExpr *key_element(void *user, LoopExpr *row, LoopExpr *at) {
   Trip *t = user;
+  if (t->k) return loop_element(t->a->l->kernel, t->k, row, at);
   return attention_element(t->a, t->a->k, loop_add(t->a->l->kernel, t->key, row), at);
 }
 
@@ -55,7 +58,7 @@ static void take_score(void *user, LoopExpr *row, LoopExpr *sum) {
 
 static void make_scores(Trip *t) {
   attention_tiles(t->a, &(Tiles){.lanes = t->a->columns,
-                                 .rows = t->keys,
+                                 .rows = t->shown,
                                  .depth = dim_expr(t->a->l->kernel, t->a->width),
                                  .left = key_element,
                                  .right = query_lanes,
@@ -64,7 +67,7 @@ static void make_scores(Trip *t) {
 }
 
 static AttentionTile tile_of(const Trip *t) {
-  return (AttentionTile){t->a, t->first, t->count, t->key, t->keys, t->column};
+  return (AttentionTile){t->a, t->first, t->count, t->key, t->shown, t->column};
 }
 
 /* ---- from scores to probabilities ---- */
@@ -78,7 +81,7 @@ static void make_probabilities(Trip *t) {
   int lanes = t->a->columns;
   LoopExpr *before = loop_let(k, "before", state_lanes(t, t->top));
   LoopExpr *top = loop_var(k, "top", LOOP_F32, lanes, before);
-  LoopExpr *row = loop_for_unroll(k, "j", zero(t), t->keys, 4);
+  LoopExpr *row = loop_for_unroll(k, "j", zero(t), t->shown, 4);
   LoopExpr *score = loop_let(k, "s", score_lanes(t, row));
   loop_set(k, top, loop_select(k, loop_gt(k, score, top), score, top));
   loop_end(k);
@@ -120,13 +123,19 @@ static LoopExpr *probability(void *user, LoopExpr *row, LoopExpr *at) {
 
 static LoopExpr *value_lanes(void *user, LoopExpr *at) {
   Trip *t = user;
-  return attention_lanes(t->a, t->a->v, attention_columns(t->a, t->a->out),
-                         loop_add(t->a->l->kernel, t->key, at), t->column);
+  int lanes = attention_columns(t->a, t->a->out);
+  if (t->v) return loop_lanes(t->a->l->kernel, t->v, lanes, at, t->column);
+  return attention_lanes(t->a, t->a->v, lanes, loop_add(t->a->l->kernel, t->key, at), t->column);
 }
 
 static void take_sum(void *user, LoopExpr *row, LoopExpr *sum) {
   Trip *t = user;
   loop_store(t->a->l->kernel, sum_lanes(t, row), sum);
+}
+
+static LoopExpr *last_key(void *user, LoopExpr *past) {
+  Trip *t = user;
+  return attention_stop(t->a, t->first, past, t->key, t->keys);
 }
 
 static void add_values(Trip *t) {
@@ -136,6 +145,7 @@ static void add_values(Trip *t) {
   attention_tiles(t->a, &(Tiles){.lanes = lanes,
                                  .rows = t->count,
                                  .depth = t->keys,
+                                 .stop = last_key,
                                  .from = faded,
                                  .left = probability,
                                  .right = value_lanes,
@@ -180,6 +190,9 @@ static void block_of_queries(Attention *a, LoopExpr *first, LoopExpr *count) {
   LoopKernel *k = a->l->kernel;
   Trip t = {.a = a, .first = first, .count = count};
   t.packed = rows_of(&t, "queries", padded(a, a->width), a->block);
+  bool far_k = attention_is_far(a, a->k), far_v = attention_is_far(a, a->v);
+  if (far_k) t.k = rows_of(&t, "keys", BLOCK_KEYS, padded(a, a->width));
+  if (far_v) t.v = rows_of(&t, "values", BLOCK_KEYS, padded(a, a->out));
   t.scores = rows_of(&t, "scores", BLOCK_KEYS, a->block);
   t.sums = rows_of(&t, "sums", a->block, padded(a, a->out));
   t.top = rows_of(&t, "top", 1, a->block);
@@ -192,11 +205,17 @@ static void block_of_queries(Attention *a, LoopExpr *first, LoopExpr *count) {
   t.key = loop_let(k, "key", loop_mul(k, block, loop_int(k, BLOCK_KEYS)));
   t.keys = loop_let(k, "keys", loop_min(k, loop_int(k, BLOCK_KEYS), loop_sub(k, seen, t.key)));
   size_t scope = region_push(a->r);
+  if (far_k) attention_copy(a, a->k, t.key, t.keys, a->width, t.k);
+  if (far_v) attention_copy(a, a->v, t.key, t.keys, a->out, t.v);
   open_columns(&t);
+  t.shown = t.keys;
+  AttentionTile whole = tile_of(&t);
+  t.shown = attention_shown(&whole);
   make_scores(&t);
   AttentionTile tile = tile_of(&t);
   attention_hide(&tile, t.scores);
   make_probabilities(&t);
+  attention_clear(&whole, t.scores, t.shown);
   loop_end(k);
   region_pop(a->r, scope);
   add_values(&t);

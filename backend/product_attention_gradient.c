@@ -22,12 +22,15 @@ typedef struct {
   LoopExpr *first, *count;      /* queries */
   LoopExpr *key, *keys;         /* of the block of keys: the first and their number */
   LoopExpr *column;             /* of the tile that is made */
+  LoopExpr *shown;              /* keys that its queries see */
+  LoopBuffer *near[4];          /* of q, k, v, d: the block's rows, copied; NULL: they lie near */
   LoopBuffer *queries, *slopes; /* the block, turned round: [width][block], [out][block] */
   LoopBuffer *scores, *dscores; /* [keys][block] */
   LoopBuffer *sums;             /* dq: [block][width] */
   LoopBuffer *log, *mean;       /* [1][block] */
   LoopBuffer *packed, *into;    /* of the product that is made */
-  const Value *rows;
+  const Value *rows;            /* number `which` of q, k, v, d */
+  int which;
   int made; /* the result that grows */
 } Trip;
 
@@ -35,10 +38,17 @@ static LoopExpr *zero(const Trip *t) {
   return loop_int(t->a->l->kernel, 0);
 }
 
+/* Of one of the operands that are rows. */
+static const Value *rows_value(const Trip *t, int i) {
+  return i == 0 ? t->a->q : i == 1 ? t->a->k : i == 2 ? t->a->v : t->d;
+}
+
 /* ---- scores and their slopes ---- */
 
 static LoopExpr *row_element(void *user, LoopExpr *row, LoopExpr *at) {
   Trip *t = user;
+  LoopBuffer *near = t->near[t->which];
+  if (near) return loop_element(t->a->l->kernel, near, row, at);
   return attention_element(t->a, t->rows, loop_add(t->a->l->kernel, t->key, row), at);
 }
 
@@ -54,11 +64,10 @@ static void take_tile(void *user, LoopExpr *row, LoopExpr *sum) {
 }
 
 /* rows of the keys' block by the packed queries' block */
-static void make_tile(Trip *t, const Value *rows, const Dim *width, LoopBuffer *packed,
-                      LoopBuffer *into) {
-  t->rows = rows, t->packed = packed, t->into = into;
+static void make_tile(Trip *t, int which, const Dim *width, LoopBuffer *packed, LoopBuffer *into) {
+  t->which = which, t->rows = rows_value(t, which), t->packed = packed, t->into = into;
   attention_tiles(t->a, &(Tiles){.lanes = t->a->columns,
-                                 .rows = t->keys,
+                                 .rows = t->shown,
                                  .depth = dim_expr(t->a->l->kernel, width),
                                  .left = row_element,
                                  .right = packed_lanes,
@@ -67,7 +76,7 @@ static void make_tile(Trip *t, const Value *rows, const Dim *width, LoopBuffer *
 }
 
 static AttentionTile tile_of(const Trip *t) {
-  return (AttentionTile){t->a, t->first, t->count, t->key, t->keys, t->column};
+  return (AttentionTile){t->a, t->first, t->count, t->key, t->shown, t->column};
 }
 
 static void make_slopes(Trip *t) {
@@ -108,16 +117,31 @@ static int columns_of(const Trip *t) {
   return attention_columns(t->a, t->rows->type.dims[t->a->batch + 1]);
 }
 
+static LoopExpr *row_lanes(const Trip *t, LoopExpr *first, LoopExpr *at) {
+  LoopKernel *k = t->a->l->kernel;
+  LoopBuffer *near = t->near[t->which];
+  if (near) return loop_lanes(k, near, columns_of(t), at, t->column);
+  return attention_lanes(t->a, t->rows, columns_of(t), loop_add(k, first, at), t->column);
+}
+
 static LoopExpr *query_lanes(void *user, LoopExpr *at) {
   Trip *t = user;
-  return attention_lanes(t->a, t->rows, columns_of(t), loop_add(t->a->l->kernel, t->first, at),
-                         t->column);
+  return row_lanes(t, t->first, at);
 }
 
 static LoopExpr *key_lanes(void *user, LoopExpr *at) {
   Trip *t = user;
-  return attention_lanes(t->a, t->rows, columns_of(t), loop_add(t->a->l->kernel, t->key, at),
-                         t->column);
+  return row_lanes(t, t->key, at);
+}
+
+static LoopExpr *first_query(void *user, LoopExpr *row) {
+  Trip *t = user;
+  return attention_start(t->a, t->first, t->count, t->key, row);
+}
+
+static LoopExpr *last_key(void *user, LoopExpr *past) {
+  Trip *t = user;
+  return attention_stop(t->a, t->first, past, t->key, t->keys);
 }
 
 static LoopExpr *sum_lanes(const Trip *t, LoopExpr *row) {
@@ -145,9 +169,10 @@ static void into_result(void *user, LoopExpr *row, LoopExpr *sum) {
                  sum);
 }
 
-static void grow(Trip *t, const Value *rows, LoopBuffer *left, Tiles tiles) {
+static void grow(Trip *t, int which, LoopBuffer *left, Tiles tiles) {
   LoopKernel *k = t->a->l->kernel;
-  t->rows = rows, t->packed = left;
+  const Value *rows = rows_value(t, which);
+  t->which = which, t->rows = rows, t->packed = left;
   tiles.lanes = columns_of(t);
   tiles.user = t;
   t->column =
@@ -159,17 +184,19 @@ static void grow(Trip *t, const Value *rows, LoopBuffer *left, Tiles tiles) {
 static void grow_all(Trip *t) {
   Tiles of_keys = {.rows = t->keys,
                    .depth = t->count,
+                   .start = first_query,
                    .from = from_result,
                    .left = score_element,
                    .right = query_lanes,
                    .into = into_result};
   t->made = 2;
-  grow(t, t->d, t->scores, of_keys);
+  grow(t, 3, t->scores, of_keys);
   t->made = 1;
-  grow(t, t->a->q, t->dscores, of_keys);
-  grow(t, t->a->k, t->dscores,
+  grow(t, 0, t->dscores, of_keys);
+  grow(t, 1, t->dscores,
        (Tiles){.rows = t->count,
                .depth = t->keys,
+               .stop = last_key,
                .from = from_sums,
                .left = turned_element,
                .right = key_lanes,
@@ -241,6 +268,13 @@ static void store_sums(Trip *t) {
   loop_end(k);
 }
 
+/* Of the rows of queries, or of keys. */
+static void copy_rows(Trip *t, int i, LoopExpr *first, LoopExpr *count) {
+  const Value *rows = rows_value(t, i);
+  if (t->near[i])
+    attention_copy(t->a, rows, first, count, rows->type.dims[t->a->batch + 1], t->near[i]);
+}
+
 static void block_of_keys(Trip *t, LoopExpr *seen) {
   Attention *a = t->a;
   LoopKernel *k = a->l->kernel;
@@ -248,13 +282,20 @@ static void block_of_keys(Trip *t, LoopExpr *seen) {
   t->key = loop_let(k, "key", loop_mul(k, block, loop_int(k, BLOCK_KEYS)));
   t->keys = loop_let(k, "keys", loop_min(k, loop_int(k, BLOCK_KEYS), loop_sub(k, seen, t->key)));
   size_t scope = region_push(a->r);
+  copy_rows(t, 1, t->key, t->keys);
+  copy_rows(t, 2, t->key, t->keys);
   LoopExpr *tile = loop_for(k, "tile", zero(t), attention_ceil(k, t->count, a->columns));
   t->column = loop_let(k, "column", loop_mul(k, tile, loop_int(k, a->columns)));
-  make_tile(t, a->k, a->width, t->queries, t->scores);
+  t->shown = t->keys;
+  AttentionTile whole = tile_of(t);
+  t->shown = attention_shown(&whole);
+  make_tile(t, 1, a->width, t->queries, t->scores);
   AttentionTile shown = tile_of(t);
   attention_hide(&shown, t->scores);
-  make_tile(t, a->v, a->out, t->slopes, t->dscores);
+  make_tile(t, 2, a->out, t->slopes, t->dscores);
   make_slopes(t);
+  attention_clear(&whole, t->scores, t->shown);
+  attention_clear(&whole, t->dscores, t->shown);
   loop_end(k);
   grow_all(t);
   region_pop(a->r, scope);
@@ -277,6 +318,17 @@ bool product_attention_gradient(Lowering *l, Region *r, const Op *product) {
   t.sums = rows_of(&t, "sums", a.block, padded(&a, a.width));
   t.log = rows_of(&t, "log", 1, a.block);
   t.mean = rows_of(&t, "mean", 1, a.block);
+  for (int i = 0; i < 4; i++) {
+    const Value *rows = rows_value(&t, i);
+    const Dim *width = rows->type.dims[a.batch + 1];
+    if (attention_is_far(&a, rows))
+      t.near[i] = rows_of(&t,
+                          i == 0   ? "q"
+                          : i == 1 ? "k"
+                          : i == 2 ? "v"
+                                   : "d",
+                          i % 3 ? BLOCK_KEYS : a.block, padded(&a, width));
+  }
   attention_open_matrices(&a);
   clear_result(&t, 1, a.keys, a.width);
   clear_result(&t, 2, a.keys, a.out);
@@ -286,6 +338,8 @@ bool product_attention_gradient(Lowering *l, Region *r, const Op *product) {
   t.count = loop_let(k, "count", loop_min(k, loop_int(k, a.block), loop_sub(k, queries, t.first)));
   attention_pack(&a, a.q, t.first, t.count, a.width, attention_scale_of(&a), t.queries);
   attention_pack(&a, t.d, t.first, t.count, a.out, NULL, t.slopes);
+  copy_rows(&t, 0, t.first, t.count);
+  copy_rows(&t, 3, t.first, t.count);
   load_rows(&t);
   clear_sums(&t);
   block_of_keys(&t, attention_seen(&a, loop_add(k, t.first, t.count)));

@@ -143,6 +143,7 @@ static void sum_tile(Panel *p, LoopExpr *first, LoopExpr *count) {
   LoopKernel *k = t->l->kernel;
   LoopExpr *zero = loop_int(k, 0), *run = dim_expr(k, p->rows.run);
   begin_ahead(p, first);
+  tile_fetch_operands(t, count, p->column, p->rows.index_of, p->rows.user);
   LoopExpr *acc = tile_sums(t, 1);
   if (p->pieces) {
     loop_if(k, loop_gt(k, loop_add(k, p->segment[0], p->from), zero));

@@ -79,6 +79,31 @@ void tile_fetch(const Tile *t, LoopExpr *at) {
   loop_prefetch(k, loop_element(k, t->flat, at));
 }
 
+void tile_fetch_operands(const Tile *t, LoopExpr *count, LoopExpr *column, TileIndex *index_of,
+                         void *user) {
+  enum { LINE = 64 };
+  LoopKernel *k = t->l->kernel;
+  const Op *op = t->l->op;
+  const Type *made = &t->product->results[0]->type;
+  int last = made->rank - 1;
+  for (int i = 0; op->region && i < op->operand_count; i++) {
+    const Value *x = op->region->arguments[i];
+    LoopBuffer *buffer = region_buffer(t->r, x);
+    if (x == t->product->operands[0] || x == t->product->operands[1] || !buffer) continue;
+    if (!type_equal(&x->type, made) || type_bytes_at_bound(made) <= t->l->target->l2) continue;
+    LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count), *at[MOST_AXES];
+    Index index[MOST_AXES];
+    index_of(user, row, index);
+    for (int a = 0; a < last; a++) at[a] = index[a].at;
+    int step = LINE / (int)loop_element_bytes(buffer->element);
+    for (int64_t j = 0; j < t->columns; j += step) {
+      at[last] = loop_add(k, column, loop_int(k, j));
+      loop_prefetch(k, loop_element_of(k, buffer, at));
+    }
+    loop_end(k);
+  }
+}
+
 /* ---- rows ---- */
 
 int64_t tile_tail(const Tile *t, int64_t all) {

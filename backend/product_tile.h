@@ -86,5 +86,9 @@ int64_t tile_tail(const Tile *t, int64_t all);
 void tile_plan_ahead(Tile *t, int64_t tiles, int64_t depth);
 void tile_begin_ahead(Tile *t, LoopExpr *next, LoopExpr *tile, int64_t depth);
 void tile_fetch(const Tile *t, LoopExpr *at);
+/* Fetches what the epilogue reads beside vectors: its operands as large as the result, row by row,
+ * whose lines no walk of memory brings, while the sum is made. */
+void tile_fetch_operands(const Tile *tile, LoopExpr *count, LoopExpr *column, TileIndex *index_of,
+                         void *user);
 
 #endif

@@ -107,10 +107,38 @@ static Value *canon_binary(Canon *c) {
   }
 }
 
+/* A part of the last axis, which is then split in two (heads), is a part of what is split so: both
+ * are views, and no element moves. */
+static Value *canon_split_part(Canon *c, const Op *slice) {
+  const Type *from = &slice->operands[0]->type, *to = &op_result(c->op)->type;
+  int last = from->rank - 1;
+  const Dim *by = to->rank == last + 2 ? to->dims[last + 1] : NULL;
+  if (!by || !dim_is_constant(by) || dim_value(by) < 1 || op_result(slice)->mark != 1) return NULL;
+  Module *module = c->module;
+  const Dim *start[MOST_AXES], *stop[MOST_AXES], *dims[MOST_AXES];
+  for (int i = 0; i < last; i++) {
+    if (from->dims[i] != to->dims[i] || op_list_integer(slice, ATTRIBUTE_step, i) != 1) return NULL;
+    start[i] = dim_constant(module->dims, 0), stop[i] = dims[i] = from->dims[i];
+  }
+  const Dim *begin = op_list_dim(slice, ATTRIBUTE_start, last), *all = from->dims[last];
+  if (op_list_integer(slice, ATTRIBUTE_step, last) != 1 || !dim_is_constant(begin) ||
+      !dim_is_constant(all) || dim_value(begin) % dim_value(by) || dim_value(all) % dim_value(by))
+    return NULL;
+  dims[last] = dim_constant(module->dims, dim_value(all) / dim_value(by)), dims[last + 1] = by;
+  start[last] = dim_constant(module->dims, dim_value(begin) / dim_value(by));
+  stop[last] = dim_add(module->dims, start[last], to->dims[last]);
+  start[last + 1] = dim_constant(module->dims, 0), stop[last + 1] = by;
+  Value *split = build_reshape(&c->builder, slice->operands[0], dims, last + 2);
+  Attribute attributes[] = {{ATTRIBUTE_start, attribute_dims(module, start, last + 2)},
+                            {ATTRIBUTE_stop, attribute_dims(module, stop, last + 2)}};
+  return made(c, build(&c->builder, OP_slice, &split, 1, attributes, 2));
+}
+
 static Value *canon_reshape(Canon *c) {
   Value *x = c->op->operands[0];
   const Type *type = &op_result(c->op)->type;
   if (type_equal(&x->type, type)) return x;
+  if (x->op && x->op->kind == OP_slice) return canon_split_part(c, x->op);
   if (!x->op || x->op->kind != OP_reshape) return NULL;
   x = x->op->operands[0];
   if (type_equal(&x->type, type)) return x;

@@ -41,6 +41,78 @@ static bool keeps_rows(const Op *op) {
   return op->kind == OP_slice && op_list_integer(op, ATTRIBUTE_step, last) == 1;
 }
 
+/* The transpose that is all that uses a result, if rows stay rows; or NULL. */
+static Op *transpose_of(const Fuse *f, const Value *result) {
+  Op *user = use_count(&f->uses, result) == 1 ? use_at(&f->uses, result, 0) : NULL;
+  bool can = user && user->kind == OP_transpose && keeps_rows(user) && !f->root[user->mark];
+  return can ? user : NULL;
+}
+
+/* ---- views for each kernel that can take them ---- */
+
+static bool takes_views(const Op *op) {
+  return op && (is_attention(op->kind) || operator_has(op->kind, TRAIT_ELEMENTWISE));
+}
+
+/* Views of rows that others take into their kernels too (the gradient takes what attention has
+ * taken) are made for each kernel anew: so none has to be written. */
+static Value *own_view(const Fuse *f, Builder *b, Value *value, bool shared) {
+  Op *op = value->op;
+  if (!op || op->block != f->function->body || op->result_count != 1 || !keeps_rows(op))
+    return value;
+  for (int i = 0; i < use_count(&f->uses, value); i++) {
+    const Op *user = use_at(&f->uses, value, i);
+    if (!takes_views(user) && !(user && keeps_rows(user))) return value;
+  }
+  shared = shared || use_count(&f->uses, value) > 1;
+  Value *from = own_view(f, b, op->operands[0], shared);
+  return from == op->operands[0] && !shared ? value : build_like(b, op, &from);
+}
+
+/* A result that is used turned, and as it is by what can look at the turned one. */
+static void turn_uses(const Fuse *f, Value *result) {
+  Op *turn = NULL;
+  for (int i = 0; i < use_count(&f->uses, result); i++) {
+    Op *user = use_at(&f->uses, result, i);
+    bool turns = user && user->kind == OP_transpose && keeps_rows(user);
+    if (turns ? turn != NULL : !takes_views(user) || is_attention(user->kind)) return;
+    if (turns) turn = user;
+  }
+  if (!turn || use_count(&f->uses, result) < 2) return;
+  int perm[MOST_AXES], back[MOST_AXES], rank = result->type.rank;
+  op_permutation(turn, perm);
+  for (int i = 0; i < rank; i++) back[perm[i]] = i;
+  for (int i = 0; i < use_count(&f->uses, result); i++)
+    if (use_at(&f->uses, result, i)->mark < turn->mark) return;
+  Builder b = builder_before(turn->next);
+  Value *as_was = build_transpose(&b, op_result(turn), back);
+  for (int i = 0; i < use_count(&f->uses, result); i++) {
+    Op *user = use_at(&f->uses, result, i);
+    for (int k = 0; k < user->operand_count && user != turn; k++)
+      if (user->operands[k] == result) user->operands[k] = as_was;
+  }
+}
+
+static int row_operands(const Op *root) {
+  return root->kind == OP_attention ? 3 : 4;
+}
+
+static void part_views(const Fuse *f, Op *root) {
+  Builder b = builder_before(root);
+  for (int i = 0; i < row_operands(root); i++)
+    root->operands[i] = own_view(f, &b, root->operands[i], false);
+  for (int i = 0; i < root->result_count; i++) turn_uses(f, root->results[i]);
+  for (int i = root->result_count - 1; i >= 0;
+       i--) { /* in front of what uses others of the results */
+    Op *turn = transpose_of(f, root->results[i]);
+    if (!turn) continue;
+    op_remove(turn);
+    op_insert_after(root, turn);
+  }
+}
+
+/* ---- what is in a kernel ---- */
+
 static void join_rows(Fuse *f, Op *root, int operand) {
   for (Op *op = root->operands[operand]->op; op && can_join(f, op, root) && keeps_rows(op);
        op = op->operands[0]->op)
@@ -70,13 +142,6 @@ static void join_extra(Fuse *f, Op *root, Value *value, double scores) {
     return;
   join(f, op, root);
   for (int i = 0; i < op->operand_count; i++) join_extra(f, root, op->operands[i], scores);
-}
-
-/* The transpose that is all that uses a result, if rows stay rows; or NULL. */
-static Op *transpose_of(const Fuse *f, const Value *result) {
-  Op *user = use_count(&f->uses, result) == 1 ? use_at(&f->uses, result, 0) : NULL;
-  bool can = user && user->kind == OP_transpose && keeps_rows(user) && !f->root[user->mark];
-  return can ? user : NULL;
 }
 
 static bool is_used_before(const Fuse *f, const Value *value, const Op *place) {
@@ -132,7 +197,7 @@ static void collect(Fuse *f, Op *root) {
   int mask = attention_mask(root), factor = attention_factor(root);
   join(f, root, root);
   join_transposes(f, root);
-  for (int i = 0; i < (root->kind == OP_attention ? 3 : 4); i++) join_rows(f, root, i);
+  for (int i = 0; i < row_operands(root); i++) join_rows(f, root, i);
   if (mask >= 0) join_extra(f, root, root->operands[mask], scores);
   if (factor >= 0) join_extra(f, root, root->operands[factor], scores);
 }
@@ -146,6 +211,11 @@ static bool is_used(const Fuse *f, const Op *op) {
 int fuse_attention(PassContext *context, Function *function, int number) {
   Fuse f = {.function = function, .scratch = context->scratch};
   Block *body = function->body;
+  f.uses = uses_of(f.scratch, function);
+  f.root = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, Op *);
+  for (int i = 0; i < f.uses.op_count; i++)
+    if (is_attention(f.uses.ops[i]->kind) && is_used(&f, f.uses.ops[i]))
+      part_views(&f, f.uses.ops[i]);
   f.uses = uses_of(f.scratch, function);
   f.root = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, Op *);
   f.count = ARENA_ARRAY(f.scratch, (size_t)f.uses.op_count + 1, int);
