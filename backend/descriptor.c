@@ -16,6 +16,13 @@ typedef struct {
   LLVMValueRef arguments, inputs, outputs, shapes, checks, failing, faults;
 } Common;
 
+/* Many steps have the same trips or work: it is one function of the dims. */
+typedef struct {
+  const Dim *result, *stored;
+  bool is_work;
+  LLVMValueRef function;
+} DimFunction;
+
 typedef struct {
   Emission *e;
   const NativeProgram *program; /* of the level that is written */
@@ -23,8 +30,7 @@ typedef struct {
   Arena *arena;
   LoopKernel *scope; /* holds the expressions of dims */
   int functions;
-  VEC(const Dim *) trip_dims;
-  VEC(LLVMValueRef) trip_functions;
+  VEC(DimFunction) made;
   LLVMValueRef texts, vocabulary, runs; /* the same for all levels, as */
   LLVMValueRef dims, tensors;           /* tables, and as */
   Common *common;                       /* by entry */
@@ -131,13 +137,21 @@ static LLVMValueRef function_of(Writer *w, const LoopExpr *result, LoopExpr *con
   return emit_dims_function(w->e, name, result, stored, count);
 }
 
+static LLVMValueRef dim_function(Writer *w, const Dim *result, const Dim *stored, bool is_work) {
+  for (size_t i = 0; i < w->made.count; i++) {
+    const DimFunction *made = &w->made.items[i];
+    if (made->result == result && made->stored == stored && made->is_work == is_work)
+      return made->function;
+  }
+  LoopExpr *zero = loop_int(w->scope, 0), *other = stored ? dim_expr(w->scope, stored) : zero;
+  LoopExpr *first = result ? dim_expr(w->scope, result) : zero;
+  DimFunction made = {result, stored, is_work, function_of(w, first, &other, is_work ? 1 : 0)};
+  vec_push(w->arena, &w->made, made);
+  return made.function;
+}
+
 static LLVMValueRef trips_function(Writer *w, const Dim *trips) {
-  for (size_t i = 0; i < w->trip_dims.count; i++)
-    if (w->trip_dims.items[i] == trips) return w->trip_functions.items[i];
-  LLVMValueRef function = function_of(w, dim_expr(w->scope, trips), NULL, 0);
-  vec_push(w->arena, &w->trip_dims, trips);
-  vec_push(w->arena, &w->trip_functions, function);
-  return function;
+  return dim_function(w, trips, NULL, false);
 }
 
 /* With every dim at its least, which is 1 for sizes. */
@@ -265,12 +279,7 @@ static LLVMValueRef step(Writer *w, const ProgramStep *s) {
   bool fixed = dim_is_constant(s->trips);
   bool known_work =
       (!s->flop || dim_is_constant(s->flop)) && (!s->bytes || dim_is_constant(s->bytes));
-  LLVMValueRef work = none(w);
-  if (!known_work) {
-    LoopExpr *zero = loop_int(w->scope, 0);
-    LoopExpr *bytes = s->bytes ? dim_expr(w->scope, s->bytes) : zero;
-    work = function_of(w, s->flop ? dim_expr(w->scope, s->flop) : zero, &bytes, 1);
-  }
+  LLVMValueRef work = known_work ? none(w) : dim_function(w, s->flop, s->bytes, true);
   return STRUCTURE(w, kernel, string(w, s->kernel->name), string(w, s->layer), string(w, s->place),
                    string(w, s->algorithm), number(w, (int64_t)s->operands.count),
                    array(w, operands, s->operands.count, "operands"),
