@@ -198,6 +198,10 @@ static bool add_setting(dlrt_settings *settings, const char *text) {
          push_setting(settings, setting);
 }
 
+static int64_t most_of(value_kind kind) {
+  return kind == BEAMS ? MOST_BEAMS : INT32_MAX - 1;
+}
+
 static bool set(dlrt_program *program, const struct option *option, const char *value) {
   char *end, *field = (char *)program + option->field;
   switch (option->kind) {
@@ -212,9 +216,9 @@ static bool set(dlrt_program *program, const struct option *option, const char *
   case COUNT:
   case BEAMS: {
     long long count = strtoll(value, &end, 10);
-    int64_t wide = count, most = option->kind == BEAMS ? MOST_BEAMS : INT32_MAX - 1;
+    int64_t wide = count;
     memcpy(field, &wide, sizeof wide);
-    return !*end && end != value && count > 0 && count <= most;
+    return !*end && end != value && count > 0 && count <= most_of(option->kind);
   }
   case SEED: {
     unsigned long long seed = strtoull(value, &end, 10);
@@ -267,6 +271,19 @@ static const struct option *find(const dlrt_model *model, const char *text, cons
   return NULL;
 }
 
+static void hint_wanted(value_kind kind) {
+  if (kind == COUNT || kind == BEAMS)
+    dlrt_hint("a whole number from 1 to %lld", (long long)most_of(kind));
+  else if (kind == SEED)
+    dlrt_hint("a whole number from 0 on");
+  else if (kind == NUMBER)
+    dlrt_hint("a number that is not below 0");
+  else if (kind == SHARE)
+    dlrt_hint("a number above 0, at most 1");
+  else if (kind == RATE)
+    dlrt_hint("a number");
+}
+
 static int read_option(dlrt_program *program, int argc, char **argv, int *at) {
   const char *value;
   const struct option *option = find(program->model, argv[*at], &value);
@@ -279,10 +296,11 @@ static int read_option(dlrt_program *program, int argc, char **argv, int *at) {
                            option->name, option->value);
     value = argv[++*at];
   }
-  if (!set(program, option, value))
-    return dlrt_complain(program, EXIT_USAGE, "'%.60s' is no value for '%s %s'", value,
-                         option->name, option->value);
-  return 0;
+  if (set(program, option, value)) return 0;
+  dlrt_complain(program, EXIT_USAGE, "'%.60s' is no value for '%s %s'", value, option->name,
+                option->value);
+  hint_wanted(option->kind);
+  return EXIT_USAGE;
 }
 
 /* Options that the chosen command has no use for would be dropped silently. */

@@ -33,19 +33,6 @@ static double moved(const dlrt_runner *r) {
   return sum;
 }
 
-/* The bound of the dim that counts tokens; 0: none does. */
-static int64_t cache(const dlrt_runner *r) {
-  const dlrt_entry *entry = r->lines[r->run->repeated].entry;
-  for (int64_t i = 0; i < entry->dim_count; i++) {
-    const dlrt_dim *dim = &r->model->dims[entry->dims[i]];
-    bool named = false;
-    for (int64_t k = 0; k < entry->input_count; k++)
-      named = named || dlrt_type_names(entry->inputs[k].type, dim->name);
-    if (!named) return dim->max + 1;
-  }
-  return 0;
-}
-
 static void say(const command *c, const char *why) {
   const dlrt_runner *r = &c->r;
   if (c->program->quiet) return;
@@ -57,8 +44,9 @@ static void say(const command *c, const char *why) {
     fprintf(stderr, ", %.1f/s", (double)c->tokens / c->seconds);
     if (bytes > 0) fprintf(stderr, ", %.1f GB/s", bytes * (double)c->tokens / c->seconds * 1e-9);
   }
-  if (cache(r))
-    fprintf(stderr, "; cache %s of %s", dlrt_thousands(r->seen), dlrt_thousands(cache(r)));
+  if (dlrt_runner_cache(r))
+    fprintf(stderr, "; cache %s of %s", dlrt_thousands(r->seen),
+            dlrt_thousands(dlrt_runner_cache(r)));
   fputc('\n', stderr);
   if (strcmp(why, "full") == 0)
     fprintf(stderr, "stopped: the cache is full (%s)\n", r->full ? r->full : "its bound");

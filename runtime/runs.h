@@ -81,6 +81,8 @@ int dlrt_runner_source(dlrt_runner *r, const uint32_t *tokens, int64_t count);
 /* A new text: states as they were first, lines before the repeated one called, the first tokens
  * fed. Then there are logits. 0 or an exit code. */
 int dlrt_runner_begin(dlrt_runner *r, const uint32_t *tokens, int64_t count);
+/* How many tokens it can remember; 0: no dim counts them. */
+int64_t dlrt_runner_cache(const dlrt_runner *r);
 /* Each row's next token (one for each row) is added and fed; r->full says why it could not be. */
 int dlrt_runner_go_on(dlrt_runner *r, const int64_t *tokens);
 /* Row i goes on from row from[i]: texts, values, states. */

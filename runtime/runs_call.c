@@ -18,6 +18,13 @@ static bool is_index(const dlrt_runner *r, const dlrt_entry *entry, int64_t dim)
   return true;
 }
 
+int64_t dlrt_runner_cache(const dlrt_runner *r) {
+  const dlrt_entry *entry = r->lines[r->run->repeated].entry;
+  for (int64_t i = 0; i < entry->dim_count; i++)
+    if (is_index(r, entry, entry->dims[i])) return r->model->dims[entry->dims[i]].max + 1;
+  return 0;
+}
+
 /* The dims of a call that takes `count` tokens at r->seen; false: they are out of their bounds. */
 static bool set_dims(dlrt_runner *r, const dlrt_call_line *line, int64_t count) {
   const dlrt_entry *entry = line->entry;
@@ -199,10 +206,14 @@ int dlrt_runner_begin(dlrt_runner *r, const uint32_t *tokens, int64_t count) {
   clear_carried(r);
   int code = call_first(r);
   if (!code && !r->full && (!r->remembers || r->seen < r->length)) code = feed(r);
-  if (!code && r->full)
-    code = dlrt_complain(r->program, EXIT_INPUT, "%lld tokens are too many for '%s': %s",
+  if (code || !r->full) return code;
+  if (!dlrt_runner_cache(r))
+    return dlrt_complain(r->program, EXIT_INPUT, "%lld tokens are too many for '%s': %s",
                          (long long)count, r->run->name, r->full);
-  return code;
+  dlrt_complain(r->program, EXIT_INPUT, "the text has %lld tokens, '%s' remembers %lld",
+                (long long)count, r->run->name, (long long)dlrt_runner_cache(r));
+  dlrt_hint("give a shorter text, or compile with a greater bound");
+  return EXIT_INPUT;
 }
 
 int dlrt_runner_go_on(dlrt_runner *r, const int64_t *tokens) {
