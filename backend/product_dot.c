@@ -203,27 +203,36 @@ static void fill_rows(void *user, LoopBuffer *panel, LoopExpr *line, LoopExpr *c
   loop_end(k);
 }
 
-/* Columns of y [N, K], turned around square by square. Past N the last one is taken again: these
- * columns of the result are not stored. */
+/* Columns of y [N, K], turned around square by square. Of a last panel that is not full the last
+ * square is taken back to N, and again; one narrower than a square has its last column again, or 0
+ * where there is no other: these columns of the result are not stored. */
 static void fill_turned(void *user, LoopBuffer *panel, LoopExpr *line, LoopExpr *column,
                         LoopExpr *from, LoopExpr *to) {
   Values *v = user;
   LoopKernel *k = v->l->kernel;
   int lanes = v->l->target->lanes;
+  int64_t rest = v->n % v->columns;
   LoopExpr *zero = loop_int(k, 0), *size = loop_int(k, lanes), *last = loop_int(k, v->n - 1);
+  bool few = v->n < lanes && v->columns == lanes;
+  LoopExpr *rows = few ? loop_int(k, v->n) : size;
   LoopExpr *j = loop_for_step(k, "j", zero, loop_int(k, v->columns), lanes);
-  LoopExpr *i = loop_for_lanes(k, "i", from, to, lanes);
+  if (rest >= lanes)
+    j = loop_let(k, "j", loop_min(k, j, loop_sub(k, loop_int(k, v->n - lanes), column)));
+  int64_t depth;
+  bool whole = loop_is_int(loop_sub(k, to, from), &depth) && depth % lanes == 0;
+  LoopExpr *past = whole ? to : loop_add(k, to, loop_int(k, lanes - 1));
+  LoopExpr *i = loop_for_step(k, "i", from, past, lanes), *inside = NULL;
+  if (!whole) inside = loop_let(k, "inside", loop_lt(k, loop_iota(k, i, lanes), to));
   LoopExpr *square = loop_array(k, "square", LOOP_F32, lanes, lanes, loop_number(k, 0));
-  /* In the last trip all rows of the panel are stored, at a place that the mask does not see. */
-  LoopExpr *place = loop_var(k, "place", LOOP_I64, 1, i);
-  loop_set(k, place, loop_sub(k, i, from));
-  LoopExpr *r = loop_each(k, "r", zero, size);
+  LoopExpr *r = loop_each(k, "r", zero, rows);
   LoopExpr *row = loop_add(k, loop_add(k, column, j), r);
-  if (v->n % v->columns) row = loop_min(k, row, last);
+  if (rest && rest < lanes && !few) row = loop_min(k, row, last);
   LoopExpr *given = loop_lanes(k, v->y, lanes, line, row, i);
+  if (inside) given = loop_where(given, inside);
   loop_set(k, loop_row(k, square, r), loop_cast(k, given, LOOP_F32));
   loop_end(k);
   loop_transpose(k, square);
+  LoopExpr *place = loop_let(k, "place", loop_sub(k, i, from));
   r = loop_each(k, "r", zero, size);
   loop_store(k, loop_lanes(k, panel, lanes, loop_add(k, place, r), j), loop_row(k, square, r));
   loop_end(k);
@@ -269,7 +278,9 @@ static bool dot_values(Lowering *l, Region *r, const Op *product, const Form *fo
     panel.fill = fill_rows;
   else
     panel.weights_at = values_weights;
-  if (dim_is(lines, 1) && v.k > 0) {
+  /* Of a weight that is packed in no time a code of its own for one row is not worth its bytes. */
+  bool small = form->y_last_k && dim_max(m) > 1 && 8 * 4 * v.k * v.n <= l->target->l1;
+  if (dim_is(lines, 1) && v.k > 0 && !small) {
     v.row = (RowProduct){l, r, product, panel.x, NULL, v.k, v.n};
     v.turned = form->y_last_k;
     v.row.w =

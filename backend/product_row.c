@@ -75,25 +75,30 @@ static LoopExpr *sum_of_rows(LoopKernel *k, LoopExpr *array, int first, int coun
 void row_by_columns(const RowProduct *p, LoopExpr *from, LoopExpr *past) {
   LoopKernel *k = p->l->kernel;
   int lanes = p->l->target->lanes;
+  bool whole = p->size % lanes == 0, wide = p->size >= lanes;
   p->r->lanes = lanes;
-  LoopExpr *zero = loop_int(k, 0), *last = loop_int(k, p->size - 1);
-  LoopExpr *column = loop_for_lanes(k, "n", from, past, lanes);
-  /* The last trip's mask is not of the loads, along the depth: this is another variable. */
-  LoopExpr *place = loop_var(k, "place", LOOP_I64, 1, zero);
-  loop_set(k, place, column);
+  LoopExpr *zero = loop_int(k, 0), *last = loop_int(k, p->size - lanes);
+  if (!whole) past = loop_add(k, past, loop_int(k, lanes - 1));
+  LoopExpr *n = loop_for_step(k, "n", from, past, lanes), *column = n;
+  /* The last columns are taken with some before them, which are not stored again. */
+  if (!whole && wide) column = loop_let(k, "column", loop_min(k, n, last));
   LoopExpr *sums = loop_array(k, "sums", LOOP_F32, lanes, lanes, loop_number(k, 0));
   LoopExpr *at = loop_for_lanes(k, "k", zero, loop_int(k, p->depth), lanes);
   LoopExpr *x = loop_let(k, "x", loop_lanes(k, p->x, lanes, at));
-  LoopExpr *i = loop_each(k, "i", zero, loop_int(k, lanes)), *sum = loop_row(k, sums, i);
-  LoopExpr *here = loop_add(k, place, i);
-  if (p->size % lanes) here = loop_min(k, here, last);
-  LoopExpr *w = loop_cast(k, loop_lanes(k, p->w, lanes, here, at), LOOP_F32);
+  LoopExpr *i = loop_each(k, "i", zero, loop_int(k, wide ? lanes : p->size));
+  LoopExpr *sum = loop_row(k, sums, i), *here = loop_add(k, column, i), *w;
+  w = loop_cast(k, loop_lanes(k, p->w, lanes, here, at), LOOP_F32);
   loop_set(k, sum, loop_fma(k, w, x, sum));
   loop_end(k);
   loop_end(k);
   loop_transpose(k, sums);
   size_t scope = region_push(p->r);
+  LoopExpr *outer = p->r->mask, *places = loop_iota(k, column, lanes);
+  if (!whole)
+    p->r->mask = loop_let(k, "inside",
+                          wide ? loop_ge(k, places, n) : loop_lt(k, places, loop_int(k, p->size)));
   finish(p, column, loop_let(k, "sum", sum_of_rows(k, sums, 0, lanes)));
+  p->r->mask = outer;
   region_pop(p->r, scope);
   loop_end(k);
 }

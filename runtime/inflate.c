@@ -13,6 +13,23 @@ uLong crc32(uLong before, const Bytef *data, uInt size) {
   return data ? dlrt_crc32((uint32_t)before, data, size) : 0;
 }
 
+/* Its other sum, of PNG's bytes, would bring 2 KiB. */
+uLong adler32(uLong before, const Bytef *data, uInt size) {
+  enum { BASE = 65521, LONGEST = 5552 }; /* so many bytes before the second sum passes 32 bits */
+  uint32_t sum = before & 0xffff, sums = before >> 16 & 0xffff;
+  if (!data) return 1;
+  while (size) {
+    uInt count = size < LONGEST ? size : LONGEST;
+    for (size -= count; count; count--) {
+      sum += *data++;
+      sums += sum;
+    }
+    sum %= BASE;
+    sums %= BASE;
+  }
+  return (uLong)sums << 16 | sum;
+}
+
 static uInt piece(const unsigned char *from, const unsigned char *end) {
   return end - from < PIECE ? (uInt)(end - from) : PIECE;
 }
@@ -40,14 +57,14 @@ bool dlrt_inflate(const void *from, size_t from_size, void *to, size_t size, boo
   return whole;
 }
 
-/* Half as much room again. */
+/* Half as much room again; what there was is full. */
 static bool grow(unsigned char **data, size_t *room, z_stream *z) {
-  size_t used = (size_t)(z->next_out - *data), more = *room + *room / 2;
+  size_t more = *room + *room / 2;
   unsigned char *moved = realloc(*data, more);
   if (!moved) return false;
+  z->next_out = moved + *room;
   *data = moved;
   *room = more;
-  z->next_out = moved + used;
   return true;
 }
 

@@ -8,8 +8,8 @@ add_library(dlrt STATIC ${runtime_sources})
 # the rest is local, so that a host program may have a zlib of its own.
 find_library(ZLIB_ARCHIVE libz.a REQUIRED)
 set(zlib_folder ${CMAKE_BINARY_DIR}/zlib)
-set(zlib_members inflate.o inffast.o inftrees.o zutil.o adler32.o)
-foreach(name inflate inflateInit2_ inflateReset inflateEnd crc32)
+set(zlib_members inflate.o inffast.o inftrees.o zutil.o)
+foreach(name inflate inflateInit2_ inflateReset inflateEnd crc32 adler32)
   list(APPEND zlib_names --redefine-sym ${name}=z_${name})
   list(APPEND zlib_kept --keep-global-symbol z_${name})
 endforeach()
@@ -30,11 +30,18 @@ set_property(SOURCE runtime/inflate.c PROPERTY COMPILE_DEFINITIONS Z_PREFIX)
 set_target_properties(dlrt PROPERTIES C_STANDARD 11 POSITION_INDEPENDENT_CODE ON)
 target_include_directories(dlrt PUBLIC ${CMAKE_SOURCE_DIR})
 target_compile_options(dlrt PRIVATE -ffunction-sections -fdata-sections -fvisibility=hidden
-                       "$<$<CONFIG:RelWithDebInfo,Release>:-Oz;-g0;-fno-asynchronous-unwind-tables>")
+                       "$<$<CONFIG:RelWithDebInfo,Release>:-Oz;-g0;-fno-asynchronous-unwind-tables;-fno-plt>")
 # Every number of a data set passes through these.
-set_source_files_properties(runtime/crc32.c runtime/element.c runtime/run.c
-                            runtime/encode.c runtime/split.c runtime/tokens.c runtime/unicode.c
-                            PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:RelWithDebInfo,Release>:-O2>")
+set(fast_sources runtime/crc32.c runtime/element.c runtime/run.c runtime/encode.c runtime/split.c
+                 runtime/tokens.c runtime/unicode.c)
+set_source_files_properties(${fast_sources} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:RelWithDebInfo,Release>:-O2>")
+if(CMAKE_C_COMPILER_ID STREQUAL GNU) # its -Oz still copies what is called twice, and heads of loops
+  set(small_sources ${runtime_sources})
+  list(TRANSFORM fast_sources PREPEND ${CMAKE_SOURCE_DIR}/)
+  list(REMOVE_ITEM small_sources ${fast_sources})
+  set_source_files_properties(${small_sources} PROPERTIES COMPILE_OPTIONS
+    "$<$<CONFIG:RelWithDebInfo,Release>:-fno-inline-small-functions;-fno-tree-ch;-fno-tree-loop-im>")
+endif()
 target_link_libraries(dlrt PUBLIC m Threads::Threads)
 
 install(TARGETS dlrt ARCHIVE DESTINATION lib/dlc) # where dlc looks, from its own place
