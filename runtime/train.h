@@ -101,7 +101,8 @@ typedef struct {
   int64_t epoch_rows; /* .. and the lead's rows in them */
   int64_t first_step; /* of this run */
   int log;            /* a file, or -1 */
-  bool bar_drawn, checkpoint_failed, other_cpu;
+  bool bar_drawn, checkpoint_failed;
+  bool other_cpu, other_numbers; /* than the checkpoint that was resumed: inputs such as lr */
   double bar_time;
   const char *reason; /* why it ended: done, interrupt, patience, nan */
 } dlrt_training;

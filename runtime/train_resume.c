@@ -112,6 +112,40 @@ static void agree(resuming *r, const char *key, const char *now, const char *wha
       (int)strcspn(then + same, ";"), then + same, (int)strcspn(now + same, ";"), now + same);
 }
 
+/* Number inputs, such as lr, are typed: another one than the checkpoint's is meant. */
+static bool is_number(const dlrt_training *t, const char *part, size_t length) {
+  for (int64_t i = 0; i < t->task_count; i++)
+    for (int64_t k = 0; k < t->tasks[i].entry->input_count; k++) {
+      const dlrt_port *port = t->tasks[i].binding.inputs[k].port;
+      size_t name = strlen(port->name);
+      if (!port->rank && name < length && part[name] == '=' && !memcmp(part, port->name, name))
+        return true;
+    }
+  return false;
+}
+
+static void agree_on_options(resuming *r) {
+  dlrt_training *t = r->t;
+  const char *then = text_of(r, "dlc.options"), *now = t->options;
+  for (bool more = !r->code; more;) {
+    size_t a = strcspn(then, ";"), b = strcspn(now, ";"), name = strcspn(then, "=") + 1;
+    bool same = a == b && memcmp(then, now, a) == 0;
+    bool changed =
+        !same && is_number(t, then, a) && is_number(t, now, b) && memcmp(then, now, name) == 0;
+    if (!same && !changed) {
+      agree(r, "dlc.options", t->options, "options");
+      return;
+    }
+    t->other_numbers = t->other_numbers || changed;
+    if (changed && !t->program->quiet)
+      fprintf(stderr, "resume   with %.*s, before %.*s\n", (int)b, now, (int)(a - name),
+              then + name);
+    more = then[a] && now[b];
+    then += a + (then[a] ? 2 : 0), now += b + (now[b] ? 2 : 0);
+  }
+  if (*then || *now) agree(r, "dlc.options", t->options, "options");
+}
+
 static void read_tensor(resuming *r, const dlrt_tensor *tensor, const char *prefix, char *base) {
   char *name = dlrt_format("%s%s", prefix, tensor->name);
   const dlrt_stored *found = name ? dlrt_safetensors_find(&r->file, name) : NULL;
@@ -184,7 +218,7 @@ int dlrt_resume(dlrt_training *t) {
   if (status) return dlrt_complain_status(t->program, status, &t->program->error);
   if (strcmp(text_of(&r, "dlc.model"), t->model->source_hash))
     refuse(&r, "it was made by a program of another network");
-  agree(&r, "dlc.options", t->options, "options");
+  if (!r.code) agree_on_options(&r);
   agree(&r, "dlc.data", t->data, "data");
   t->other_cpu = strcmp(text_of(&r, "dlc.cpu"), t->model->cpu) != 0;
   if (!r.code) read_position(&r);

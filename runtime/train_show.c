@@ -62,8 +62,9 @@ static void say_head(const dlrt_training *t) {
   if (t->first_step)
     fprintf(stderr, "resume   step %s of %s; data, options and seed as before: %s\n",
             dlrt_thousands(t->first_step), dlrt_thousands(t->epochs * t->epoch_steps),
-            t->other_cpu ? "another CPU's code, so nearly the same numbers"
-                         : "the same bits as if never stopped");
+            t->other_numbers ? "all but the numbers that were typed"
+            : t->other_cpu   ? "another CPU's code, so nearly the same numbers"
+                             : "the same bits as if never stopped");
   if (!t->program->save && !t->checkpoint)
     fputs("save     nothing is kept; --save FILE.safetensors\n", stderr);
 }
