@@ -25,6 +25,9 @@ bool lower_pad(Lowering *lowering);
 /* A map of elements where operands lie along the result's axis `across` and the result along
  * `last`; false, and nothing done, if it is none of this kind. */
 bool lower_turned(Lowering *lowering, Region *region, const Type *shape, int across, int last);
+/* A tensor of random numbers by whole blocks; false, and nothing done, if it is not one, or small.
+ */
+bool lower_random(Lowering *lowering, Region *region);
 /* Operand `part` of a concat, copied to its place in the result (whose operand it is the second).
  */
 void lower_concat_part(Lowering *lowering, int part);

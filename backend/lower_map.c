@@ -553,6 +553,7 @@ void lower_map(Lowering *l) {
     scalar_kernel(l, &region);
     return;
   }
+  if (lower_random(l, &region)) return;
   Flat flat = {.region = &region, .shape = shape};
   int tags[MOST_AXES];
   for (int a = 0; a < shape->rank; a++) tags[a] = dim_is(shape->dims[a], 1) ? -1 : a;

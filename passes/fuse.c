@@ -252,7 +252,8 @@ static int count_bits(unsigned bits) {
   return count;
 }
 
-/* A trip's kernel may also give what it makes on the way, if that is carried on or emitted. */
+/* A kernel may also give what it makes on the way: a trip's, if that is carried on or emitted,
+ * others what is dear to make. */
 static bool may_yield(const Op *op, const Kernel *kernel) {
   const Type *type = &op_result(op)->type, *root = &op_result(kernel->root)->type;
   return kernel->kind == KERNEL_MAP && kernel->yields < MOST_YIELDS && type_equal(type, root) &&
@@ -278,9 +279,28 @@ static Kernel *only_user(const Fuse *f, const Op *op, bool *returned) {
   return kernel;
 }
 
+/* The kernel of the first user of what is dear to make, if all others come after it: it gives the
+ * value, too, as it passes by. */
+static Kernel *first_user(const Fuse *f, const Op *op) {
+  if (f->function->scan || operator_cost(op->kind) < DEAR) return NULL;
+  const Op *first = NULL;
+  for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
+    const Op *user = use_at(&f->uses, op_result(op), i);
+    if (!user) return NULL;
+    if (!first || user->mark < first->mark) first = user;
+  }
+  Kernel *kernel = first ? f->kernel[first->mark] : NULL;
+  if (!kernel || !kernel->is_open || kernel->reductions > 0 || !may_yield(op, kernel)) return NULL;
+  for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
+    const Op *user = use_at(&f->uses, op_result(op), i);
+    if (f->kernel[user->mark] != kernel && user->mark < kernel->root->mark) return NULL;
+  }
+  return kernel;
+}
+
 /* How often the operation's elements would be computed in the kernel of its users, for each one;
  * and in which passes over a row. */
-static double repeats_in(const Fuse *f, const Op *op, unsigned *when) {
+static double repeats_in(const Fuse *f, const Op *op, const Kernel *kernel, unsigned *when) {
   double most = 0, own = type_elements(&op_result(op)->type);
   *when = 0;
   for (int i = 0; i < use_count(&f->uses, op_result(op)); i++) {
@@ -291,6 +311,7 @@ static double repeats_in(const Fuse *f, const Op *op, unsigned *when) {
       most = most < 1 ? 1 : most;
       continue;
     }
+    if (f->kernel[user->mark] != kernel) continue; /* is given it */
     double repeat = f->repeat[user->mark];
     double larger = type_elements(&op_result(user)->type) / (own > 0 ? own : 1);
     if (operator_has(user->kind, TRAIT_ELEMENTWISE) || user->kind == OP_broadcast ||
@@ -362,7 +383,7 @@ static bool leaves_window_lanes(const Fuse *f, const Op *op) {
 static bool join(Fuse *f, Op *op, Kernel *kernel) {
   unsigned axes = 0, when;
   if (leaves_window_lanes(f, op)) return false;
-  double repeat = repeats_in(f, op, &when);
+  double repeat = repeats_in(f, op, kernel, &when);
   bool reduces = is_row_reduction(op, &axes), windows = is_window_reduction(op);
   if (reduces && kernel->yields > 0) return false;
   if (kernel->count >= MOST_OPERATIONS_FUSED ||
@@ -455,6 +476,7 @@ static void fuse_function(PassContext *context, Function *function) {
     if (f.kernel[i] || op->result_count != 1 || op_is_generator(op)) continue;
     bool returned;
     Kernel *kernel = only_user(&f, op, &returned);
+    if (!kernel) kernel = first_user(&f, op), returned = kernel != NULL;
     if (!kernel || !join(&f, op, kernel))
       start_kernel(&f, op);
     else if (returned)
