@@ -99,9 +99,7 @@ static bool write_results(Run *r) {
   }
   dlrt_error error = {0};
   if (dlrt_array_write(path, results, count, &error) == DLRT_OK) return true;
-  Span span = {sources_add(r->session->sources, path, path, NULL, 0), 0, 0};
-  diag_report(r->session->diagnostics, E0603, span, "%s", error.text);
-  return false;
+  return session_file_failed(r->session, E0603, path, &error);
 }
 
 /* All constants as one block in memory, as the object would hold them. */

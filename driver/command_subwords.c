@@ -28,8 +28,7 @@ static double seconds(void) {
 }
 
 static int fail(Work *w, const char *path) {
-  Span span = {sources_add(w->session->sources, path, path, NULL, 0), 0, 0};
-  diag_report(w->session->diagnostics, E0501, span, "%s", w->error.text);
+  session_file_failed(w->session, E0501, path, &w->error);
   return EXIT_INPUT;
 }
 
@@ -168,8 +167,7 @@ static bool write_tokens(Work *w, int64_t count) {
     dlrt_result result = {
         .name = "token", .element = DLRT_I32, .rank = 1, .shape = {count}, .data = w->tokens};
     if (!dlrt_array_write(path, &result, 1, &w->error)) return true;
-    diag_report(w->session->diagnostics, E0603, SPAN_NONE, "%s", w->error.text);
-    return false;
+    return session_file_failed(w->session, E0603, path, &w->error);
   }
   Text text = text_new(w->arena);
   for (int64_t i = 0; i < count; i++) text_format(&text, "%" PRIu32 "\n", w->tokens[i]);

@@ -262,10 +262,11 @@ static bool read_vocabulary(Session *session, WeightsNotes *notes) {
     dlrt_vocabulary_free(vocabulary);
     return true;
   }
-  Span span = {sources_add(session->sources, path, path, NULL, 0), 0, 0};
-  diag_report(session->diagnostics, E0501, span, "%s", status ? error.text : "no memory for it");
-  if (!status) dlrt_vocabulary_free(vocabulary);
-  return false;
+  if (!status) {
+    dlrt_vocabulary_free(vocabulary);
+    dlrt_fail(&error, DLRT_NO_MEMORY, "no memory for it");
+  }
+  return session_file_failed(session, E0501, path, &error);
 }
 
 static bool open_file(Session *session, Compilation *c, bool is_text, const char *cpu, int *code) {

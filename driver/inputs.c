@@ -125,10 +125,8 @@ static bool read_file(const Reader *r, const Value *input, const char *path, Run
   dlrt_array array;
   dlrt_error error = {0};
   Span span = {sources_add(session->sources, path, path, NULL, 0), 0, 0};
-  if (dlrt_array_read(path, &wanted, &array, &error)) {
-    diag_report(session->diagnostics, E0501, span, "%s", error.text);
-    return false;
-  }
+  if (dlrt_array_read(path, &wanted, &array, &error))
+    return session_file_failed(session, E0501, path, &error);
   if (array.rank == input->type.rank + 1 && array.shape[array.rank - 1] == 1)
     array.rank--; /* a column of a table is a list */
   int64_t shape[MOST_AXES];

@@ -34,8 +34,7 @@ static bool write_data(Session *session, const StoredDataList *list, const char 
   if (!count) return true;
   dlrt_error error = {0};
   if (dlrt_safetensors_write(path, stored, (int)count, NULL, 0, &error) == DLRT_OK) return true;
-  diag_report(session->diagnostics, E0603, span_of(session, path), "%s", error.text);
-  return false;
+  return session_file_failed(session, E0603, path, &error);
 }
 
 IrFile ir_file_of(Session *session, const Module *module, PrintOptions print) {
@@ -66,10 +65,8 @@ bool ir_file_attach(Session *session, Module *module, const char *path) {
   if (!beside || access(beside, F_OK) != 0) return true;
   dlrt_safetensors *file = ARENA_NEW(session->arena, dlrt_safetensors);
   dlrt_error error = {0};
-  if (dlrt_safetensors_open(beside, file, &error)) {
-    diag_report(session->diagnostics, E0501, span_of(session, beside), "%s", error.text);
-    return false;
-  }
+  if (dlrt_safetensors_open(beside, file, &error))
+    return session_file_failed(session, E0501, beside, &error);
   vec_push(session->arena, &session->mapped, file);
   for (int i = 0; i < file->count; i++) {
     const dlrt_stored *s = &file->tensors[i];

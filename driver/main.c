@@ -24,11 +24,23 @@ int session_end(Session *session, int code) {
   diag_flush(session->diagnostics, stderr, session->form, session->colour, session->quiet);
   diag_summary(session->diagnostics, stderr, session->form);
   bool failed = diagnostics_errors(session->diagnostics) > 0;
-  if (fflush(stdout) != 0 && code == EXIT_DONE && !failed) {
+  /* What did not fit into its buffer may have been lost before. */
+  bool lost = fflush(stdout) != 0 || ferror(stdout);
+  if (lost && code == EXIT_DONE && !failed) {
     fprintf(stderr, "dlc: error: stdout cannot be written\n");
     code = EXIT_INPUT;
   }
   return code == EXIT_DONE && failed ? EXIT_INPUT : code;
+}
+
+bool session_file_failed(Session *session, DiagnosticCode code, const char *path,
+                         const dlrt_error *error) {
+  Span span = {sources_add(session->sources, path, path, NULL, 0), 0, 0};
+  const char *text = error->text;
+  size_t length = strlen(path);
+  if (strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0) text += length + 2;
+  diag_report(session->diagnostics, code, span, "%s", text);
+  return false;
 }
 
 const char *session_file(Session *session) {

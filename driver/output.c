@@ -17,9 +17,7 @@ bool output_write(Session *session, const char *path, const void *bytes, size_t 
     status = dlrt_output_close(&output, status, &error);
   }
   if (!status) return true;
-  Span span = {sources_add(session->sources, path, path, NULL, 0), 0, 0};
-  diag_report(session->diagnostics, E0603, span, "%s", error.text);
-  return false;
+  return session_file_failed(session, E0603, path, &error);
 }
 
 bool output_text(Session *session, const Text *text) {

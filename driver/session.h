@@ -24,6 +24,10 @@ typedef struct {
  * errors. */
 int session_end(Session *session, int code);
 
+/* What the runtime says of a file, whose name the diagnostic has already: false. */
+bool session_file_failed(Session *session, DiagnosticCode code, const char *path,
+                         const dlrt_error *error);
+
 /* The one file of a command; a usage diagnostic and NULL if there is none or several. */
 const char *session_file(Session *session);
 

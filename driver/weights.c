@@ -255,10 +255,8 @@ bool weights_load(Session *session, Module *module, const char *path, WeightsNot
   l.span = (Span){sources_add(session->sources, path, path, NULL, 0), 0, 0};
   dlrt_safetensors *file = ARENA_NEW(module->arena, dlrt_safetensors);
   dlrt_error error = {0};
-  if (dlrt_safetensors_open(path, file, &error)) {
-    diag_report(session->diagnostics, E0501, l.span, "%s", error.text);
-    return false;
-  }
+  if (dlrt_safetensors_open(path, file, &error))
+    return session_file_failed(session, E0501, path, &error);
   vec_push(session->arena, &session->mapped, file);
   for (int i = 0; i < file->count; i++) {
     Candidate c = {renamed(&l, file->tensors[i].name), &file->tensors[i], false};

@@ -65,6 +65,12 @@ static bool add_input(Elaborator *e, Frame *frame, const Parameter *parameter) {
   }
   Type type;
   if (!resolve_type(e, frame, type_expr, &type)) return false;
+  for (int a = 0; a < type.rank; a++)
+    if (dim_max(type.dims[a]) < 1) {
+      report(e, frame, E0233, type_expr->span, "axis %d of '%s' is 0; a size is at least 1", a,
+             name);
+      return false;
+    }
   Function *function = e->builder->function;
   Value *input = function_add_input(function, intern(e->module->names, name), type);
   pointer_set(&frame->scope->names, name, object_tensor(e, input));

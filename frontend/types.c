@@ -307,6 +307,14 @@ static bool bind_dim(const Binding *b, const Expr *type, const Type *found, cons
   return false;
 }
 
+static const char *dims_text(Elaborator *e, const Dim *const *dims, int count) {
+  Text text = text_new(e->arena);
+  text_string(&text, "[");
+  for (int i = 0; i < count; i++) text_format(&text, "%s%s", i ? ", " : "", dim_text(e, dims[i]));
+  text_string(&text, "]");
+  return text_get(&text);
+}
+
 static bool bind_ellipsis(const Binding *b, const Expr *type, const Type *found, int from,
                           int count) {
   Frame *body = b->body;
@@ -319,7 +327,10 @@ static bool bind_ellipsis(const Binding *b, const Expr *type, const Type *found,
   bool same = body->ellipsis_count == count;
   for (int i = 0; i < count && same; i++)
     same = same_dim(b->e, b->site->frame, b->span, body->ellipsis[i], found->dims[from + i]);
-  if (!same) clash(b, type, found, E0225, "'...' stands for other dims in another argument");
+  if (!same)
+    clash(b, type, found, E0225, "'...' is %s here, and %s in an argument before it",
+          dims_text(b->e, found->dims + from, count),
+          dims_text(b->e, body->ellipsis, body->ellipsis_count));
   return same;
 }
 

@@ -397,6 +397,11 @@ static int read_value(dlrt_program *program, const char *text) {
   dlrt_complain(program, EXIT_USAGE, "'%s' has no input '%.*s'",
                 program->entry ? program->entry->name : model->name, (int)setting.name_length,
                 setting.name);
+  for (int64_t e = 0; program->command != COMMAND_TRAIN && e < model->entry_count; e++)
+    if (model->entries[e].kind == DLRT_MODEL_ENTRY && is_input_of(&model->entries[e], &setting)) {
+      dlrt_hint("'%s' has one: --entry %s", model->entries[e].name, model->entries[e].name);
+      return EXIT_USAGE;
+    }
   for (int64_t i = 0; program->entry && i < program->entry->input_count; i++)
     dlrt_hint("%s=FILE, %s", program->entry->inputs[i].name, program->entry->inputs[i].type);
   return EXIT_USAGE;
