@@ -19,6 +19,7 @@ typedef struct {
   int size_count;
   double *maps[MOST_SIZES]; /* of the first c operations: all but weights */
   double *weights;          /* likewise, bytes */
+  int *products;            /* and how many are products */
   bool *starts;             /* a piece may begin with operation c */
 } Costs;
 
@@ -118,11 +119,13 @@ static void sum_up(Costs *c) {
   size_t room = (size_t)chain->count + 1;
   c->batch = (double)dim_max(chain->batch);
   c->weights = ARENA_ARRAY(scratch, room, double);
+  c->products = ARENA_ARRAY(scratch, room, int);
   c->starts = ARENA_ARRAY(scratch, room, bool);
   for (int s = 0; s <= c->size_count; s++) c->maps[s] = ARENA_ARRAY(scratch, room, double);
   for (int n = 0; n < chain->count; n++) {
     const Op *op = chain->ops[n];
     c->starts[n] = n == 0 || can_start(op);
+    c->products[n + 1] = c->products[n] + operator_has(op->kind, TRAIT_PRODUCT);
     c->weights[n + 1] = c->weights[n] + weight_bytes(c, op);
     for (int s = 0; s <= c->size_count; s++) {
       double size = s == c->size_count ? c->batch : (double)c->sizes[s];
@@ -139,11 +142,12 @@ static double piece_seconds(const Costs *c, int from, int to, int s) {
   return result + (trips - 1) * seconds(c, weights, 2 * weights);
 }
 
-/* Maps that go from a piece to the next, or come from one, are of the whole batch. */
+/* Maps that go from a piece to the next, or come from one, are of the whole batch: written, and
+ * read, if there are threads, by another core. */
 static double cut_seconds(const Costs *c, int at) {
   if (at == 0 || at == c->chain->count) return 0;
   double bytes = c->chain->alive[at] * c->batch;
-  return seconds(c, bytes, bytes);
+  return 2 * seconds(c, bytes, bytes);
 }
 
 static const char *explain(const Costs *c, const Piece *piece, int s) {
@@ -156,43 +160,44 @@ static const char *explain(const Costs *c, const Piece *piece, int s) {
                       (c->weights[piece->to] - c->weights[piece->from]) / (1 << 20), all * 1e6);
 }
 
+/* Of the first operations of the chain, as many as its number: the least they take, and how. */
+typedef struct {
+  double seconds;
+  int from, size; /* of the last piece; size_count: an operation for the whole batch */
+} Best;
+
+static void try_piece(const Costs *c, Best *best, int from, int to, int s) {
+  const double *maps = c->maps[c->size_count];
+  bool is_asked = c->context->options->pictures > 0;
+  if (c->products[to] == c->products[from]) return;
+  double piece = cut_seconds(c, from) + piece_seconds(c, from, to, s) + cut_seconds(c, to);
+  double most = (maps[to] - maps[from]) * (1 - costs[COST_piece_gain]);
+  if (best[from].seconds + piece >= best[to].seconds || (!is_asked && piece > most)) return;
+  best[to] = (Best){best[from].seconds + piece, from, s};
+}
+
 int pieces_choose(const PassContext *context, const Chain *chain, Piece *pieces) {
   Costs c = {.context = context, .chain = chain};
   find_sizes(&c);
   if (c.size_count == 0) return 0;
   sum_up(&c);
-  size_t room = (size_t)chain->count + 1;
-  double *best = ARENA_ARRAY(context->scratch, room, double);
-  int *from = ARENA_ARRAY(context->scratch, room, int);
-  int *size = ARENA_ARRAY(context->scratch, room, int);
+  const double *maps = c.maps[c.size_count];
+  bool is_asked = context->options->pictures > 0;
+  Best *best = ARENA_ARRAY(context->scratch, (size_t)chain->count + 1, Best);
   for (int to = 1; to <= chain->count; to++) {
-    const double *whole = c.maps[c.size_count];
-    best[to] = best[to - 1] + whole[to] - whole[to - 1];
-    from[to] = to - 1;
-    size[to] = c.size_count;
-    if (context->options->pictures) best[to] = DBL_MAX / 4;
-    if (!c.starts[to]) continue;
-    for (int at = 0; at < to; at++) {
-      if (!c.starts[at] || to - at < 2) continue;
-      for (int s = 0; s < c.size_count; s++) {
-        double seconds_so =
-            best[at] + cut_seconds(&c, at) + piece_seconds(&c, at, to, s) + cut_seconds(&c, to);
-        if (seconds_so >= best[to]) continue;
-        best[to] = seconds_so;
-        from[to] = at;
-        size[to] = s;
-      }
-    }
+    double whole = best[to - 1].seconds + maps[to] - maps[to - 1];
+    best[to] = (Best){is_asked ? DBL_MAX / 4 : whole, to - 1, c.size_count};
+    for (int from = 0; c.starts[to] && from + 1 < to; from++)
+      for (int s = 0; c.starts[from] && s < c.size_count; s++) try_piece(&c, best, from, to, s);
   }
   int count = 0;
-  for (int to = chain->count; to > 0; to = from[to])
-    if (size[to] < c.size_count) count++;
+  for (int to = chain->count; to > 0; to = best[to].from) count += best[to].size < c.size_count;
   int next = count;
-  for (int to = chain->count; to > 0; to = from[to]) {
-    if (size[to] == c.size_count) continue;
+  for (int to = chain->count; to > 0; to = best[to].from) {
+    if (best[to].size == c.size_count) continue;
     Piece *piece = &pieces[--next];
-    *piece = (Piece){from[to], to, c.sizes[size[to]], NULL};
-    piece->why = explain(&c, piece, size[to]);
+    *piece = (Piece){best[to].from, to, c.sizes[best[to].size], NULL};
+    piece->why = explain(&c, piece, best[to].size);
   }
   return count;
 }
