@@ -363,6 +363,16 @@ static void store_front(Emission *e, const Spot *spot, int first, int count, LLV
   }
 }
 
+/* Without an instruction that scatters: as many stores, whose places are known apart, so that no
+ * vector of pointers is made and taken to pieces again. */
+static void store_strided(Emission *e, const Spot *spot, int first, int size, LLVMValueRef value) {
+  for (int i = 0; i < size; i++) {
+    LLVMValueRef lane = LLVMConstInt(e->i32, (unsigned)i, false);
+    LLVMValueRef element = LLVMBuildExtractElement(e->builder, value, lane, "");
+    store_plain(e, spot, pointer_to(e, spot, first + i), element);
+  }
+}
+
 static void store_part(Emission *e, const Spot *spot, int part, int first, LLVMValueRef mask,
                        LLVMValueRef value) {
   int size = spot->sizes[part];
@@ -396,6 +406,10 @@ static void store_part(Emission *e, const Spot *spot, int part, int first, LLVMV
     LLVMTypeRef overload[] = {LLVMTypeOf(value), e->pointer};
     LLVMValueRef args[] = {value, pointer, alignment(e, spot), mask};
     annotate(e, spot, emit_intrinsic(e, "llvm.masked.store", overload, 2, args, 4));
+    return;
+  }
+  if (!mask && !e->target.masks && spot->places.count == 0) {
+    store_strided(e, spot, first, size, value);
     return;
   }
   LLVMValueRef pointers = pointers_of(e, spot, part, first);
