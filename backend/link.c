@@ -1,6 +1,7 @@
 /* link.c - runs the linking driver and binutils. */
 #include "backend/link.h"
 
+#include "backend/leftovers.h"
 #include "support/vec.h"
 
 #include <dirent.h>
@@ -30,7 +31,10 @@ const char *link_folder(Arena *arena, Diagnostics *diagnostics) {
   const char *base = getenv("TMPDIR");
   if (!base || !*base) base = "/tmp";
   char *folder = arena_format(arena, "%s/dlc-XXXXXX", base);
-  if (mkdtemp(folder)) return folder;
+  if (mkdtemp(folder)) {
+    leftovers_folder(folder);
+    return folder;
+  }
   Diagnostic *d = diag_report(diagnostics, E0603, SPAN_NONE,
                               "no folder for temporary files can be made: %s", strerror(errno));
   diag_help(d, "set TMPDIR to a folder that can be written to");
@@ -45,6 +49,7 @@ void link_folder_remove(const char *folder) {
       unlinkat(dirfd(list), entry->d_name, 0);
   closedir(list);
   rmdir(folder);
+  leftovers_folder(NULL);
 }
 
 /* ".NAME.tmp" in the same folder. */
@@ -117,9 +122,11 @@ static bool run(Linker *l, Arguments *args) {
       posix_spawnp(&child, args->items[0], &actions, NULL, (char *const *)args->items, environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error) return missing_program(l, args->items[0], error);
+  leftovers_child(child);
   int status = 0;
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR) return missing_program(l, args->items[0], errno);
+  leftovers_child(0);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
     return missing_program(l, args->items[0], ENOENT);
@@ -249,6 +256,7 @@ bool link_program(Arena *arena, const LinkRequest *request, const char *folder,
   if (!runtime) return false;
   char *to = temporary_beside(arena, request->output);
   bool done = false;
+  leftovers_file(to);
   switch (request->form) {
   case LINK_EXECUTABLE:
     done = link_executable(&l, runtime, to);
@@ -266,5 +274,6 @@ bool link_program(Arena *arena, const LinkRequest *request, const char *folder,
   if (done && rename(to, request->output) != 0)
     done = fail_write(diagnostics, request->output, errno);
   if (!done) unlink(to);
+  leftovers_file(NULL);
   return done;
 }

@@ -1,5 +1,6 @@
 /* link.h - from objects to what a user asked for, by the system's own driver (`cc`, or $CC) and
- * binutils. Temporary files lie in $TMPDIR; outputs appear whole or not at all. */
+ * binutils. Temporary files lie in $TMPDIR; outputs appear whole or not at all, and
+ * a signal leaves neither (leftovers.h). */
 #ifndef BACKEND_LINK_H
 #define BACKEND_LINK_H
 

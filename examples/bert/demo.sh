@@ -5,8 +5,7 @@
 #
 # --quick: a smaller net and a few steps, to see that all of it works. DLC says where the compiler is.
 set -euo pipefail
-cd -P "$(dirname "$0")/../.."
-dlc=${DLC:-build/release/dlc}
+. "$(dirname "$0")/../step.sh"
 words=2000 size=(-D D=128 -D depth=2) length=64 epochs=(--epochs 1 --steps 2400) least=20
 if [ "${1:-}" = --quick ]; then
   words=400 size=(-D D=64 -D depth=1) length=32 epochs=(--epochs 1 --steps 60) least=2.5
@@ -14,11 +13,6 @@ if [ "${1:-}" = --quick ]; then
 fi
 out=${1:-build/bert}
 mkdir -p "$out"
-
-step() {
-  printf '\n$ %s\n' "$*" >&2
-  "$@"
-}
 
 step examples/transformer/verses.py "$out/verses"
 text=$out/verses mask=$((words - 1))

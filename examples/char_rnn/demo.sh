@@ -5,8 +5,7 @@
 #
 # --quick: smaller nets and a few steps, to see that all of it works. DLC says where the compiler is.
 set -euo pipefail
-cd -P "$(dirname "$0")/../.."
-dlc=${DLC:-build/release/dlc}
+. "$(dirname "$0")/../step.sh"
 hidden=128 length=64 batch=32 epochs=(--epochs 1 --steps 1200) most=4.5
 if [ "${1:-}" = --quick ]; then
   hidden=48 length=32 batch=32 epochs=(--epochs 1 --steps 100) most=25
@@ -14,11 +13,6 @@ if [ "${1:-}" = --quick ]; then
 fi
 out=${1:-build/char_rnn}
 mkdir -p "$out"
-
-step() {
-  printf '\n$ %s\n' "$*" >&2
-  "$@"
-}
 
 step examples/transformer/verses.py "$out/verses"
 step "$dlc" subwords learn "$out/verses/en.learn.txt" --by characters -o "$out/characters"

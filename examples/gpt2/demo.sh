@@ -6,8 +6,7 @@
 #
 # --quick: a smaller net and a few steps, to see that all of it works. DLC says where the compiler is.
 set -euo pipefail
-cd -P "$(dirname "$0")/../.."
-dlc=${DLC:-build/release/dlc}
+. "$(dirname "$0")/../step.sh"
 words=2000 size=(-D size=tiny) length=128 batch=8 steps=300 fast=5 slow=1 most=40
 if [ "${1:-}" = --quick ]; then
   words=400 size=(-D D=64 -D depth=2) length=32 batch=8 steps=50 fast=2 slow=1 most=110
@@ -15,11 +14,6 @@ if [ "${1:-}" = --quick ]; then
 fi
 out=${1:-build/gpt2}
 mkdir -p "$out"
-
-step() {
-  printf '\n$ %s\n' "$*" >&2
-  "$@"
-}
 
 step examples/transformer/verses.py "$out/verses"
 step "$dlc" subwords learn "$out/verses/en.learn.txt" --size $words -o "$out/subwords"

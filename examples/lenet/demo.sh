@@ -3,18 +3,13 @@
 # training pictures of Fashion-MNIST, from first values of its own, and says what the 10,000 test
 # pictures show. No framework anywhere.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+. "$(dirname "$0")/../step.sh"
 data=/usr/share/datasets/fashion-mnist
 out=build/demo
 mkdir -p "$out"
 
-step() {
-  printf '\n$ %s\n' "$*" >&2
-  "$@"
-}
-
-step build/release/dlc check examples/lenet/lenet.dl
-step build/release/dlc build examples/lenet/lenet.dl -v -o "$out/lenet"
+step "$dlc" check examples/lenet/lenet.dl
+step "$dlc" build examples/lenet/lenet.dl -v -o "$out/lenet"
 step "$out/lenet" info
 
 # Small batches first, for they learn fast; then larger ones, which wander less.
@@ -31,7 +26,7 @@ step "$out/lenet" predict image=$data/t10k-images-idx3-ubyte.gz \
   tee "$out/lenet.txt"
 
 # What was learnt, compiled in: constants, laid out for their kernels.
-step build/release/dlc build examples/lenet/lenet.dl --weights "$out/lenet.safetensors" -v \
+step "$dlc" build examples/lenet/lenet.dl --weights "$out/lenet.safetensors" -v \
   -o "$out/lenet-inside"
 step "$out/lenet-inside" bench --batch 1 --threads 1
 

@@ -6,8 +6,7 @@
 #
 # --quick: a smaller net and a few steps, to see that all of it works. DLC says where the compiler is.
 set -euo pipefail
-cd -P "$(dirname "$0")/../.."
-dlc=${DLC:-build/release/dlc}
+. "$(dirname "$0")/../step.sh"
 pieces=2000 size=(-D size=small) epochs=(--epochs 6) verses=1000 least=15 most=4
 if [ "${1:-}" = --quick ]; then
   pieces=600 size=(-D size=small -D D=48 -D depth=1 -D warmup=40) epochs=(--epochs 1 --steps 60) verses=5 least=0 most=6
@@ -15,11 +14,6 @@ if [ "${1:-}" = --quick ]; then
 fi
 out=${1:-build/transformer}
 mkdir -p "$out"
-
-step() {
-  printf '\n$ %s\n' "$*" >&2
-  "$@"
-}
 
 step examples/transformer/verses.py "$out/verses"
 text=$out/verses
