@@ -57,8 +57,8 @@ typedef struct {
  * one number of KERNELS' model max(m, c + 0.4 m): m to read w, c to compute. */
 static double block_time(const Tiles *b, double rows) {
   const Target *target = b->l->target;
-  double rate = b->far ? target->memory_rate : 4 * target->memory_rate;
-  double reading = 4 / rate * target->flop_rate / 2;
+  double rate = b->far ? target->rates.memory : target->rates.cache;
+  double reading = 4 / rate * target->rates.flops / 2;
   double computing = rows + 0.4 * reading;
   return computing > reading ? computing : reading;
 }

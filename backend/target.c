@@ -215,8 +215,11 @@ static bool find_other(Target *target, Arena *arena, const char *triple, const c
 /* Two units at 3 GHz, and half of what a memory channel gives: no machine's figures, but of the
  * size that choices between algorithms need. */
 static void set_rates(Target *target) {
-  target->flop_rate = target->lanes * (target->fma ? 2 : 1) * 2 * 3e9;
-  target->memory_rate = 12e9;
+  target->rates = (TargetRates){.flops = target->lanes * (target->fma ? 2 : 1) * 2 * 3e9,
+                                .memory = 12e9,
+                                .cache = 48e9,
+                                .near = 72e9,
+                                .fork = 0.7e-6};
 }
 
 static bool find(Target *target, Arena *arena, const char *triple, const char *cpu,
@@ -266,8 +269,8 @@ TargetShape target_shape(const Target *targets, size_t count) {
   /* tiles of 6 rows x 4 registers with 32 registers, 6 x 2 with 16; panels for several CPUs are as
    * wide as the narrower ones have registers for */
   int vectors = count == 1 && best->registers >= 32 ? 4 : 2;
-  TargetShape shape = {best->lanes, best->registers, best->lanes * vectors, best->l1,
-                       best->l2,    best->flop_rate, best->memory_rate,     count};
+  TargetShape shape = {
+      best->lanes, best->registers, best->lanes * vectors, best->l1, best->l2, best->rates, count};
   for (size_t i = 1; i < count; i++)
     if (targets[i].l2 < shape.l2) shape.l2 = targets[i].l2;
   return shape;

@@ -19,23 +19,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a core does in a second, roughly, or as measured (driver/target_file.h). */
+typedef struct {
+  double flops;         /* f32 operations at its peak */
+  double memory, cache; /* bytes that it reads from memory, from caches beyond L2, */
+  double near;          /* and from L2 */
+  double fork;          /* seconds that threads take to begin a kernel and to wait for its end */
+} TargetRates;
+
 typedef struct {
   const char *name;   /* as --cpu has it: "x86-64-v3"; of native: "native" */
   const char *suffix; /* of its kernels' names, if code is made for several: "_v3"; else "" */
   const char *triple; /* LLVM's: "x86_64-linux-gnu" */
   const char *cpu;    /* LLVM's name and features */
   const char *features;
-  int level;          /* x86-64-vN that the machine must have; 0: another architecture */
-  int lanes;          /* f32 in a vector register: 4, 8, 16 */
-  int registers;      /* vector registers: 16, 32 */
-  int64_t l1, l2;     /* data cache bytes of a core */
-  double flop_rate;   /* f32 operations of a core in a second at its peak, roughly */
-  double memory_rate; /* bytes that a core reads from memory in a second, roughly */
-  bool fma;           /* a * b + c rounds once */
-  bool f16;           /* converts f16 in registers */
-  bool bf16;          /* sums products of bf16 in pairs (AVX512-BF16) */
-  bool masks;         /* lanes are masked at no cost (AVX-512) */
-  bool links;         /* executables and libraries can be made: the runtime exists for it */
+  int level;      /* x86-64-vN that the machine must have; 0: another architecture */
+  int lanes;      /* f32 in a vector register: 4, 8, 16 */
+  int registers;  /* vector registers: 16, 32 */
+  int64_t l1, l2; /* data cache bytes of a core */
+  TargetRates rates;
+  bool fma;   /* a * b + c rounds once */
+  bool f16;   /* converts f16 in registers */
+  bool bf16;  /* sums products of bf16 in pairs (AVX512-BF16) */
+  bool masks; /* lanes are masked at no cost (AVX-512) */
+  bool links; /* executables and libraries can be made: the runtime exists for it */
 } Target;
 
 /* The target of `--target` and `--cpu`; NULL: this machine's architecture, native. On a failure
@@ -52,7 +59,7 @@ typedef struct {
   int registers;
   int columns; /* most of a panel of packed weights */
   int64_t l1, l2;
-  double flop_rate, memory_rate;
+  TargetRates rates;
   size_t cpus; /* that code is made for */
 } TargetShape;
 TargetShape target_shape(const Target *targets, size_t count);

@@ -2,6 +2,7 @@
 
 #include "driver/entries.h"
 #include "driver/ir_file.h"
+#include "driver/target_file.h"
 
 #include "ir/module_text.h"
 #include "runtime/vocabulary.h"
@@ -138,8 +139,11 @@ static bool read_pass_options(Session *session, PassOptions *changed, TargetShap
   changed->level = (int)number;
   changed->vector_lanes = shape.lanes;
   changed->vector_registers = shape.registers;
-  changed->flop_rate = shape.flop_rate;
-  changed->memory_rate = shape.memory_rate;
+  changed->flop_rate = shape.rates.flops;
+  changed->memory_rate = shape.rates.memory;
+  changed->cache_rate = shape.rates.cache;
+  changed->near_rate = shape.rates.near;
+  changed->fork_seconds = shape.rates.fork;
   changed->near_bytes = shape.l1;
   changed->cache_bytes = shape.l2;
   changed->several_cpus = shape.cpus > 1;
@@ -244,6 +248,8 @@ static bool read_target(Compilation *c, const char *otherwise) {
   if (!target_find_all(c->targets, session->arena, triple, cpus, c->target_count,
                        session->diagnostics))
     return false;
+  const char *measured = option_text(options, OPTION_target_file, NULL);
+  if (measured && !target_file_read(session, measured, c->targets, c->target_count)) return false;
   c->target = c->targets[0];
   return true;
 }

@@ -4,7 +4,7 @@
  *   after   %5 = fused @k4_dot (..) {parts=1} {..} : f32[1,10]
  *
  * To hand out work and to wait for its end costs as much as some ten thousand operations, and what
- * another core has written is far away. So a part has to last a while (COST_part_seconds), at the
+ * another core has written is far away. So a part has to last a while (COST_part_forks), at the
  * dims' bounds, by an estimate that is rather too small; a kernel without two such parts stays on
  * the caller's thread. How trips are cut is the lowering's: a grain for a part. Linear. */
 #include "ir/build.h"
@@ -22,13 +22,12 @@ static double seconds_of(const PassContext *context, const Op *op) {
   double operations = work > moved ? work : moved;
   const Dim *bytes = op_bytes(context->module->dims, op);
   double arithmetic = operations * costs[COST_operation_flops] / options->flop_rate;
-  double traffic =
-      bytes ? (double)dim_max(bytes) / options->memory_rate / costs[COST_cache_speed] : 0;
+  double traffic = bytes ? (double)dim_max(bytes) / options->cache_rate : 0;
   return arithmetic > traffic ? arithmetic : traffic;
 }
 
 static int64_t parts_of(const PassContext *context, double seconds) {
-  double parts = floor(seconds / costs[COST_part_seconds]);
+  double parts = floor(seconds / (costs[COST_part_forks] * context->options->fork_seconds));
   if (context->options->threads == 1 || parts < 1) return 1;
   return parts < (double)INT32_MAX ? (int64_t)parts : INT32_MAX;
 }

@@ -26,8 +26,10 @@ typedef struct {
   int vector_lanes; /* f32 in a vector register: 16 with AVX-512, 8 with AVX2, 4 with SSE */
   int vector_registers;
   int panel_columns; /* most columns of a panel of dot_panel and conv_panel; a multiple of lanes */
-  double flop_rate;  /* f32 operations of a core in a second, and bytes from memory */
-  double memory_rate;
+  double flop_rate;  /* f32 operations of a core in a second; bytes from memory, from caches beyond
+                        L2, */
+  double memory_rate, cache_rate, near_rate; /* and from L2; */
+  double fork_seconds;             /* that threads take to begin a kernel and to wait for its end */
   int64_t near_bytes, cache_bytes; /* of a core's caches: L1 and L2 */
   bool several_cpus;               /* kernels are made for more than this one */
   bool exact_conv;      /* convolutions by direct sums alone, not by Winograd's algorithm */
@@ -49,6 +51,9 @@ typedef struct {
                  .panel_columns = 16,                                                              \
                  .flop_rate = 96e9,                                                                \
                  .memory_rate = 12e9,                                                              \
+                 .cache_rate = 48e9,                                                               \
+                 .near_rate = 72e9,                                                                \
+                 .fork_seconds = 0.7e-6,                                                           \
                  .near_bytes = 1 << 15,                                                            \
                  .cache_bytes = 1 << 18,                                                           \
                  .fold_bytes = 1 << 20})

@@ -28,9 +28,9 @@ static double seconds(const Costs *c, double bytes, double in_use) {
   double l2 = (double)c->context->options->cache_bytes;
   double near = fmin(1, l2 / 2 / (in_use + 1));
   double cached = fmax(near, fmin(1, l2 * costs[COST_cached] / (in_use + 1)));
-  double share =
-      near / costs[COST_near_speed] + (cached - near) / costs[COST_cache_speed] + (1 - cached);
-  return bytes * share / c->context->options->memory_rate;
+  const PassOptions *options = c->context->options;
+  double far = near / costs[COST_near_speed] + (1 - cached);
+  return bytes * (far / options->memory_rate + (cached - near) / options->cache_rate);
 }
 
 static double bytes_of(const Value *value) {

@@ -36,7 +36,7 @@ static double step_slots(const Work *w, int64_t tile) {
 static double reading(const Select *s, double bytes, double all) {
   const PassOptions *options = s->context->options;
   bool far = all > costs[COST_cached] * (double)options->cache_bytes;
-  return bytes / (far ? options->memory_rate : options->memory_rate * costs[COST_cache_speed]);
+  return bytes / (far ? options->memory_rate : options->cache_rate);
 }
 
 static double seconds_of(const Select *s, const Work *w, const Blocking *b) {

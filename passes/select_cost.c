@@ -11,9 +11,8 @@
 
 double select_traffic(const Select *s, double bytes) {
   const PassOptions *options = s->context->options;
-  double rate = options->memory_rate;
   bool far = bytes > costs[COST_cached] * (double)options->cache_bytes;
-  return bytes / (far ? rate : rate * costs[COST_cache_speed]);
+  return bytes / (far ? options->memory_rate : options->cache_rate);
 }
 
 double select_time(const Select *s, double flops, double share, double bytes) {
@@ -98,8 +97,10 @@ static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
   bool far = panel > (double)options->cache_bytes;
   step = larger(step, costs[COST_load_slots] * (rows / streams + v));
   if (w->rows > 1)
-    step = larger(step, 4 * v * (double)options->vector_lanes /
-                            costs[far ? COST_l3_bytes : COST_l2_bytes]);
+    step = larger(step,
+                  4 * v * (double)options->vector_lanes /
+                      (far ? costs[COST_panel_cache] * options->cache_rate : options->near_rate) *
+                      options->flop_rate / (2 * (double)options->vector_lanes));
   double slots = parts * tiles * step * (double)w->depth * (double)(panels * w->groups);
   double flops = slots * 2 * (double)options->vector_lanes;
   double padding = (double)(panels * columns - w->size) * (double)(w->depth * w->groups);

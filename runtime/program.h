@@ -145,5 +145,11 @@ typedef struct {
 } dlrt_roof;
 
 void dlrt_roof_measure(dlrt_context *context, dlrt_roof *roof);
+/* Its parts, by all of the context's threads; 0: no memory. Multiply-adds with the vectors of at
+ * most that x86-64 level; reading `bytes`, of which those that threads share are whole pieces of 64
+ * KiB; room for that, which is more than the caches hold. */
+double dlrt_roof_flops(dlrt_context *context, int level);
+double dlrt_roof_read(dlrt_context *context, void *data, size_t bytes, double budget);
+void *dlrt_roof_room(size_t *bytes);
 
 #endif

@@ -113,42 +113,66 @@ static double least_time(dlrt_context *context, dlrt_kernel *kernel, void *const
   return least;
 }
 
-void dlrt_roof_measure(dlrt_context *context, dlrt_roof *roof) {
-  *roof = (dlrt_roof){0};
-  long cache = sysconf(_SC_LEVEL3_CACHE_SIZE), near = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  /* Memory: more than the last cache holds, but not without end. Caches: what the second level of
-   * each thread holds half of. */
-  size_t large = cache > 0 ? 2 * (size_t)cache : 128 << 20;
-  if (large > (size_t)256 << 20) large = (size_t)256 << 20;
-  if (large < (size_t)32 << 20) large = (size_t)32 << 20;
-  size_t small = (near > 0 ? (size_t)near / 2 : 131072) * (size_t)context->threads;
-  void *data = aligned_alloc(PIECE, large);
+/* `kernel` sums into a line of its own for each thread. */
+static double measure(dlrt_context *context, dlrt_kernel *kernel, void *data, int64_t trips,
+                      double budget) {
   float *sums = aligned_alloc(64, (size_t)context->threads * 64);
-  if (!data || !sums) {
-    free(data);
-    free(sums);
-    return;
-  }
-  memset(data, 1, large);
+  if (!sums) return 0;
   void *operands[] = {sums, data};
   if (context->threads > 1) context->model->threading->calling(&context->pool, 1);
-  dlrt_kernel *kernel = fma_plain, *reading = read_plain;
+  double time = least_time(context, kernel, operands, trips, budget);
+  if (context->threads > 1) context->model->threading->calling(&context->pool, 0);
+  free(sums);
+  return time;
+}
+
+double dlrt_roof_flops(dlrt_context *context, int level) {
+  dlrt_kernel *kernel = fma_plain;
   double width = 4;
 #if defined(__x86_64__)
-  if (dlrt_machine_has_level(3)) reading = read_256;
-  if (dlrt_machine_has_level(4))
+  if (level >= 4 && dlrt_machine_has_level(4))
     kernel = fma_512, width = 16;
-  else if (dlrt_machine_has_level(3))
+  else if (level >= 3 && dlrt_machine_has_level(3))
     kernel = fma_256, width = 8;
 #endif
-  double time = least_time(context, kernel, operands, context->threads, 0.06);
-  roof->flops = 2 * width * CHAINS * ROUNDS * context->threads / time;
-  int64_t pieces = (int64_t)(large / PIECE);
-  roof->memory = (double)(pieces * PIECE) / least_time(context, reading, operands, pieces, 0.08);
-  pieces = (int64_t)(small / PIECE);
-  if (pieces < context->threads) pieces = context->threads;
-  roof->cache = (double)(pieces * PIECE) / least_time(context, reading, operands, pieces, 0.02);
-  if (context->threads > 1) context->model->threading->calling(&context->pool, 0);
+  (void)level;
+  double time = measure(context, kernel, NULL, context->threads, 0.06);
+  return time > 0 ? 2 * width * CHAINS * ROUNDS * context->threads / time : 0;
+}
+
+double dlrt_roof_read(dlrt_context *context, void *data, size_t bytes, double budget) {
+  dlrt_kernel *reading = read_plain;
+#if defined(__x86_64__)
+  if (dlrt_machine_has_level(3)) reading = read_256;
+#endif
+  int64_t pieces = (int64_t)(bytes / PIECE);
+  double time = measure(context, reading, data, pieces, budget);
+  return time > 0 ? (double)(pieces * PIECE) / time : 0;
+}
+
+void *dlrt_roof_room(size_t *bytes) {
+  /* More than the last cache holds, but not without end. */
+  long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  *bytes = cache > 0 ? 2 * (size_t)cache : (size_t)128 << 20;
+  if (*bytes > (size_t)256 << 20) *bytes = (size_t)256 << 20;
+  if (*bytes < (size_t)32 << 20) *bytes = (size_t)32 << 20;
+  *bytes = *bytes / PIECE * PIECE;
+  void *data = aligned_alloc(PIECE, *bytes);
+  if (data) memset(data, 1, *bytes);
+  return data;
+}
+
+void dlrt_roof_measure(dlrt_context *context, dlrt_roof *roof) {
+  *roof = (dlrt_roof){0};
+  size_t large;
+  void *data = dlrt_roof_room(&large);
+  if (!data) return;
+  /* Of the caches, what the second level of each thread holds half of. */
+  long near = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  size_t each = near > 0 ? (size_t)near / 2 : 131072;
+  size_t small = (each > PIECE ? each : PIECE) * (size_t)context->threads;
+  roof->flops = dlrt_roof_flops(context, 4);
+  roof->memory = dlrt_roof_read(context, data, large, 0.08);
+  roof->cache = dlrt_roof_read(context, data, small < large ? small : large, 0.02);
   free(data);
-  free(sums);
 }
