@@ -18,12 +18,14 @@ int64_t concat_start(const Op *op, int operand) {
 
 const Value *value_whole(const Value *value) {
   if (!value->op || value->place.kind != PLACE_ARENA) return NULL;
-  for (const Op *op = value->op->next; op; op = op->next) {
-    if (op->kind != OP_concat || op_result(op)->place.kind != PLACE_ARENA) continue;
-    for (int i = 0; i < op->operand_count; i++)
-      if (op->operands[i] == value &&
-          value->place.offset == op_result(op)->place.offset + concat_start(op, i))
-        return op_result(op);
-  }
+  /* A part has one use: the first that comes is the concat, or there is none. */
+  for (const Op *op = value->op->next; op; op = op->next)
+    for (int i = 0; i < op->operand_count; i++) {
+      if (op->operands[i] != value) continue;
+      const Value *whole = op->kind == OP_concat ? op_result(op) : NULL;
+      bool is_part = whole && whole->place.kind == PLACE_ARENA &&
+                     value->place.offset == whole->place.offset + concat_start(op, i);
+      return is_part ? whole : NULL;
+    }
   return NULL;
 }
