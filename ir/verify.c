@@ -238,6 +238,26 @@ static int region_results(const Op *op, Type *types, int room) {
   return count;
 }
 
+/* Threads take such trips: nothing that they would share, and no index that may be out of range. */
+static const Op *shared_by_trips(const Block *block) {
+  for (const Op *op = block->first; op; op = op->next) {
+    bool faults = op->kind == OP_gather || op->kind == OP_scatter_add || op->kind == OP_update;
+    if (faults || op->kind == OP_scan || operator_has(op->kind, TRAIT_ORDERED)) return op;
+    const Op *inner = op->region ? shared_by_trips(op->region) : NULL;
+    if (inner) return inner;
+  }
+  return NULL;
+}
+
+static const char *verify_trips(Verifier *v, const Op *op) {
+  if (op->kind != OP_scan || !op_flag(op, ATTRIBUTE_apart)) return NULL;
+  if (op->region->yield_count || op->region->while_)
+    return fault(v, "trips that are apart have no 'carry' and no 'while'");
+  const Op *inner = shared_by_trips(op->region);
+  if (!inner) return NULL;
+  return fault(v, "'%s' cannot stand in trips that are apart", operator_infos[inner->kind].name);
+}
+
 static const char *verify_region(Verifier *v, const Op *op, int depth) {
   Block *region = op->region;
   if (!region) return fault(v, "'%s' has no region", operator_infos[op->kind].name);
@@ -264,7 +284,7 @@ static const char *verify_region(Verifier *v, const Op *op, int depth) {
     for (const Op *inner = region->first; inner; inner = inner->next)
       if (inner->kind == OP_write || inner->region)
         return fault(v, "'%s' cannot stand in 'fused'", operator_infos[inner->kind].name);
-  return NULL;
+  return verify_trips(v, op);
 }
 
 static const char *verify_op(Verifier *v, const Op *op, const Block *block, int depth) {
