@@ -23,6 +23,7 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand);
  * product_attention, product_attention_gradient
  *                    attention and its gradient, block by block of the keys
  * product_weight     conv_weight in nhwc: register tiles of the weight's gradient
+ * product_weight_packed  the same of enough channels, by packed blocks
  * product_weight_winograd  the same by Winograd's algorithm
  * product_winograd   conv_winograd
  * product_depthwise  a convolution of each channel alone, in nhwc
@@ -32,6 +33,7 @@ bool product_attention_gradient(Lowering *lowering, Region *region, const Op *pr
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);
+bool product_weight_packed(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_winograd(Lowering *lowering, Region *region, const Op *product);

@@ -1,4 +1,5 @@
-/* product_weight.c - conv_weight in nhwc: the gradient of a convolution for its weight.
+/* product_weight.c - conv_weight in nhwc: the gradient of a convolution for its weight, of too few
+ * channels (of a group) for product_weight_packed.c.
  *
  * A tile is MR rows of the weight (input channels of one place of the kernel) by B output channels:
  *
@@ -14,7 +15,6 @@
 #include "backend/product_weight.h"
 
 enum {
-  MOST_ROWS = 14,        /* of a tile */
   BLOCK_PIXELS = 64,     /* of a block, about */
   TRIP_ROWS = 144,       /* at most, that share what a trip reads of dy, */
   MOST_SUMS = 1 << 18,   /* as long as their sums, in bytes, stay in L2 */
@@ -51,23 +51,6 @@ typedef struct {
 
 static int64_t ceil_of(int64_t a, int64_t by) {
   return (a + by - 1) / by;
-}
-
-/* Columns of a panel: those that leave the least of the last one empty, of these the most. */
-static int panel_columns(const Target *target, int64_t out) {
-  int most = target->registers >= 32 ? 4 : 2, best = 1;
-  int64_t least = INT64_MAX;
-  for (int vectors = 1; vectors <= most; vectors++) {
-    int64_t padded = ceil_of(out, vectors * target->lanes) * vectors * target->lanes;
-    if (padded <= least) least = padded, best = vectors;
-  }
-  return best * target->lanes;
-}
-
-static int tile_rows(const Target *target, int columns) {
-  int vectors = columns / target->lanes, spare = target->registers / 8;
-  int rows = (target->registers - vectors - spare) / vectors;
-  return rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 
 /* As few tiles as there must be, as even as can be. */
@@ -425,8 +408,8 @@ bool product_weight(Lowering *l, Region *r, const Op *op) {
     w.kernel[i] = op_list_integer(op, ATTRIBUTE_kernel, i);
     padded = padded || w.before[i] || op_pair_integer(op, ATTRIBUTE_pad, i, 1);
   }
-  w.columns = r->lanes = panel_columns(l->target, w.out);
-  w.rows = tile_rows(l->target, w.columns);
+  w.columns = r->lanes = weight_columns(l->target, w.out);
+  w.rows = weight_tile_rows(l->target, w.columns);
   int64_t taps = w.kernel[0] * w.kernel[1], window = taps * w.in;
   int64_t group_panels = ceil_of(w.out, w.columns), rounded;
   bool few = w.in < FEW_CHANNELS && groups == 1 && !padded && window <= MOST_WINDOW;

@@ -11,6 +11,7 @@ typedef struct {
   Region *r;
   const Op *op;
   LoopBuffer *sums; /* [rows, columns], with room for rows up to a multiple of the lanes */
+  LoopExpr *from;   /* their first row; NULL: 0 */
   int columns;
   int64_t out, row;        /* output channels of a group; numbers of the weight for each */
   LoopExpr *column;        /* the first one, of all groups, */
@@ -20,5 +21,10 @@ typedef struct {
 
 /* Stores them, turned around. */
 void weight_store(const WeightStore *store);
+
+/* Columns of a panel: those that leave the least of the last one empty, of these the most. */
+int weight_columns(const Target *target, int64_t out);
+/* Rows of a register tile beside them, at most. */
+int weight_tile_rows(const Target *target, int columns);
 
 #endif

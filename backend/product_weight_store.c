@@ -1,5 +1,23 @@
 #include "backend/product_weight.h"
 
+int weight_columns(const Target *target, int64_t out) {
+  int most = target->registers >= 32 ? 4 : 2, best = 1;
+  int64_t least = INT64_MAX;
+  for (int vectors = 1; vectors <= most; vectors++) {
+    int64_t padded =
+        (out + vectors * target->lanes - 1) / (vectors * target->lanes) * vectors * target->lanes;
+    if (padded <= least) least = padded, best = vectors;
+  }
+  return best * target->lanes;
+}
+
+int weight_tile_rows(const Target *target, int columns) {
+  enum { MOST_ROWS = 14 };
+  int vectors = columns / target->lanes, spare = target->registers / 8;
+  int rows = (target->registers - vectors - spare) / vectors;
+  return rows > MOST_ROWS ? MOST_ROWS : rows;
+}
+
 void weight_store(const WeightStore *s) {
   LoopKernel *k = s->l->kernel;
   int lanes = s->l->target->lanes;
@@ -14,7 +32,7 @@ void weight_store(const WeightStore *s) {
   /* In the last trip all rows are read, by a place that the mask does not see; what is past the end
    * is not stored. */
   LoopExpr *place = loop_var(k, "place", LOOP_I64, 1, i);
-  loop_set(k, place, i);
+  loop_set(k, place, s->from ? loop_add(k, s->from, i) : i);
   LoopExpr *r = loop_each(k, "r", zero, size);
   LoopExpr *from = loop_lanes(k, s->sums, lanes, loop_add(k, place, r), j);
   loop_set(k, loop_row(k, block, r), from);
