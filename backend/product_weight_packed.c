@@ -77,15 +77,16 @@ static bool plan_trips(Packed *p, int64_t groups) {
   static const double packing = 3; /* of a vector */
   int lanes = p->l->target->lanes;
   double least = 0;
-  int64_t all = ceil_of(p->out, p->columns), most = MOST_OUT / p->columns;
-  for (int64_t parts = 1; parts <= all; parts++) {
-    int64_t panels = ceil_of(all, parts);
-    if ((panels > most && panels > 1) || ceil_of(all, panels) != parts) continue;
+  int64_t all = ceil_of(p->out, p->columns), panels = MOST_OUT / p->columns;
+  for (panels = panels < all ? panels : all; panels > 0; panels--) {
+    int64_t parts = ceil_of(all, panels), size = panels * p->columns * 4;
+    if (ceil_of(all, parts) != panels) continue;
     double vectors = (double)(panels * p->columns) / lanes;
-    for (int64_t blocks = 1; blocks <= p->in; blocks++) {
-      int64_t block = ceil_of(p->in, blocks);
-      if (ceil_of(p->in, block) != blocks || (block < LEAST_BLOCK && blocks > 1)) continue;
-      if (block * p->taps * panels * p->columns * 4 > MOST_SUMS) continue;
+    int64_t block = MOST_SUMS / size / p->taps; /* whose sums stay near */
+    for (block = block < p->in ? block : p->in; block > 0; block--) {
+      int64_t blocks = ceil_of(p->in, block);
+      if (block < LEAST_BLOCK && blocks > 1) break;
+      if (ceil_of(p->in, blocks) != block) continue;
       double rows = (double)(block * p->taps), time = 0;
       double trip = rows * vectors + packing * (rows / lanes + vectors) + 8;
       for (int64_t threads = 1; threads <= 4; threads *= 2)
