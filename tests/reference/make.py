@@ -50,6 +50,7 @@ def inputs(case):
         "bert_base": lambda: {"token": ("i64", text), "segment": ("i64", text), "mask": ("bool", text)},
         "gpt2": lambda: {"token": ("i64", text)}, "next": lambda: {"token": ("i64", text)}, "char_rnn": lambda: {"token": ("i64", text)},
         "transformer": lambda: {"source": ("i64", (n, case.dims["S"])), "before": ("i64", text)},
+        "predict": lambda: {"y0": ("f32", (n, 2))}, "solve": lambda: {"y0": ("f32", (n, 2))},
         "recurrence": lambda: {"x": ("f32", (*text, 6)), "length": ("i64", (n,)), "h": ("f32", (4, n, 7)), "c": ("f32", (4, n, 7))},
         "attentions": lambda: {"x": ("f32", (*text, 12)), "memory": ("f32", (n, case.dims["S"], 12)),
                                "other": ("f32", (n, case.dims["S"], 9)), "length": ("i64", (n,)), "keep": ("bool", (n, case.dims["S"]))},
@@ -91,18 +92,20 @@ def run(module, case, values):
 
 
 def versions():
-    import torchvision  # here, so that others may use this file without it
-    return "torch %s, torchvision %s, numpy %s, python %s" % (
-        torch.__version__, torchvision.__version__, numpy.__version__, platform.python_version())
+    names = [torch, numpy] + ([sys.modules["torchvision"]] if "torchvision" in sys.modules else [])
+    return ", ".join("%s %s" % (m.__name__, m.__version__) for m in names) + ", python " + platform.python_version()
 
 
 def compare_with_torchvision(module, case, values, outs):
-    import torchvision
+    known = case.example in ("resnet", "vgg") or case.name in ("alexnet", "googlenet", "inception_v3", "mobilenet_v2")
+    if case.kind == "small" or not known:
+        return ""
+    import torchvision  # here, so that others do without it
     make = {"alexnet": torchvision.models.alexnet, "googlenet": torchvision.models.googlenet,
             "inception_v3": torchvision.models.inception_v3, "mobilenet_v2": torchvision.models.mobilenet_v2}.get(case.name)
     if case.example in ("resnet", "vgg"):
         make = getattr(torchvision.models, case.name, None)
-    if not make or case.kind == "small":
+    if not make:
         return ""
     extra = {"aux_logits": False, "init_weights": False} if case.name in ("googlenet", "inception_v3") else {}
     other = make(**extra).eval().double()
