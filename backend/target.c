@@ -269,8 +269,11 @@ TargetShape target_shape(const Target *targets, size_t count) {
   /* tiles of 6 rows x 4 registers with 32 registers, 6 x 2 with 16; panels for several CPUs are as
    * wide as the narrower ones have registers for */
   int vectors = count == 1 && best->registers >= 32 ? 4 : 2;
+  /* Algorithms are the same for all: what the middle one does in a second weighs. By the fastest
+   * one's arithmetic Winograd's algorithm would save the others' too little. */
+  TargetRates rates = targets[count / 2].rates;
   TargetShape shape = {
-      best->lanes, best->registers, best->lanes * vectors, best->l1, best->l2, best->rates, count};
+      best->lanes, best->registers, best->lanes * vectors, best->l1, best->l2, rates, count};
   for (size_t i = 1; i < count; i++)
     if (targets[i].l2 < shape.l2) shape.l2 = targets[i].l2;
   return shape;
