@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { DWARF_VERSION = 5 };
+enum { DWARF_VERSION = 4 }; /* 5 is larger, and not all tools of Debian 12 read it */
 
 static LLVMMetadataRef file_of(Emission *e, const char *name) {
   for (size_t i = 0; i < e->debug_file_names.count; i++)
