@@ -194,6 +194,7 @@ static Op *finish(ScanGradient *s) {
   Op *op = op_new(block->function, OP_scan, s->operands.items, (int)s->operands.count,
                   s->op->attributes, types, count);
   op_set_attribute(op, ATTRIBUTE_backward, attribute_flag(!op_flag(s->op, ATTRIBUTE_backward)));
+  op_set_attribute(op, ATTRIBUTE_apart, attribute_flag(false)); /* sums go from trip to trip */
   op->at = g->b.at;
   op->layer = g->b.layer;
   op->region = block;

@@ -9,7 +9,7 @@
 #include <float.h>
 #include <math.h>
 
-enum { MOST_SIZES = 16 };
+enum { MOST_SIZES = 16, MOST_SIZE = 1 << 16 }; /* of a piece, that are tried */
 
 typedef struct {
   const PassContext *context;
@@ -108,9 +108,10 @@ static void find_sizes(Costs *c) {
   int64_t asked = c->context->options->pictures;
   const Dim *batch = c->chain->batch;
   int64_t all = dim_max(batch), most = dim_is_constant(batch) ? all / 2 : 1;
-  for (int64_t size = 1; size <= most && c->size_count + 1 < MOST_SIZES; size++)
-    if (dim_is_constant(batch) ? all % size == 0 : size == 1)
-      if (asked == 0 || asked == size) c->sizes[c->size_count++] = size;
+  if (asked < 0) return;
+  int64_t size = asked ? asked : 1, last = asked ? asked : MOST_SIZE;
+  for (; size <= most && size <= last && c->size_count + 1 < MOST_SIZES; size++)
+    if (all % size == 0 || !dim_is_constant(batch)) c->sizes[c->size_count++] = size;
 }
 
 static void sum_up(Costs *c) {

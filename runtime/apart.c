@@ -26,6 +26,8 @@ static void run_trips(void *const *operands, const int64_t *dims, int64_t begin,
   const dlrt_walk *walk = a->walk;
   const dlrt_model *model = walk->context->model;
   void **cursors = worker->operands + model->max_operands - model->cursors;
+  for (int64_t i = 0; i < a->loop->first_cursor; i++) /* of the loops around it */
+    cursors[i] = walk->context->cursors[i];
   for (int64_t trip = begin; trip < end; trip++) {
     begin_trip(a, cursors, trip);
     for (int64_t s = 0; s < a->loop->count; s++) {
