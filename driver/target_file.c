@@ -74,9 +74,9 @@ static bool read_line(Reader *r, size_t at, size_t size) {
     fail(r, E0508, at, 1, "a byte that no text has");
     return false;
   }
-  char *text = arena_string(arena, line, strcspn(line, "#\r")), *rest = NULL;
-  for (char *w = strtok_r(text, " \t", &rest); w && count <= WORDS;
-       w = strtok_r(NULL, " \t", &rest))
+  char *text = arena_string(arena, line, strcspn(line, "#")), *rest = NULL;
+  for (char *w = strtok_r(text, " \t\r", &rest); w && count <= WORDS;
+       w = strtok_r(NULL, " \t\r", &rest))
     words[count++] = w;
   if (count == 0) return true;
   int found = 0;
