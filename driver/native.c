@@ -46,9 +46,27 @@ static void list_pieces(Native *n) {
   n->constants_hash = p->constants.count && beside ? hex(session->arena, digest) : "";
 }
 
+/* Text may elide data, which a file beside it has. */
+static bool is_there(const Compilation *c, const char *name, Data *data, Span span) {
+  if (data_is_known(data) || data->count == 0) return true;
+  Arena *arena = c->session->arena;
+  Diagnostic *d =
+      diag_report(c->session->diagnostics, E0803, span, "the text elides %s, and no file has it",
+                  name ? arena_format(arena, "the data of '@%s'", name)
+                       : arena_format(arena, "the %lld numbers of %s", (long long)data->count,
+                                      data_hash(arena, data)));
+  diag_help(
+      d, "'dlc dump -o NAME.ir' writes what it elides into NAME.safetensors: keep both together");
+  return false;
+}
+
 static bool block_is_possible(const Compilation *c, const Block *block, int loops) {
   bool possible = true;
   for (const Op *op = block->first; op; op = op->next) {
+    if (op->kind == OP_constant)
+      possible = is_there(c, NULL, (Data *)op_attribute(op, ATTRIBUTE_value)->data,
+                          op->at ? op->at->span : SPAN_NONE) &&
+                 possible;
     if (op->kind != OP_scan) continue;
     if (loops == DLRT_LOOPS) {
       diag_report(c->session->diagnostics, E0650, op->at ? op->at->span : SPAN_NONE,
@@ -62,6 +80,10 @@ static bool block_is_possible(const Compilation *c, const Block *block, int loop
 
 bool native_is_possible(const Compilation *c) {
   bool possible = true;
+  for (size_t i = 0; i < c->module->tensors.count; i++) {
+    const Tensor *tensor = c->module->tensors.items[i];
+    if (tensor->data) possible = is_there(c, tensor->name, tensor->data, SPAN_NONE) && possible;
+  }
   for (size_t i = 0; i < c->module->functions.count; i++)
     possible = block_is_possible(c, c->module->functions.items[i]->body, 0) && possible;
   return possible;

@@ -21,7 +21,9 @@ int64_t data_bytes(const Data *data) {
 }
 
 bool data_is_known(const Data *data) {
-  return data->bytes || data->move || data->made;
+  if (data->bytes) return true;
+  if (data->move) return data_is_known(move_source(data->move));
+  return data->made && data_is_known(data->made->source);
 }
 
 const void *data_contents(const Data *data) {
