@@ -1,7 +1,9 @@
 /* leftovers.c - a handler of signals: all that it calls is safe in one. */
 #include "backend/leftovers.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,22 +14,30 @@
 static _Atomic(const char *) folder, file;
 static _Atomic(pid_t) child;
 
-/* A folder cannot be listed in a handler; another program can. */
+/* Of a flat folder. By the system's own calls: opendir and fork take locks that the program may
+ * hold. */
 static void remove_folder(const char *path) {
-  pid_t remover = fork();
-  if (remover == 0) {
-    execl("/bin/rm", "rm", "-rf", "--", path, (char *)NULL);
-    _exit(1);
-  }
-  while (remover > 0 && waitpid(remover, NULL, 0) < 0 && errno == EINTR) {
-  }
+  int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return;
+  union {
+    struct dirent64 first; /* its alignment */
+    char bytes[4096];
+  } list;
+  for (ssize_t size; (size = getdents64(directory, list.bytes, sizeof list.bytes)) > 0;)
+    for (ssize_t at = 0; at < size;) {
+      const struct dirent64 *entry = (const struct dirent64 *)(list.bytes + at);
+      unlinkat(directory, entry->d_name, 0); /* not . and .., which are folders */
+      at += entry->d_reclen;
+    }
+  close(directory);
+  rmdir(path);
 }
 
 static void end(int number) {
   pid_t running = child;
   const char *path = folder, *part = file;
   if (running > 0) {
-    kill(running, SIGTERM);
+    kill(-running, SIGTERM); /* and what it has started */
     while (waitpid(running, NULL, 0) < 0 && errno == EINTR) {
     }
   }

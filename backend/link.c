@@ -117,16 +117,22 @@ static bool run(Linker *l, Arguments *args) {
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  posix_spawnattr_t attributes; /* a group of its own, which a signal can end */
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
   pid_t child;
-  int error =
-      posix_spawnp(&child, args->items[0], &actions, NULL, (char *const *)args->items, environ);
+  int error = posix_spawnp(&child, args->items[0], &actions, &attributes,
+                           (char *const *)args->items, environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error) return missing_program(l, args->items[0], error);
   leftovers_child(child);
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) return missing_program(l, args->items[0], errno);
+  int status = 0, lost = 0;
+  while (!lost && waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) lost = errno;
   leftovers_child(0);
+  if (lost) return missing_program(l, args->items[0], lost);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
     return missing_program(l, args->items[0], ENOENT);
