@@ -124,14 +124,19 @@ static bool is_number(const dlrt_training *t, const char *part, size_t length) {
   return false;
 }
 
+static const char *next_option(const char *end) {
+  end += *end == ';';
+  return end + (*end == ' ');
+}
+
 static void agree_on_options(resuming *r) {
   dlrt_training *t = r->t;
   const char *then = text_of(r, "dlc.options"), *now = t->options;
   for (bool more = !r->code; more;) {
     size_t a = strcspn(then, ";"), b = strcspn(now, ";"), name = strcspn(then, "=") + 1;
-    bool same = a == b && memcmp(then, now, a) == 0;
+    bool same = a == b && strncmp(then, now, a) == 0;
     bool changed =
-        !same && is_number(t, then, a) && is_number(t, now, b) && memcmp(then, now, name) == 0;
+        !same && is_number(t, then, a) && is_number(t, now, b) && strncmp(then, now, name) == 0;
     if (!same && !changed) {
       agree(r, "dlc.options", t->options, "options");
       return;
@@ -141,7 +146,7 @@ static void agree_on_options(resuming *r) {
       fprintf(stderr, "resume   with %.*s, before %.*s\n", (int)b, now, (int)(a - name),
               then + name);
     more = then[a] && now[b];
-    then += a + (then[a] ? 2 : 0), now += b + (now[b] ? 2 : 0);
+    then = next_option(then + a), now = next_option(now + b);
   }
   if (*then || *now) agree(r, "dlc.options", t->options, "options");
 }

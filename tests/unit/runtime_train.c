@@ -396,6 +396,8 @@ static void test_bad_checkpoints(void **state) {
       {"dlc.sums", "1", "a number of the checkpoint makes no sense"},
       {"dlc.history", "", "a number of the checkpoint makes no sense"},
       {"dlc.calls", "fit=1", "its counters of calls are of other entries"},
+      {"dlc.options", "batch 4;", "options"},
+      {"dlc.options", "batch 4; seed", "options"},
       {"dlc.calls", NULL, "the checkpoint is not whole"},
       {"dlc.arguments", "bake\x1f", "no command 'bake'"},
       {"dlc.arguments", "train\x1f--epochs", "'train' is no value for '--epochs K'"},
