@@ -7,7 +7,7 @@
  *   after   %p = dot %e, %w                  [V,N]
  *           %y = gather %p, %i
  *           %s = scatter_add 0, %i, %dy      [V,N]
- *           %dw = dot %e, %s   %de = dot %s, %w
+ *           %dw = dot %f, %s   %de = dot %s, %w      %f: e, 0 where no index is
  *
  * Letters or bytes in front of a linear layer or a recurrent net: 1,024 letters of an alphabet of
  * 128 are an eighth of the arithmetic, forwards and backwards. The forward rows are the same sums
@@ -69,6 +69,11 @@ static bool is_worth(const Op *op, const Type *table, const Type *index) {
   return dim_is_constant(rows) &&
          (type_is_static(index) || op->block->function->kind == FUNCTION_TRAIN) &&
          type_elements(index) >= fewest_indices * (double)dim_max(rows);
+}
+
+static void place_at(Builder *b, const Op *op) {
+  b->at = op->at;
+  b->layer = op->layer;
 }
 
 static Value *reshaped_rows(Builder *b, Value *index, const Type *rows) {
@@ -138,7 +143,25 @@ static const DimList *contracted(const Op *dot) {
   return op_attribute(dot, ATTRIBUTE_contract)->lists.items;
 }
 
-/* A dot of f32 without batch axes, that contracts one axis of each: x's last. */
+/* The table, with 0 in rows that no index names: their sums are 0, and 0 * inf would be no number.
+ */
+static Value *named_rows(Builder *b, Value *table, Value *index) {
+  Element element = table->type.element;
+  if (!element_is_float(element)) return table;
+  Type type = index->type;
+  type.element = element;
+  Attribute one = {ATTRIBUTE_value, attribute_number(number_real(1))};
+  Value *ones = build_typed(b, OP_full, type, NULL, &one, 1);
+  Value *count = sums_by_row(b, table->type.dims[0], index, ones);
+  const Dim *dims[] = {table->type.dims[0], dim_constant(b->function->module->dims, 1)};
+  Value *zero = build_number(b, element, 0);
+  Value *is_named = build_binary(b, OP_lt, zero, build_reshape(b, count, dims, 2));
+  Value *rows = build(b, OP_where, (Value *[]){is_named, table, zero}, 3, NULL, 0);
+  if (!rows) bug("a table's rows cannot be chosen: %s", b->failure.message);
+  return rows;
+}
+
+/* A dot without batch axes, that contracts one axis of each: x's last. */
 static bool is_by_rows(const Op *op) {
   const Value *x = op->operands[0];
   return op->kind == OP_dot && op_attribute(op, ATTRIBUTE_batch)->lists.items[0].count == 0 &&
@@ -157,6 +180,7 @@ static Value *product_of_table(Op *dot) {
   Builder b = builder_before(dot);
   int64_t axis = dim_value(contracted(dot)[1].items[0]);
   Value *product = build_dot(&b, table, w, 1, axis);
+  place_at(&b, gather); /* which tells of an index out of range */
   index = viewed(&b, index, &views);
   return with_index(&b, OP_gather, (Value *[]){product, index}, 2);
 }
@@ -188,10 +212,13 @@ static Value *gradient_of_weight(Op *dot) {
     Value *table = gather->operands[0], *index = gather->operands[1], *d = dot->operands[1 - x];
     if (!is_worth(dot, &table->type, &index->type)) continue;
     Builder b = builder_before(dot);
+    place_at(&b, gather);
     index = viewed(&b, index, &views);
     if (!permutation_is_identity(order, index->type.rank))
       index = build_transpose(&b, index, order);
     Value *sums = sums_by_row(&b, table->type.dims[0], index, d);
+    place_at(&b, dot);
+    table = named_rows(&b, table, index);
     return x == 0 ? build_dot(&b, table, sums, 0, 0) : build_dot(&b, sums, table, 0, 0);
   }
   return NULL;
