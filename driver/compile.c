@@ -158,6 +158,10 @@ static bool read_pass_options(Session *session, PassOptions *changed, TargetShap
   if (strcmp(pictures, "all") == 0)
     changed->pictures = -1;
   else if (strcmp(pictures, "auto") != 0) {
+    if (pictures[strspn(pictures, "0123456789")] != 0) {
+      diag_usage(session->diagnostics, "--pictures is '%s', not auto, all or a number", pictures);
+      return false;
+    }
     if (!option_integer(session->diagnostics, "--pictures", pictures, 1, INT32_MAX, &number))
       return false;
     changed->pictures = number;
