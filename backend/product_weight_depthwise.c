@@ -11,7 +11,7 @@
  * edge is left out: lines at the top and bottom are written out, as are the first and last pixels
  * of each.
  */
-#include "backend/product.h"
+#include "backend/product_weight.h"
 
 enum {
   PIXELS = 4,      /* at a time */
@@ -148,19 +148,13 @@ static void all_lines(Alone *d, const Dim *images, LoopExpr *end) {
   loop_end(k);
 }
 
-static bool is_known(const Type *type) {
-  for (int i = 1; i < type->rank; i++)
-    if (!dim_is_constant(type->dims[i])) return false;
-  return type->rank == 4 && type->element == ELEMENT_f32;
-}
-
 bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_weight || r->block || op_word(op, ATTRIBUTE_layout)[1] != 'h')
     return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
-  if (!is_known(x) || !is_known(dy) || groups < 2 || !dim_is(x->dims[3], groups) ||
-      !dim_is(dy->dims[3], groups))
+  if (!weight_map_is_known(x) || !weight_map_is_known(dy) || groups < 2 ||
+      !dim_is(x->dims[3], groups) || !dim_is(dy->dims[3], groups))
     return false;
   Alone d = {.l = l,
              .x = region_buffer(r, op->operands[0]),

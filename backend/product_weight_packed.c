@@ -341,17 +341,11 @@ static void each_trip(Packed *p, int64_t groups) {
   loop_end(k);
 }
 
-static bool is_known(const Type *type) {
-  for (int i = 1; i < type->rank; i++)
-    if (!dim_is_constant(type->dims[i])) return false;
-  return type->rank == 4 && type->element == ELEMENT_f32;
-}
-
 bool product_weight_packed(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_weight || r->block || op_word(op, ATTRIBUTE_layout)[1] != 'h')
     return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
-  if (!is_known(x) || !is_known(dy)) return false;
+  if (!weight_map_is_known(x) || !weight_map_is_known(dy)) return false;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   Packed p = {.l = l, .r = r, .op = op, .taps = 1};
   p.height = dim_value(x->dims[1]), p.width = dim_value(x->dims[2]);
