@@ -110,6 +110,7 @@ typedef struct {
 
 static bool convert(const dlrt_array *array, RunTensor *tensor) {
   double scale = 1;
+  if (dlrt_element_is_float(array->element) && !element_is_float(tensor->element)) return false;
   bool picture = array->element == DLRT_U8 && element_is_float(tensor->element);
   if (picture) scale = 1.0 / (array->full ? array->full : 255);
   return dlrt_convert(array->element, array->data, (int64_t)tensor->element, tensor->bytes,
@@ -128,7 +129,9 @@ static bool read_file(const Reader *r, const Value *input, const char *path, Run
   if (dlrt_array_read(path, &wanted, &array, &error))
     return session_file_failed(session, E0501, path, &error);
   if (array.rank == input->type.rank + 1 && array.shape[array.rank - 1] == 1)
-    array.rank--; /* a column of a table is a list */
+    array.rank--;                                                /* a column of a table is a list */
+  if (array.rank == input->type.rank + 1 && array.shape[0] == 1) /* and so is its one row */
+    memmove(array.shape, array.shape + 1, (size_t)--array.rank * sizeof *array.shape);
   int64_t shape[MOST_AXES];
   bool fits = align_shape(&array, &input->type, shape) && bind_shape(&input->type, shape, r->dims);
   if (fits) {
@@ -156,13 +159,15 @@ static const char *assigned(const Session *session, const char *name) {
 }
 
 /* lr=0.1: a number for an input of rank 0. */
-static bool read_number(const Reader *r, const Value *input, const char *text, RunTensor *tensor) {
-  char *end;
-  double number = strtod(text, &end);
-  if (input->type.rank != 0 || end == text || *end) return false;
+static dlrt_typed read_number(const Reader *r, const Value *input, const char *text,
+                              RunTensor *tensor) {
+  if (input->type.rank != 0) return DLRT_TYPED_OTHER;
   run_tensor_make(r->session->arena, &input->type, r->dims, tensor);
-  element_store(input->type.element, tensor->bytes, 0, number);
-  return true;
+  dlrt_typed typed = dlrt_element_read((int64_t)input->type.element, tensor->bytes, text);
+  if (typed == DLRT_TYPED_BEYOND)
+    diag_usage(r->session->diagnostics, "%s is no number that '%s' can be, %s", text, input->name,
+               type_text(r->session->arena, &input->type));
+  return typed;
 }
 
 static bool check_names(const Reader *r) {
@@ -220,7 +225,10 @@ bool inputs_read(Session *session, const Function *function, bool invent, int64_
       diag_help(d, "%s=FILE   %s", input->name, type_text(session->arena, &input->type));
       return false;
     }
-    if (!text || read_number(&r, input, text, &inputs[i])) continue;
+    if (!text) continue;
+    dlrt_typed typed = read_number(&r, input, text, &inputs[i]);
+    if (typed == DLRT_TYPED_BEYOND) return false;
+    if (typed == DLRT_TYPED_NUMBER) continue;
     *code = EXIT_INPUT;
     if (!read_file(&r, input, text, &inputs[i])) return false;
     *code = EXIT_USAGE;

@@ -188,20 +188,20 @@ static dlrt_status read_norm(dlrt_input *input, const dlrt_setting *setting, dlr
 }
 
 /* A number that stands for itself: of an input without axes. */
-static bool read_scalar(dlrt_input *input, const char *value) {
-  char *end;
-  double number = strtod(value, &end);
-  if (input->port->rank || *end || end == value) return false;
-  void *to = dlrt_array_make(&input->array, (dlrt_element)input->port->element, 0, NULL);
-  if (!to) return false;
-  if (input->port->element == DLRT_I64) {
-    int64_t whole = strtoll(value, &end, 10);
-    if (*end) return false;
-    memcpy(to, &whole, sizeof whole);
-  } else {
-    dlrt_element_set(input->port->element, to, number);
-  }
-  return true;
+static dlrt_status read_scalar(dlrt_input *input, const char *value, bool *is_number,
+                               dlrt_error *error) {
+  char number[8];
+  dlrt_element element = (dlrt_element)input->port->element;
+  dlrt_typed typed = dlrt_element_read(element, number, value);
+  *is_number = !input->port->rank && typed != DLRT_TYPED_OTHER;
+  if (!*is_number) return DLRT_OK;
+  if (typed == DLRT_TYPED_BEYOND)
+    return dlrt_fail(error, DLRT_BAD_ARGUMENT, "%.60s is no number that '%s' can be, %s", value,
+                     input->port->name, input->port->type);
+  void *to = dlrt_array_make(&input->array, element, 0, NULL);
+  if (!to) return no_memory(error);
+  memcpy(to, number, dlrt_element_size(element));
+  return DLRT_OK;
 }
 
 static dlrt_status check_element(const char *path, dlrt_input *input, dlrt_error *error) {
@@ -259,9 +259,10 @@ static dlrt_status read_array(dlrt_binding *binding, dlrt_input *input, const ch
 static dlrt_status read_input(dlrt_binding *binding, dlrt_input *input, const char *path,
                               dlrt_error *error) {
   const dlrt_port *port = input->port;
-  if (read_scalar(input, path)) return DLRT_OK;
-  dlrt_status status = input->corpus ? DLRT_OK : read_array(binding, input, path, error);
-  if (status) return status;
+  bool is_number;
+  dlrt_status status = read_scalar(input, path, &is_number, error);
+  if (!status && !is_number && !input->corpus) status = read_array(binding, input, path, error);
+  if (status || is_number) return status;
   if (!dlrt_fit(binding, input)) {
     char found[96];
     dlrt_shape_text(found, sizeof found, input->array.element, input->array.rank,

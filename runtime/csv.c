@@ -1,5 +1,6 @@
 /* Numbers in lines, parted by commas, semicolons, tabs or blanks: [lines, columns]. A first line
- * without numbers is a heading; lines that are empty or begin with '#' are left out. */
+ * without numbers is a heading; lines that are empty or begin with '#' are left out, and the mark
+ * of UTF-8 that some programs put first. */
 #include "runtime/array.h"
 #include "runtime/element.h"
 
@@ -29,11 +30,11 @@ static bool parse(const table *t, const char *cell, size_t length, void *number)
   if (t->integers) {
     long long value = strtoll(text, &end, 10);
     memcpy(number, &value, sizeof value);
-    return *end == 0 && !errno;
+    return end == text + length && !errno;
   }
   double value = strtod(text, &end);
   memcpy(number, &value, sizeof value);
-  return *end == 0; /* too large is inf, too small 0: what a file may well mean */
+  return end == text + length; /* too large is inf, too small 0: what a file may well mean */
 }
 
 static dlrt_status add(table *t, const char *number) {
@@ -80,7 +81,9 @@ static dlrt_status read_line(table *t, const char *at, const char *end, size_t *
 }
 
 static dlrt_status read_lines(table *t, const char *at, const char *end, int64_t shape[2]) {
+  bool first = true;
   shape[0] = shape[1] = 0;
+  if (end - at >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) at += 3;
   for (int64_t line = 1; at < end; line++) {
     const char *stop = memchr(at, '\n', (size_t)(end - at));
     const char *next = stop ? stop + 1 : end;
@@ -91,9 +94,10 @@ static dlrt_status read_lines(table *t, const char *at, const char *end, int64_t
       dlrt_status status = read_line(t, at, stop, &bad);
       if (status) return status;
       int64_t columns = (int64_t)(t->count - before);
-      if (bad && !(line == 1 && is_heading(at, stop)))
+      if (bad && !(first && is_heading(at, stop)))
         return dlrt_fail(t->error, DLRT_BAD_FILE, "%.300s:%lld: column %zu is not %s", t->path,
                          (long long)line, bad, t->integers ? "a whole number" : "a number");
+      first = false;
       if (bad) t->count = before;
       if (!bad && shape[0]++ == 0) shape[1] = columns;
       if (!bad && columns != shape[1])

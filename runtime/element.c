@@ -1,7 +1,9 @@
 #include "runtime/element.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -228,6 +230,26 @@ static size_t convert_integers(int64_t from_element, const char *from, int64_t t
       dlrt_element_set(to_element, to + i * to_size, (double)value);
   }
   return wrong;
+}
+
+dlrt_typed dlrt_element_read(int64_t element, void *to, const char *text) {
+  char *end;
+  double number = strtod(text, &end);
+  if (*end || end == text) return DLRT_TYPED_OTHER;
+  if (dlrt_element_is_float(element)) {
+    dlrt_element_set(element, to, number);
+    return DLRT_TYPED_NUMBER;
+  }
+  errno = 0;
+  int64_t whole = strtoll(text, &end, 10);
+  bool beyond = errno != 0;
+  if (*end) { /* 1e3 */
+    beyond = !(fabs(number) < 0x1p63) || number != trunc(number);
+    whole = beyond ? 0 : (int64_t)number;
+  }
+  if (beyond || !fits(element, whole)) return DLRT_TYPED_BEYOND;
+  convert_integers(DLRT_I64, (const char *)&whole, element, to, 1);
+  return DLRT_TYPED_NUMBER;
 }
 
 /* The cases that data sets and weights are made of, each a loop of its own. */

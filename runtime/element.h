@@ -30,6 +30,11 @@ double dlrt_element_get(int64_t element, const void *from);
 int64_t dlrt_element_get_integer(int64_t element, const void *from);
 void dlrt_element_set(int64_t element, void *to, double value);
 
+/* A number as someone typed it. One that the element cannot hold (1.5 or 300 for an i8) is not
+ * changed into another: it is BEYOND, and nothing is written. */
+typedef enum { DLRT_TYPED_NUMBER, DLRT_TYPED_BEYOND, DLRT_TYPED_OTHER } dlrt_typed;
+dlrt_typed dlrt_element_read(int64_t element, void *to, const char *text);
+
 /* Converts `count` dense elements as value * scale, at any alignment; between equal types with a
  * scale of 1 it is a copy. Floats become integers by truncation, saturated, NaN as 0; integers too
  * wide for their new type are counted and the count is returned (0: every value fitted). */

@@ -1,5 +1,6 @@
 /* info: what this program is. */
 #include "runtime/element.h"
+#include "runtime/json.h"
 #include "runtime/program.h"
 
 #include <link.h>
@@ -111,9 +112,10 @@ static void print_json_ports(const char *name, const dlrt_port *ports, int64_t c
 static void print_json(const dlrt_program *program, int64_t numbers, int64_t bytes,
                        int64_t tensors) {
   const dlrt_model *model = program->model;
-  printf("{\"model\":\"%s\",\"source\":\"%s\",\"sha256\":\"%s\",\"dlc\":\"%s\",\"cpu\":\"%s\","
-         "\"cpus\":[",
-         model->name, model->source, model->source_hash, model->version, model->cpu);
+  printf("{\"model\":\"%s\",\"source\":", model->name);
+  dlrt_json_put(stdout, model->source);
+  printf(",\"sha256\":\"%s\",\"dlc\":\"%s\",\"cpu\":\"%s\",\"cpus\":[", model->source_hash,
+         model->version, model->cpu);
   for (const dlrt_model *m = program->built; m; m = m->lower)
     printf("%s\"%s\"", m == program->built ? "" : ",", m->cpu);
   printf("],\"dims\":[");

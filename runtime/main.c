@@ -116,7 +116,9 @@ static void randomise(dlrt_context *context, const dlrt_model *model) {
   for (int t = 0; t < dlrt_count(model); t++) {
     dlrt_tensor_view view;
     const dlrt_tensor *tensor = &model->tensors[t];
-    if (dlrt_at(context, t, &view) || !view.data || !dlrt_element_is_float(tensor->element))
+    bool has_first_values = tensor->kind == DLRT_MEMORY;
+    if (dlrt_at(context, t, &view) || !view.data || has_first_values ||
+        !dlrt_element_is_float(tensor->element))
       continue;
     size_t size = dlrt_element_size(tensor->element);
     for (size_t i = 0; i < (size_t)tensor->bytes / size; i++) {

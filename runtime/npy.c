@@ -150,7 +150,7 @@ dlrt_status dlrt_npy_read(const char *path, dlrt_file *file, dlrt_array *array, 
     if (numbers[i] > 1)
       return dlrt_fail(error, DLRT_BAD_FILE, "%.300s: a bool is %d, not 0 or 1", path, numbers[i]);
   dlrt_status status = dlrt_array_from(path, file, numbers, &layout, array, error);
-  if (!status && fortran && array->rank > 1) status = transpose(path, array, error);
+  if (!status && fortran && array->rank > 1 && bytes) status = transpose(path, array, error);
   if (status) dlrt_array_free(array);
   return status;
 }

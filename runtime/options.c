@@ -1,6 +1,7 @@
 #include "runtime/program.h"
 #include "runtime/texts.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +232,7 @@ static bool set(dlrt_program *program, const struct option *option, const char *
     double number = strtod(value, &end);
     memcpy(field, &number, sizeof number);
     if (option->kind == SHARE && !(number > 0 && number <= 1)) return false;
-    return !*end && end != value && number >= 0;
+    return !*end && end != value && number >= 0 && isfinite(number);
   }
   case PAIRS:
     return add_setting((dlrt_settings *)(void *)field, value);

@@ -1,6 +1,7 @@
 /* profile: the time of each operation, with its line, and how near it is to what the machine can
  * do. */
 #include "runtime/context.h"
+#include "runtime/json.h"
 #include "runtime/measure.h"
 
 #include <math.h>
@@ -186,12 +187,15 @@ static void print_json(const dlrt_program *program, const dlrt_measure *m, const
          "\"caches\":%.6g},\"operations\":[",
          program->entry->name, program->model->cpu, dlrt_threads(m->context), roof->flops,
          roof->memory, roof->cache);
-  for (int64_t i = 0; i < count; i++)
-    printf("%s{\"name\":\"%s\",\"count\":%d,\"place\":\"%s\",\"algorithm\":\"%s\","
-           "\"kernel\":\"%s\",\"seconds\":%.9g,\"least\":%.9g,\"flop\":%.0f,\"bytes\":%.0f}",
-           i ? "," : "", row_name(&rows[i]), rows[i].count, rows[i].step->place,
+  for (int64_t i = 0; i < count; i++) {
+    printf("%s{\"name\":\"%s\",\"count\":%d,\"place\":", i ? "," : "", row_name(&rows[i]),
+           rows[i].count);
+    dlrt_json_put(stdout, rows[i].step->place);
+    printf(",\"algorithm\":\"%s\",\"kernel\":\"%s\",\"seconds\":%.9g,\"least\":%.9g,"
+           "\"flop\":%.0f,\"bytes\":%.0f}",
            rows[i].step->algorithm, kind_of(rows[i].step), rows[i].time, rows[i].least,
            rows[i].flop, rows[i].bytes);
+  }
   puts("]}");
 }
 

@@ -70,11 +70,12 @@ static int read_array(dlrt_runner *r, dlrt_value *value, const char *path) {
 }
 
 static int read_number(dlrt_runner *r, dlrt_value *value, const char *text) {
-  char *end;
-  double number = strtod(text, &end);
-  if (*end || end == text) return read_array(r, value, text);
+  char number[8];
+  dlrt_typed typed = dlrt_element_read(value->port->element, number, text);
+  if (typed == DLRT_TYPED_OTHER) return read_array(r, value, text);
   if (value->port->rank) return does_not_fit(r, value, "a number");
-  dlrt_element_set(value->port->element, value->data, number);
+  if (typed == DLRT_TYPED_BEYOND) return does_not_fit(r, value, text);
+  memcpy(value->data, number, dlrt_element_size(value->port->element));
   return 0;
 }
 
@@ -82,10 +83,11 @@ int dlrt_runner_given(dlrt_runner *r) {
   const dlrt_program *program = r->program;
   for (int i = 0; i < program->dims.count; i++) {
     const dlrt_setting *setting = &program->dims.items[i];
-    int64_t d = 0, value = strtoll(setting->value, NULL, 10);
+    char *end;
+    int64_t d = 0, value = strtoll(setting->value, &end, 10);
     while (d < r->model->dim_count && !dlrt_setting_is(setting, r->model->dims[d].name)) d++;
     if (d == r->model->dim_count || value < r->model->dims[d].min ||
-        value > r->model->dims[d].max || d == r->row_dim)
+        value > r->model->dims[d].max || d == r->row_dim || *end || end == setting->value)
       return dlrt_complain(program, EXIT_USAGE, "--dim %.*s=%s: no such dim, or out of its bounds",
                            (int)setting->name_length, setting->name, setting->value);
     r->dims[d] = value;

@@ -244,6 +244,22 @@ static void test_csv(void **state) {
   assert_int_equal(read_bytes("l.csv", "9007199254740993\n-7\n", 20, &label, &array), DLRT_OK);
   assert_memory_equal(array.data, ((int64_t[]){9007199254740993, -7}), 16);
   dlrt_array_free(&array);
+  /* UTF-8's mark is no heading; a heading may stand below remarks. */
+  static const char marked[] = "\xef\xbb\xbf"
+                               "1,2\n",
+                    below[] = "# made by hand\nx,y\n1,2\n";
+  const char *const two[] = {marked, below};
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(read_bytes("a.csv", two[i], strlen(two[i]), &image, &array), DLRT_OK);
+    assert_memory_equal(array.data, ((double[]){1, 2}), 16);
+    assert_int_equal(array.bytes, 16);
+    dlrt_array_free(&array);
+  }
+  assert_int_equal(read_bytes("b.csv",
+                              "1\0"
+                              "9\n",
+                              4, &image, &array),
+                   DLRT_BAD_FILE);
   static const char *const bad[] = {
       "",
       "x,y\n",
