@@ -9,7 +9,9 @@ typedef struct {
   Arena *arena;
   const NativeProgram *program;
   DescriptorOptions options;
-  const char *upper; /* LENET */
+  const char *upper;        /* LENET */
+  const char *library;      /* liblenet.a */
+  VEC(const char *) macros; /* those of sizes that are defined */
 } Writer;
 
 enum { WIDTH = 100, ALIGN = 64, CONTROL_BYTES = 2048, SLOT_BYTES = 128 };
@@ -38,13 +40,115 @@ void context_size(const NativeProgram *p, int64_t *fixed, int64_t *each) {
 }
 
 const char *c_name(Arena *arena, const char *name) {
-  static const char *const taken[] = {
-      "auto",     "break",    "case",   "char",     "const",    "continue", "default",  "do",
-      "double",   "else",     "enum",   "extern",   "float",    "for",      "goto",     "if",
-      "inline",   "int",      "long",   "net",      "register", "restrict", "return",   "short",
-      "signed",   "sizeof",   "static", "struct",   "switch",   "typedef",  "union",    "unsigned",
-      "void",     "volatile", "while",  "bool",     "class",    "this",     "new",      "delete",
-      "template", "private",  "public", "operator", "try",      "throw",    "namespace"};
+  /* Words of C and C++, what their headers define, and the context's own name. */
+  static const char *const taken[] = {"NULL",
+                                      "alignas",
+                                      "alignof",
+                                      "and",
+                                      "and_eq",
+                                      "asm",
+                                      "auto",
+                                      "bitand",
+                                      "bitor",
+                                      "bool",
+                                      "break",
+                                      "case",
+                                      "catch",
+                                      "char",
+                                      "char16_t",
+                                      "char32_t",
+                                      "char8_t",
+                                      "class",
+                                      "co_await",
+                                      "co_return",
+                                      "co_yield",
+                                      "compl",
+                                      "concept",
+                                      "const",
+                                      "const_cast",
+                                      "consteval",
+                                      "constinit",
+                                      "constexpr",
+                                      "continue",
+                                      "decltype",
+                                      "default",
+                                      "delete",
+                                      "do",
+                                      "double",
+                                      "dynamic_cast",
+                                      "else",
+                                      "enum",
+                                      "errno",
+                                      "explicit",
+                                      "export",
+                                      "extern",
+                                      "false",
+                                      "float",
+                                      "for",
+                                      "friend",
+                                      "goto",
+                                      "if",
+                                      "inline",
+                                      "int",
+                                      "int32_t",
+                                      "int64_t",
+                                      "int8_t",
+                                      "linux",
+                                      "long",
+                                      "mutable",
+                                      "namespace",
+                                      "net",
+                                      "new",
+                                      "noexcept",
+                                      "not",
+                                      "not_eq",
+                                      "nullptr",
+                                      "operator",
+                                      "or",
+                                      "or_eq",
+                                      "private",
+                                      "protected",
+                                      "public",
+                                      "register",
+                                      "reinterpret_cast",
+                                      "requires",
+                                      "restrict",
+                                      "return",
+                                      "short",
+                                      "signed",
+                                      "size_t",
+                                      "sizeof",
+                                      "static",
+                                      "static_assert",
+                                      "static_cast",
+                                      "stderr",
+                                      "stdin",
+                                      "stdout",
+                                      "struct",
+                                      "switch",
+                                      "template",
+                                      "this",
+                                      "thread_local",
+                                      "throw",
+                                      "true",
+                                      "try",
+                                      "typedef",
+                                      "typeid",
+                                      "typename",
+                                      "typeof",
+                                      "uint16_t",
+                                      "uint8_t",
+                                      "union",
+                                      "unix",
+                                      "unsigned",
+                                      "using",
+                                      "virtual",
+                                      "void",
+                                      "volatile",
+                                      "wchar_t",
+                                      "while",
+                                      "xor",
+                                      "xor_eq"};
   char *copy = arena_format(arena, "%s%s", isdigit((unsigned char)name[0]) ? "_" : "", name);
   for (char *c = copy; *c; c++)
     if (!isalnum((unsigned char)*c)) *c = '_';
@@ -63,6 +167,38 @@ static int dims_of(Writer *w, const ProgramEntry *entry, const Symbol ***dims) {
   int most = dim_symbol_count(w->program->module->dims) + (int)entry->function->dims.count;
   *dims = ARENA_ARRAY(w->arena, (size_t)most + 1, const Symbol *);
   return entry_dims(w->program, entry, *dims);
+}
+
+static bool is_input(const Function *f, const char *name) {
+  for (int i = 0; i < f->body->argument_count; i++)
+    if (strcmp(f->body->arguments[i]->name, name) == 0) return true;
+  return false;
+}
+
+/* A result may have an input's name: h -> h. */
+static const char *result_name(Writer *w, const Function *f, size_t result) {
+  const char *name = f->results.items[result].name;
+  return is_input(f, name) ? arena_format(w->arena, "%s_out", name) : name;
+}
+
+/* What the entry's parameters are called in C, dims, inputs, results, no two alike. */
+static const char **parameter_names(Writer *w, const ProgramEntry *entry, const Symbol **dims,
+                                    int dim_count) {
+  const Function *f = entry->function;
+  int inputs = f->body->argument_count, count = dim_count + inputs + (int)f->results.count;
+  const char **names = ARENA_ARRAY(w->arena, (size_t)count + 1, const char *);
+  for (int i = 0; i < count; i++) {
+    int input = i - dim_count, result = input - inputs;
+    names[i] = c_name(w->arena, input < 0    ? dims[i]->name
+                                : result < 0 ? f->body->arguments[input]->name
+                                             : result_name(w, f, (size_t)result));
+    for (int k = 0; k < i; k++)
+      if (strcmp(names[k], names[i]) == 0) {
+        names[i] = arena_format(w->arena, "%s_", names[i]);
+        k = -1;
+      }
+  }
+  return names;
 }
 
 /* ---- the comment at the top ---- */
@@ -164,9 +300,9 @@ static void print_summary(Writer *w) {
 static void print_top(Writer *w) {
   const char *name = w->program->name;
   text_format(w->text,
-              "/* %s.h - made by dlc " DLC_VERSION " from %s; do not edit. C11; link lib%s.a -lm "
+              "/* %s.h - made by dlc " DLC_VERSION " from %s; do not edit. C11; link %s -lm "
               "-lpthread\n *\n",
-              name, w->options.source, name);
+              name, w->options.source, w->library);
   for (size_t i = 0; i < w->program->entries.count; i++)
     if (entry_is_called(&w->program->entries.items[i]))
       print_signature(w, &w->program->entries.items[i]);
@@ -192,16 +328,46 @@ static void print_top(Writer *w) {
 
 /* ---- sizes ---- */
 
+/* A name that no other macro has: entries f and F, inputs x and X. */
+static const char *macro_name(Writer *w, const char *prefix, const char *name) {
+  const char *macro = arena_format(w->arena, "%s_%s_SIZE", prefix, upper(w->arena, name));
+  for (size_t i = 0; i < w->macros.count; i++)
+    if (strcmp(w->macros.items[i], macro) == 0) {
+      macro = arena_format(w->arena, "%s_", macro);
+      i = (size_t)-1;
+    }
+  vec_push(w->arena, &w->macros, macro);
+  return macro;
+}
+
+/* As C computes it from whatever expressions the macro is given. */
+static void print_dim(Writer *w, Text *text, const Dim *dim) {
+  Text plain = text_new(w->arena);
+  dim_print(&plain, dim);
+  const char *at = text_get(&plain);
+  while (*at) {
+    size_t length = 0;
+    while (isalnum((unsigned char)at[length]) || at[length] == '_') length++;
+    if (!length)
+      text_char(text, *at++);
+    else if (isdigit((unsigned char)*at))
+      text_format(text, "%.*s", (int)length, at);
+    else
+      text_format(text, "(int64_t)(%s)", c_name(w->arena, arena_string(w->arena, at, length)));
+    at += length;
+  }
+}
+
 static void print_size(Writer *w, const char *prefix, const char *name, const Type *type) {
   const Dim *count = type_count(w->program->module->dims, type);
   if (!count) return;
   Text line = text_new(w->arena);
-  text_format(&line, "#define %s_%s_SIZE", prefix, upper(w->arena, name));
+  text_format(&line, "#define %s", macro_name(w, prefix, name));
   bool first = true;
   for (int i = 0; i < dim_symbol_count(w->program->module->dims); i++) {
     const Symbol *symbol = dim_symbol_at(w->program->module->dims, i);
     if (!dim_uses(count, symbol)) continue;
-    text_format(&line, "%s%s", first ? "(" : ", ", symbol->name);
+    text_format(&line, "%s%s", first ? "(" : ", ", c_name(w->arena, symbol->name));
     first = false;
   }
   if (!first) text_char(&line, ')');
@@ -214,10 +380,10 @@ static void print_size(Writer *w, const char *prefix, const char *name, const Ty
   text_format(&line, " ((size_t)%lld",
               (long long)(is_product ? bytes * terms[0].coefficient : bytes));
   for (int i = 0; is_product && i < terms[0].factor_count; i++)
-    text_format(&line, " * (%s)", terms[0].factors[i].symbol->name);
+    text_format(&line, " * (%s)", c_name(w->arena, terms[0].factors[i].symbol->name));
   if (!is_product) {
     text_string(&line, " * (size_t)(");
-    dim_print(&line, count);
+    print_dim(w, &line, count);
     text_char(&line, ')');
   }
   text_char(&line, ')');
@@ -254,7 +420,7 @@ static void print_sizes(Writer *w) {
     for (int k = 0; k < f->body->argument_count; k++)
       print_size(w, prefix, f->body->arguments[k]->name, &f->body->arguments[k]->type);
     for (size_t k = 0; k < f->results.count; k++)
-      print_size(w, prefix, f->results.items[k].name, &f->results.items[k].type);
+      print_size(w, prefix, result_name(w, f, k), &f->results.items[k].type);
   }
 }
 
@@ -341,22 +507,20 @@ static void print_entry(Writer *w, const ProgramEntry *entry) {
                 f->kind == FUNCTION_TRAIN ? ", nothing was learnt" : "");
   text_char(&about, '.');
   comment(w, text_get(&about));
+  const char **names = parameter_names(w, entry, dims, count);
   VEC(const char *) items = {0};
   vec_push(w->arena, &items, arena_format(w->arena, "%s_context *net", p->name));
   for (int i = 0; i < count; i++)
-    vec_push(w->arena, &items,
-             arena_format(w->arena, "int64_t %s", c_name(w->arena, dims[i]->name)));
+    vec_push(w->arena, &items, arena_format(w->arena, "int64_t %s", *names++));
   for (int i = 0; i < f->body->argument_count; i++) {
     const Value *input = f->body->arguments[i];
     vec_push(w->arena, &items,
-             arena_format(w->arena, "const %s *%s", c_types[input->type.element],
-                          c_name(w->arena, input->name)));
+             arena_format(w->arena, "const %s *%s", c_types[input->type.element], *names++));
   }
   for (size_t i = 0; i < f->results.count; i++) {
     const Result *result = &f->results.items[i];
     vec_push(w->arena, &items,
-             arena_format(w->arena, "%s *%s", c_types[result->type.element],
-                          c_name(w->arena, result->name)));
+             arena_format(w->arena, "%s *%s", c_types[result->type.element], *names++));
   }
   wrap(w, arena_format(w->arena, "%s_status %s(", p->name, entry_symbol(w->arena, p, entry)),
        items.items, items.count);
@@ -416,8 +580,13 @@ static void print_functions(Writer *w) {
       n, n, n, n);
 }
 
-void header_print(Text *text, const NativeProgram *program, DescriptorOptions options) {
-  Writer w = {.text = text, .arena = text->arena, .program = program, .options = options};
+void header_print(Text *text, const NativeProgram *program, DescriptorOptions options,
+                  const char *library) {
+  Writer w = {.text = text,
+              .arena = text->arena,
+              .program = program,
+              .options = options,
+              .library = library};
   w.upper = upper(text->arena, program->name);
   print_top(&w);
   print_sizes(&w);

@@ -4,8 +4,10 @@
 
 #include "backend/descriptor.h"
 
-/* Writes it; the functions are those that emit_programs makes with `options`. */
-void header_print(Text *text, const NativeProgram *program, DescriptorOptions options);
+/* Writes it; the functions are those that emit_programs makes with `options`. `library`: the file
+ * that has them, "liblenet.a". */
+void header_print(Text *text, const NativeProgram *program, DescriptorOptions options,
+                  const char *library);
 
 /* Bytes of a context: `fixed` + threads * `each`, by the formula of runtime/model.h. */
 void context_size(const NativeProgram *program, int64_t *fixed, int64_t *each);

@@ -90,6 +90,17 @@ static bool wants(const Build *b, Kind kind) {
   return false;
 }
 
+/* The file that the header's functions are in. */
+static const char *library_file(const Build *b) {
+  static const Kind with[] = {KIND_lib, KIND_shared, KIND_obj};
+  for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
+    if (!wants(b, with[i])) continue;
+    const char *path = output_path(b, with[i]), *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+  }
+  return arena_format(b->session->arena, "lib%s.a", b->compilation.name);
+}
+
 /* ---- text kinds ---- */
 
 static bool write_ast(Build *b, const char *path, const char *to) {
@@ -129,7 +140,7 @@ static bool write_text(Build *b, Kind kind) {
     break;
   case KIND_header: {
     NativeOptions library = {.wrappers = true};
-    header_print(&text, b->native.program, native_descriptor(&b->native, library));
+    header_print(&text, b->native.program, native_descriptor(&b->native, library), library_file(b));
     break;
   }
   default: {

@@ -131,7 +131,9 @@ void elaborate_entry(Elaborator *e, const Declaration *declaration, FunctionKind
   const char *name = definition->name.name;
   Frame *frame = frame_new(e, FRAME_ENTRY, definition, e->program->main, NULL);
   if (is_reserved(name)) {
-    report(e, frame, E0117, definition->name.span, "an entry cannot be named '%s'", name);
+    Diagnostic *d =
+        report(e, frame, E0117, definition->name.span, "an entry cannot be named '%s'", name);
+    diag_help(d, "the header needs that name itself: 'dlc explain E0117'");
     return;
   }
   if (kind == FUNCTION_VALUE) {

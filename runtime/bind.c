@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 bool dlrt_setting_read(const char *text, dlrt_setting *setting) {
   const char *equals = strchr(text, '=');
@@ -194,6 +195,9 @@ static dlrt_status read_scalar(dlrt_input *input, const char *value, bool *is_nu
   dlrt_element element = (dlrt_element)input->port->element;
   dlrt_typed typed = dlrt_element_read(element, number, value);
   *is_number = !input->port->rank && typed != DLRT_TYPED_OTHER;
+  if (input->port->rank && typed != DLRT_TYPED_OTHER && !input->corpus && access(value, F_OK))
+    return dlrt_fail(error, DLRT_BAD_ARGUMENT, "'%s' is %s: %.60s must be a file, none is there",
+                     input->port->name, input->port->type, value);
   if (!*is_number) return DLRT_OK;
   if (typed == DLRT_TYPED_BEYOND)
     return dlrt_fail(error, DLRT_BAD_ARGUMENT, "%.60s is no number that '%s' can be, %s", value,

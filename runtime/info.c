@@ -61,7 +61,7 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
   for (int64_t d = 0; d < model->dim_count; d++)
     printf("dim      %s is %lld to %lld\n", model->dims[d].name, (long long)model->dims[d].min,
            (long long)model->dims[d].max);
-  if (tensors)
+  if (tensors || states)
     printf("weights  none inside; %s parameters in %s tensors, %s\n", dlrt_thousands(numbers),
            dlrt_thousands(tensors), dlrt_bytes_text((double)bytes));
   else if (model->constants_bytes)

@@ -229,7 +229,7 @@ static void test_libraries(void **state) {
   const char *objects[2];
   make_objects(folder, net.options, objects);
   Text header = text_new(net.arena);
-  header_print(&header, net.program, net.options);
+  header_print(&header, net.program, net.options, "libnet.a");
   write_text(folder, "net.h", text_get(&header), header.length);
   write_text(folder, "client.c", client, sizeof client - 1);
   size_t symbol_count;
