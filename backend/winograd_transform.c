@@ -25,7 +25,7 @@ static LoopExpr *combine(LoopKernel *k, const double *factors, LoopExpr *const *
 void winograd_input(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
   int n = w->points;
   for (int i = 0; i < n; i++) {
-    if (i == 0 || i == n - 1) {
+    if (i == 0 || i == n - 1) { /* 0 and infinity; all others are pairs */
       y[i] = combine(k, w->b[i], x, n, 0, 1);
       continue;
     }
@@ -37,18 +37,18 @@ void winograd_input(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopEx
 }
 
 void winograd_output(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
-  int n = w->points;
+  int n = w->points, pairs = n % 2 ? n : n - 1; /* these end before infinity, if it is one */
   LoopExpr *terms[2][WINOGRAD_POINTS]; /* sums and differences of pairs, for even and odd rows */
   for (int parity = 0; parity < 2; parity++)
     for (int j = 0; j < n; j++) terms[parity][j] = x[j];
-  for (int j = 1; j + 1 < n - 1; j += 2) {
+  for (int j = 1; j + 1 < pairs; j += 2) {
     terms[0][j] = loop_let(k, "sum", loop_add(k, x[j], x[j + 1]));
     if (w->tile > 1) terms[1][j] = loop_let(k, "difference", loop_sub(k, x[j], x[j + 1]));
   }
   for (int i = 0; i < w->tile; i++) {
     double factors[WINOGRAD_POINTS];
     for (int j = 0; j < n; j++)
-      factors[j] = j > 0 && j < n - 1 && j % 2 == 0 ? 0 : w->a[i][j]; /* a pair's first alone */
+      factors[j] = j > 0 && j < pairs && j % 2 == 0 ? 0 : w->a[i][j]; /* a pair's first alone */
     y[i] = combine(k, factors, terms[i % 2], n, 0, 1);
   }
 }

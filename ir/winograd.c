@@ -23,11 +23,10 @@ static void polynomial(int finite, int without, double *coefficients) {
   }
 }
 
-bool winograd_find(int64_t tile, int64_t kernel, Winograd *w) {
-  if (tile < 1 || kernel < 1 || tile > WINOGRAD_POINTS || kernel > WINOGRAD_POINTS) return false;
-  int count = (int)(tile + kernel - 1), finite = count - 1;
-  if (count > WINOGRAD_POINTS || (count % 2 && count != 1)) return false;
-  *w = (Winograd){.tile = (int)tile, .kernel = (int)kernel, .points = count};
+/* The matrices of the first finite points, and infinity if one more is needed. */
+static void interpolate(int tile, int kernel, int finite, Winograd *w) {
+  int count = tile + kernel - 1;
+  *w = (Winograd){.tile = tile, .kernel = kernel, .points = count};
   for (int j = 0; j < finite; j++) {
     double scale = 1, power = 1;
     for (int i = 0; i < finite; i++)
@@ -38,10 +37,45 @@ bool winograd_find(int64_t tile, int64_t kernel, Winograd *w) {
     }
     polynomial(finite, j, w->b[j]);
   }
+  for (int j = 0; j < count; j++) w->at[j] = j;
+  if (finite == count) return;
   w->a[tile - 1][finite] = 1;
   w->g[finite][kernel - 1] = 1;
   polynomial(finite, -1, w->b[finite]);
+}
+
+bool winograd_find(int64_t tile, int64_t kernel, Winograd *w) {
+  if (tile < 1 || kernel < 1 || tile > WINOGRAD_POINTS || kernel > WINOGRAD_POINTS) return false;
+  int count = (int)(tile + kernel - 1);
+  if (count > WINOGRAD_POINTS || (count % 2 && count != 1)) return false;
+  interpolate((int)tile, (int)kernel, count - 1, w);
   return true;
+}
+
+void winograd_edge(const Winograd *whole, int tile, Winograd *edge) {
+  int count = tile + whole->kernel - 1, finite = count % 2 ? count : count - 1;
+  interpolate(tile, whole->kernel, finite, edge);
+  if (finite < count) edge->at[finite] = whole->points - 1;
+  for (int j = 0; j < finite; j++) {
+    double by = edge->g[j][0] / whole->g[j][0];
+    for (int k = 0; k < count; k++) edge->b[j][k] *= by;
+    for (int k = 0; k < whole->kernel; k++) edge->g[j][k] = whole->g[j][k];
+  }
+}
+
+bool winograd_has_edge(const Winograd *whole, int64_t size) {
+  return size > whole->tile && size % whole->tile != 0;
+}
+
+double winograd_used(const Winograd axes[2], const int64_t size[2]) {
+  double used = 1, all = 1;
+  for (int i = 0; i < 2; i++) {
+    int64_t tiles = (size[i] + axes[i].tile - 1) / axes[i].tile, sum = tiles * axes[i].points;
+    all *= (double)sum;
+    if (winograd_has_edge(&axes[i], size[i])) sum -= axes[i].tile - size[i] % axes[i].tile;
+    used *= (double)sum;
+  }
+  return all > 0 ? used / all : 1;
 }
 
 /* ---- weights ---- */

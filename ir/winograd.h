@@ -21,6 +21,7 @@ enum { WINOGRAD_POINTS = 8 }; /* at most, along an axis */
 
 typedef struct {
   int tile, kernel, points;                   /* m, r, m + r - 1 */
+  int at[WINOGRAD_POINTS];                    /* which point of the whole tile each one is */
   double a[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [m][points] */
   double b[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [points][points] */
   double g[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [points][r] */
@@ -28,6 +29,16 @@ typedef struct {
 
 /* Along one axis; false: there is none of these sizes. The number of points is even, or 1. */
 bool winograd_find(int64_t tile, int64_t kernel, Winograd *winograd);
+
+/* The last tile of a line that others do not fill is of fewer pixels, 0 < tile < whole->tile. It
+ * takes no more points than it needs, of those of the whole tile and with the same weights (G's
+ * rows): 0 and pairs, and infinity where their number is even. What the points that are left out
+ * have in the scale of the others is in B. */
+void winograd_edge(const Winograd *whole, int tile, Winograd *edge);
+/* Whether the last tile along an axis of so many pixels is one of fewer (one tile alone is whole),
+ * and how much of all points of a map's tiles is used then. */
+bool winograd_has_edge(const Winograd *whole, int64_t size);
+double winograd_used(const Winograd axes[2], const int64_t size[2]);
 
 /* Weights w [panels, r, r, each] transformed: [panels, points, points, each], with the matrices of
  * the two axes. They are made when they are read, a piece at a time (data_read). */

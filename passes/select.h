@@ -113,6 +113,7 @@ void select_weight_tile(Select *s, const Op *op, int64_t tile[2]);
 /* A convolution of stride 1 of maps [images, size.., channels]. */
 typedef struct {
   double images, size[2]; /* of the result */
+  bool is_fixed;          /* its size */
   int64_t channels, out, kernel[2];
   bool is_constant; /* its weight */
 } SelectWinograd;

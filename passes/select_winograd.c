@@ -30,11 +30,13 @@ static double ceil_ratio(double a, double b) {
 
 SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels) {
   const Type *result = &op_result(op)->type, *w = &op->operands[1]->type;
-  SelectWinograd conv = {.images = (double)dim_max(result->dims[0]), .size = {1, 1}};
+  SelectWinograd conv = {
+      .images = (double)dim_max(result->dims[0]), .size = {1, 1}, .is_fixed = true};
   conv.kernel[0] = 1;
   for (int i = 2; i < w->rank; i++) {
     conv.size[i + 2 - w->rank] = (double)dim_max(result->dims[i]);
     conv.kernel[i + 2 - w->rank] = dim_value(w->dims[i]);
+    conv.is_fixed = conv.is_fixed && dim_is_constant(result->dims[i]);
   }
   conv.channels = channels, conv.out = out;
   conv.is_constant = select_is_constant(s, op->operands[1]);
@@ -44,10 +46,12 @@ SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, in
 double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile) {
   Winograd axes[2];
   double tiles = conv->images, points = 1;
+  int64_t size[2];
   for (int i = 0; i < 2; i++) {
     if (!axis_is_fine(s, tile[i], conv->kernel[i], &axes[i])) return -1;
     tiles *= ceil_ratio(conv->size[i], (double)tile[i]);
     points *= axes[i].points;
+    size[i] = (int64_t)conv->size[i];
   }
   if (is_coarse(axes)) return -1;
   const PassOptions *options = s->context->options;
@@ -55,6 +59,7 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
   double out = (double)conv->out * select_panel_waste(s, conv->out, conv->channels);
   double weights = points * channels * out, bytes = 4 * weights;
   double rows = tiles < 6 ? 6 : tiles;
+  if (conv->is_fixed) rows *= winograd_used(axes, size);
   double product = 2 * rows * points * (channels + costs[COST_winograd_row_channels]) * out;
   double moved = tiles * points * (ceil_ratio(channels, lanes) * lanes + out);
   double seconds = product / (costs[COST_winograd_share] * options->flop_rate) +

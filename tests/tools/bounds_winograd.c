@@ -48,9 +48,10 @@ typedef struct {
 } Scratch;
 
 /* |x| of the tile at (top, left) of image n, as [point, channel]; 0 beyond the edge. */
-static void see(const Magnitudes *m, int64_t n, int64_t top, int64_t left, double *to) {
-  for (int i = 0; i < m->axes[0].points; i++)
-    for (int j = 0; j < m->axes[1].points; j++, to += m->channels) {
+static void see(const Magnitudes *m, const Winograd *down, const Winograd *across, int64_t n,
+                int64_t top, int64_t left, double *to) {
+  for (int i = 0; i < down->points; i++)
+    for (int j = 0; j < across->points; j++, to += m->channels) {
       int64_t h = top + i - m->pad[0], v = left + j - m->pad[1];
       bool inside = h >= 0 && h < m->size[0] && v >= 0 && v < m->size[1];
       const double *x = m->x + n * m->x_apart[0] + h * m->x_apart[1] + v * m->x_apart[2];
@@ -58,18 +59,19 @@ static void see(const Magnitudes *m, int64_t n, int64_t top, int64_t left, doubl
     }
 }
 
-/* Adds up a tile at (top, left) of image n. */
-static void add_tile(const Magnitudes *m, int64_t n, int64_t top, int64_t left, const Scratch *s,
-                     double *y) {
-  const Winograd *down = &m->axes[0], *across = &m->axes[1];
+/* Adds up a tile at (top, left) of image n, whole or an edge's. */
+static void add_tile(const Magnitudes *m, const Winograd *down, const Winograd *across, int64_t n,
+                     int64_t top, int64_t left, const Scratch *s, double *y) {
   int points = down->points * across->points;
-  see(m, n, top, left, s->input);
+  see(m, down, across, n, top, left, s->input);
   spread(down->b, down->points, down->points, across->b, across->points, across->points,
          m->channels, s->input, s->half, s->seen);
   memset(s->sums, 0, (size_t)(points * m->out) * sizeof *s->sums);
   for (int64_t p = 0; p < points; p++)
     for (int64_t c = 0; c < m->channels; c++) {
-      const double *u = m->u + (p * m->channels + c) * m->out;
+      int64_t at =
+          down->at[p / across->points] * m->axes[1].points + across->at[p % across->points];
+      const double *u = m->u + (at * m->channels + c) * m->out;
       double by = s->seen[p * m->channels + c], *sums = s->sums + p * m->out;
       for (int64_t o = 0; o < m->out; o++) sums[o] += by * u[o];
     }
@@ -84,6 +86,15 @@ static void add_tile(const Magnitudes *m, int64_t n, int64_t top, int64_t left, 
     }
 }
 
+/* The tile from `first` on, and what it may be if the map ends in it. */
+static int find_kinds(const Magnitudes *m, int axis, int64_t first, Winograd kinds[2]) {
+  int64_t left = m->made[axis] - first;
+  kinds[0] = m->axes[axis];
+  if (first == 0 || left >= kinds[0].tile) return 1;
+  winograd_edge(&m->axes[axis], (int)left, &kinds[1]);
+  return 2;
+}
+
 static void find_most(Arena *arena, const Magnitudes *m, double *y) {
   size_t points = (size_t)(m->axes[0].points * m->axes[1].points);
   size_t channels = (size_t)m->channels, out = (size_t)m->out;
@@ -94,8 +105,12 @@ static void find_most(Arena *arena, const Magnitudes *m, double *y) {
                arena_array(arena, points * out + 1, sizeof(double))};
   for (int64_t n = 0; n < m->images; n++)
     for (int64_t top = 0; top < m->made[0]; top += m->axes[0].tile)
-      for (int64_t left = 0; left < m->made[1]; left += m->axes[1].tile)
-        add_tile(m, n, top, left, &s, y);
+      for (int64_t left = 0; left < m->made[1]; left += m->axes[1].tile) {
+        Winograd down[2], across[2];
+        int lines = find_kinds(m, 0, top, down), columns = find_kinds(m, 1, left, across);
+        for (int i = 0; i < lines * columns; i++)
+          add_tile(m, &down[i / columns], &across[i % columns], n, top, left, &s, y);
+      }
 }
 
 void winograd_weight_magnitude(const Winograd axes[2], const RunTensor *w, double *result) {

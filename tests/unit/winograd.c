@@ -44,6 +44,29 @@ static void matrices_convolve(void **state) {
   assert_true(found >= 16);
 }
 
+/* So do those of the last tiles, with the weights of the whole one. */
+static void edges_convolve(void **state) {
+  (void)state;
+  Winograd w, edge;
+  int found = 0;
+  for (int64_t tile = 2; tile <= WINOGRAD_POINTS; tile++)
+    for (int64_t kernel = 2; kernel <= WINOGRAD_POINTS; kernel++)
+      for (int rest = 1; rest < tile && winograd_find(tile, kernel, &w); rest++) {
+        winograd_edge(&w, rest, &edge);
+        assert_int_equal(edge.points, rest + kernel - 1);
+        found++;
+        for (int i = 0; i < rest; i++)
+          for (int j = 0; j < kernel; j++)
+            for (int k = 0; k < edge.points; k++) {
+              double y = 0;
+              for (int p = 0; p < edge.points; p++)
+                y += edge.a[i][p] * w.g[edge.at[p]][j] * edge.b[p][k];
+              assert_true(fabs(y - (k == i + j)) < 1e-12);
+            }
+      }
+  assert_true(found >= 20);
+}
+
 /* Rows of pairs differ in the signs that the kernels' transforms rely on. */
 static void points_come_in_pairs(void **state) {
   (void)state;
@@ -109,14 +132,31 @@ typedef struct {
 } Shape;
 
 static const Shape shapes[] = {
-    {1, 8, 8, 16, 16, {3, 3}, {2, 2}, 1},  {2, 7, 7, 33, 20, {3, 3}, {2, 2}, 1},
-    {1, 8, 8, 16, 16, {3, 3}, {4, 4}, 1},  {2, 13, 11, 7, 50, {3, 3}, {4, 4}, 1},
-    {1, 1, 1, 1, 1, {3, 3}, {4, 4}, 1},    {3, 14, 14, 64, 48, {3, 3}, {4, 4}, 1},
-    {1, 6, 6, 130, 16, {3, 3}, {4, 4}, 0}, {1, 29, 31, 5, 17, {3, 3}, {4, 4}, 2},
-    {2, 9, 10, 24, 32, {5, 5}, {2, 2}, 2}, {2, 9, 10, 24, 32, {5, 5}, {4, 4}, 2},
-    {2, 5, 17, 40, 16, {1, 7}, {1, 2}, 0}, {2, 17, 5, 40, 16, {7, 1}, {2, 1}, 0},
-    {2, 8, 8, 40, 30, {1, 3}, {1, 4}, 0},  {2, 9, 8, 40, 30, {3, 1}, {6, 1}, 0},
-    {1, 56, 56, 8, 16, {3, 3}, {4, 4}, 1}, {1, 4, 4, 256, 160, {3, 3}, {4, 4}, 1},
+    {1, 8, 8, 16, 16, {3, 3}, {2, 2}, 1},
+    {2, 7, 7, 33, 20, {3, 3}, {2, 2}, 1},
+    {1, 8, 8, 16, 16, {3, 3}, {4, 4}, 1},
+    {2, 13, 11, 7, 50, {3, 3}, {4, 4}, 1},
+    {1, 1, 1, 1, 1, {3, 3}, {4, 4}, 1},
+    {3, 14, 14, 64, 48, {3, 3}, {4, 4}, 1},
+    {1, 6, 6, 130, 16, {3, 3}, {4, 4}, 0},
+    {1, 29, 31, 5, 17, {3, 3}, {4, 4}, 2},
+    {2, 9, 10, 24, 32, {5, 5}, {2, 2}, 2},
+    {2, 9, 10, 24, 32, {5, 5}, {4, 4}, 2},
+    {2, 5, 17, 40, 16, {1, 7}, {1, 2}, 0},
+    {2, 17, 5, 40, 16, {7, 1}, {2, 1}, 0},
+    {2, 8, 8, 40, 30, {1, 3}, {1, 4}, 0},
+    {2, 9, 8, 40, 30, {3, 1}, {6, 1}, 0},
+    {1, 56, 56, 8, 16, {3, 3}, {4, 4}, 1},
+    {1, 4, 4, 256, 160, {3, 3}, {4, 4}, 1},
+    /* last tiles of fewer points */
+    {2, 7, 7, 72, 64, {3, 3}, {2, 2}, 1},
+    {3, 11, 10, 64, 50, {3, 3}, {4, 4}, 1},
+    {5, 13, 8, 70, 48, {3, 3}, {4, 4}, 1},
+    {2, 8, 13, 70, 48, {3, 3}, {4, 4}, 1},
+    {2, 9, 10, 35, 48, {5, 5}, {4, 4}, 2},
+    {3, 8, 12, 112, 112, {1, 3}, {1, 4}, 0},
+    {2, 12, 9, 112, 112, {3, 1}, {6, 1}, 0},
+    {7, 14, 14, 64, 48, {3, 3}, {4, 4}, 0},
 };
 
 static const Shape *shape; /* of the running case */
@@ -294,9 +334,8 @@ static void errors_are_bounded(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(matrices_convolve),
-      cmocka_unit_test(points_come_in_pairs),
-      cmocka_unit_test(weights_are_made_in_pieces),
+      cmocka_unit_test(matrices_convolve),    cmocka_unit_test(edges_convolve),
+      cmocka_unit_test(points_come_in_pairs), cmocka_unit_test(weights_are_made_in_pieces),
       cmocka_unit_test(errors_are_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
