@@ -41,7 +41,7 @@ def inputs(case):
         "alexnet_2012": lambda: image(define("size", 227)),
         "inception_v3": lambda: image(define("size", 299)), "inception_v4": lambda: image(define("size", 299)),
         "inception_resnet_v2": lambda: image(define("size", 299)),
-        "amoebanet_cell": lambda: image(define("size", 32)), "judge": lambda: image(64),
+        "amoebanet_cell": lambda: image(define("size", 32)), "nasnet_cell": lambda: image(define("size", 32)), "judge": lambda: image(64),
         "move": lambda: {"planes": ("f32", (n, 48, board, board))}, "outcome": lambda: {"planes": ("f32", (n, 49, board, board))},
         "evaluate": lambda: {"planes": ("f32", (n, 17, board, board))},
         "act": lambda: {"frames": ("u8", (n, 4, define("size", 84), define("size", 84)))},

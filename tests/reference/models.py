@@ -595,8 +595,8 @@ def mobilenet_v2(classes=1000, size=224, thin=1):
     return Net(run, features=nn.Sequential(*features), classifier=nn.Sequential(nn.Dropout(0.2), nn.Linear(1280 // thin, classes)))
 
 
-@model
-def amoebanet_cell(stack_size=6, F=36, size=32):
+def of_cells(normal, reduction, shrink, stack_size, F, end=None):
+    """The CIFAR-10 network of two searched cells, each its steps and what comes out; shrink: layers that halve a map."""
     def convolution(inputs, out, kernel, stride=1, groups=1):
         kernel = kernel if isinstance(kernel, tuple) else (kernel, kernel)
         return nn.Conv2d(inputs, out, kernel, stride, (kernel[0] // 2, kernel[1] // 2), groups=groups, bias=False)
@@ -615,9 +615,6 @@ def amoebanet_cell(stack_size=6, F=36, size=32):
         if kind == "conv_7x1_1x7":
             return [relu(), convolution(c, c, (1, 7), (1, stride)), convolution(c, c, (7, 1), (stride, 1)), nn.BatchNorm2d(c)]
         return [] if stride == 1 else [relu(), convolution(c, c, 1, stride), nn.BatchNorm2d(c)]
-    normal = ("avg_3x3 0, max_3x3 1, sep_3x3 0, sep_5x5 2, sep_3x3 0, avg_3x3 3, sep_3x3 1, skip 1, skip 0, avg_3x3 1", (4, 5, 6))
-    reduction = ("avg_3x3 0, sep_3x3 1, max_3x3 0, sep_7x7 2, sep_7x7 0, avg_3x3 1, max_3x3 0, max_3x3 1, "
-                 "conv_7x1_1x7 0, sep_3x3 5", (3, 4, 6))
 
     def cell(kind, c0, c1, shrunk, w, stride):
         steps = [(step.split()[0], int(step.split()[1])) for step in kind[0].split(", ")]
@@ -627,7 +624,8 @@ def amoebanet_cell(stack_size=6, F=36, size=32):
             for i in range(len(steps) // 2):
                 states.append(sum(m._ops[j](states[steps[j][1]]) for j in (2 * i, 2 * i + 1)))
             return torch.cat([states[i] for i in kind[1]], 1)
-        return Net(run, preprocess0=nn.Sequential(relu(), convolution(c0, w, 1, shrunk), nn.BatchNorm2d(w)),
+        plain = [relu(), convolution(c0, w, 1), nn.BatchNorm2d(w)]
+        return Net(run, preprocess0=nn.Sequential(*(shrink(c0, w) if shrunk > 1 else plain)),
                    preprocess1=nn.Sequential(relu(), convolution(c1, w, 1), nn.BatchNorm2d(w)),
                    _ops=nn.ModuleList(nn.Sequential(*operation(op, w, stride if at < 2 else 1)) for op, at in steps))
     cells, c0, c1, shrunk = [], 3 * F, 3 * F, 1
@@ -635,15 +633,40 @@ def amoebanet_cell(stack_size=6, F=36, size=32):
         for i in range(0 if level else 1, stack_size + 1):
             kind, stride = (reduction, 2) if i == 0 else (normal, 1)
             cells.append(cell(kind, c0, c1, shrunk, F * 2**level, stride))
-            c0, c1, shrunk = c1, F * 2**level * 3, stride
+            c0, c1, shrunk = c1, F * 2**level * len(kind[1]), stride
 
     def run(m, image):
         before = last = m.stem(image)
         for part in m.cells:
             before, last = last, part(before, last)
-        return m.classifier(last.mean((2, 3)))
+        return m.classifier((end(last) if end else last).mean((2, 3)))
     return Net(run, stem=nn.Sequential(convolution(3, 3 * F, 3), nn.BatchNorm2d(3 * F)), cells=nn.ModuleList(cells),
                classifier=nn.Linear(c1, 10))
+
+
+@model
+def amoebanet_cell(stack_size=6, F=36, size=32):
+    def shrink(inputs, out):
+        return [relu(), nn.Conv2d(inputs, out, 1, 2, bias=False), nn.BatchNorm2d(out)]
+    return of_cells(
+        ("avg_3x3 0, max_3x3 1, sep_3x3 0, sep_5x5 2, sep_3x3 0, avg_3x3 3, sep_3x3 1, skip 1, skip 0, avg_3x3 1", (4, 5, 6)),
+        ("avg_3x3 0, sep_3x3 1, max_3x3 0, sep_7x7 2, sep_7x7 0, avg_3x3 1, max_3x3 0, max_3x3 1, conv_7x1_1x7 0, sep_3x3 5",
+         (3, 4, 6)), shrink, stack_size, F)
+
+
+@model
+def nasnet_cell(stack_size=6, F=32, size=32):
+    def shrink(inputs, out):
+        def run(m, x):
+            x = torch.relu(x)
+            return m.bn(torch.cat([m.conv1(x), m.conv2(x[:, :, 1:, 1:])], 1))
+        return [Net(run, conv1=nn.Conv2d(inputs, out // 2, 1, 2, bias=False),
+                    conv2=nn.Conv2d(inputs, out - out // 2, 1, 2, bias=False), bn=nn.BatchNorm2d(out))]
+    return of_cells(
+        ("sep_5x5 1, sep_3x3 0, sep_5x5 0, sep_3x3 0, avg_3x3 1, skip 0, avg_3x3 0, avg_3x3 0, sep_3x3 1, skip 1",
+         (0, 2, 3, 4, 5, 6)),
+        ("sep_5x5 1, sep_7x7 0, max_3x3 1, sep_7x7 0, avg_3x3 1, sep_5x5 0, skip 3, avg_3x3 2, sep_3x3 2, max_3x3 1",
+         (3, 4, 5, 6)), shrink, stack_size, F, torch.relu)
 
 
 # ---- Go ----
