@@ -402,6 +402,49 @@ static LLVMValueRef lane(Emission *e, const LoopExpr *expr) {
   return result;
 }
 
+/* Lanes that are all of one register are one shuffle; others are put together register by register,
+ * those of a smaller one (the vector's rest) widened. */
+static LLVMValueRef pick_part(Emission *e, EmitValue vector, const int *sizes, const int *places,
+                              int size) {
+  LLVMValueRef result = NULL;
+  for (int part = 0, first = 0; part < vector.count; first += sizes[part++]) {
+    LLVMValueRef numbers[64], from = vector.parts[part], none = LLVMGetPoison(LLVMTypeOf(from));
+    LLVMValueRef nothing = LLVMGetPoison(e->i32);
+    int own = 0;
+    for (int i = 0; i < size; i++) {
+      bool here = places[i] >= first && places[i] < first + sizes[part];
+      own += here;
+      numbers[i] = here ? LLVMConstInt(e->i32, (unsigned)(places[i] - first), false) : nothing;
+    }
+    if (own == 0) continue;
+    LLVMValueRef mask = LLVMConstVector(numbers, (unsigned)size);
+    LLVMValueRef mine = LLVMBuildShuffleVector(e->builder, from, none, mask, "");
+    if (!result) {
+      result = mine;
+      continue;
+    }
+    for (int i = 0; i < size; i++) {
+      bool here = places[i] >= first && places[i] < first + sizes[part];
+      numbers[i] = LLVMConstInt(e->i32, (unsigned)(here ? size + i : i), false);
+    }
+    mask = LLVMConstVector(numbers, (unsigned)size);
+    result = LLVMBuildShuffleVector(e->builder, result, mine, mask, "");
+  }
+  return result;
+}
+
+static EmitValue pick(Emission *e, const LoopExpr *expr) {
+  EmitValue vector = emit_expr(e, expr->args[0]);
+  if (vector.type.lanes == 1) return value_widen(e, vector, expr->type.lanes);
+  EmitValue value = emit_value_new(e, expr->type);
+  int count;
+  const int *from = emit_cut(e, vector.type.lanes, &count);
+  const int *sizes = emit_cut(e, expr->type.lanes, &value.count), *places = expr->places;
+  for (int i = 0; i < value.count; places += sizes[i++])
+    value.parts[i] = pick_part(e, vector, from, places, sizes[i]);
+  return value;
+}
+
 /* ---- expressions ---- */
 
 static LLVMValueRef literal(Emission *e, const LoopExpr *expr, LoopElement element) {
@@ -533,6 +576,8 @@ EmitValue emit_expr(Emission *e, const LoopExpr *expr) {
     return inside(e, expr);
   case LOOP_EXPR_LANE:
     return scalar_value(e, expr->type, lane(e, expr));
+  case LOOP_EXPR_PICK:
+    return pick(e, expr);
   case LOOP_EXPR_REDUCE:
     return scalar_value(e, expr->type, reduce(e, expr->op, emit_expr(e, expr->args[0])));
   }

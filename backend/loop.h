@@ -225,6 +225,8 @@ LoopExpr *loop_iota(LoopKernel *k, LoopExpr *first, int lanes); /* first, first 
  * known when code is emitted, but in its last trip. */
 LoopExpr *loop_inside(LoopKernel *k, LoopExpr *variable, int lanes);
 LoopExpr *loop_lane(LoopKernel *k, LoopExpr *vector, LoopExpr *lane);
+/* `lanes` of them: lane i is the vector's lane number places[i]. */
+LoopExpr *loop_pick(LoopKernel *k, LoopExpr *vector, int lanes, const int *places);
 /* Over lanes: ADD, MUL, MIN, MAX, GREATER, AND, OR. */
 LoopExpr *loop_reduce(LoopKernel *k, LoopOp op, LoopExpr *vector);
 
@@ -284,6 +286,7 @@ typedef enum {
   LOOP_EXPR_IOTA,
   LOOP_EXPR_INSIDE,
   LOOP_EXPR_LANE,
+  LOOP_EXPR_PICK,
   LOOP_EXPR_REDUCE
 } LoopExprKind;
 
@@ -299,7 +302,7 @@ struct LoopExpr {
   LoopExprKind kind;
   LoopType type;
   LoopOp op;         /* of OP and REDUCE */
-  LoopExpr *args[3]; /* of OP, CAST, BITS, SPLAT, IOTA, INSIDE, LANE, REDUCE */
+  LoopExpr *args[3]; /* of OP, CAST, BITS, SPLAT, IOTA, INSIDE, LANE, PICK, REDUCE */
   bool soft;         /* a literal that takes the type it meets */
   bool natural;      /* surely not negative, which makes division cheap */
   int64_t integer;   /* of a literal, of whatever type; of a tail's count: the step */
@@ -310,6 +313,7 @@ struct LoopExpr {
   LoopRegister *reg;
   LoopExpr *row; /* of an array's element; NULL: the whole */
   LoopAccess *access;
+  const int *places; /* of a pick */
 };
 
 struct LoopRegister {

@@ -304,6 +304,18 @@ LoopExpr *loop_lane(LoopKernel *k, LoopExpr *vector, LoopExpr *lane) {
   return expr;
 }
 
+LoopExpr *loop_pick(LoopKernel *k, LoopExpr *vector, int lanes, const int *places) {
+  LoopExpr *expr = convert(k, LOOP_EXPR_PICK, vector, vector->type.element, lanes);
+  int *own = ARENA_ARRAY(k->arena, (size_t)lanes, int);
+  for (int i = 0; i < lanes; i++) {
+    if (places[i] < 0 || places[i] >= vector->type.lanes)
+      bug("loop: lane %d of %d is picked", places[i], vector->type.lanes);
+    own[i] = places[i];
+  }
+  expr->places = own;
+  return expr;
+}
+
 LoopExpr *loop_reduce(LoopKernel *k, LoopOp op, LoopExpr *vector) {
   bool truth = op == LOOP_AND || op == LOOP_OR;
   if (!truth && op != LOOP_ADD && op != LOOP_MUL && op != LOOP_MIN && op != LOOP_MAX &&

@@ -224,6 +224,12 @@ static void print_bare(Text *text, const LoopExpr *a, bool in_index) {
     print(text, a->args[1], PHRASE, true);
     text_char(text, ']');
     break;
+  case LOOP_EXPR_PICK:
+    print(text, a->args[0], ATOM, false);
+    text_string(text, "[lanes");
+    for (int i = 0; i < a->type.lanes; i++) text_format(text, " %d", a->places[i]);
+    text_char(text, ']');
+    break;
   case LOOP_EXPR_REDUCE:
     text_format(text, "%s over ", over(a->op));
     print(text, a->args[0], SIGN, false);

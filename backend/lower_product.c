@@ -286,12 +286,13 @@ void lower_product(Lowering *l) {
   bool stored = true; /* tiles read memory: an operand that is computed here has none */
   for (int i = 0; i < product->operand_count; i++)
     stored = stored && region_buffer(&region, product->operands[i]);
-  if (stored && (product_packed(l, &region, product) || product_conv(l, &region, product) ||
-                 product_winograd(l, &region, product) || product_dot(l, &region, product) ||
-                 product_weight_winograd(l, &region, product) ||
-                 product_weight_depthwise(l, &region, product) ||
-                 product_weight_packed(l, &region, product) ||
-                 product_weight(l, &region, product) || product_depthwise(l, &region, product)))
+  if (stored &&
+      (product_packed(l, &region, product) || product_conv(l, &region, product) ||
+       product_winograd(l, &region, product) || product_dot(l, &region, product) ||
+       product_weight_winograd(l, &region, product) ||
+       product_weight_depthwise(l, &region, product) ||
+       product_weight_packed(l, &region, product) || product_weight(l, &region, product) ||
+       product_depthwise(l, &region, product) || product_grouped(l, &region, product)))
     return;
   plain_product(l, &region, product);
 }

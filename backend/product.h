@@ -26,11 +26,13 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand);
  * product_weight_packed  the same of enough channels, by packed blocks
  * product_weight_winograd  the same by Winograd's algorithm
  * product_winograd   conv_winograd
+ * product_grouped    a convolution in groups of few channels, in nhwc
  * product_depthwise  a convolution of each channel alone, in nhwc
  * product_weight_depthwise  conv_weight of these */
 bool product_attention(Lowering *lowering, Region *region, const Op *product);
 bool product_attention_gradient(Lowering *lowering, Region *region, const Op *product);
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
+bool product_grouped(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_packed(Lowering *lowering, Region *region, const Op *product);

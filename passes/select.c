@@ -8,13 +8,14 @@
  *   gets its batch axes in front, the contracted axis last in x and at -1 or -2 in y, one row and
  *   one column axis: [batch.., M, K];
  * - from -O2 on, f32 convolutions go to nhwc: `conv_panel` on an explicitly padded input,
- * `dot_panel` for 1x1, `conv {layout=nhwc}` with w [kh, kw, 1, C] for depthwise ones;
+ * `dot_panel` for 1x1, `conv {layout=nhwc}` with w [kh, kw, C/groups, out] for depthwise ones and
+ * groups of few channels;
  * conv_transpose and conv_weight as select_conv.c says; products with a weight become `dot_panel`;
  * - panels are made from the weight by pad, reshape and transpose, which fold if it is constant;
  * - the layout goes on through all that lies between, so that only the network's ends are
  * transposed; a flattened map's order is undone in the weight that it meets.
  *
- * Afterwards attention is of f32 alone, and a `conv` is depthwise in nhwc or as it was. Linear. */
+ * Afterwards attention is of f32 alone, and a `conv` is one of groups in nhwc or as it was. Linear. */
 #include "passes/select.h"
 
 #include "passes/canon.h"

@@ -5,6 +5,8 @@
  * weight, conv_weight, stays an operation of its own on images in nhwc. */
 #include "passes/select_conv.h"
 
+#include "ir/grouping.h"
+
 #include "support/bug.h"
 
 static const int to_last[] = {0, 2, 3, 1};
@@ -54,6 +56,34 @@ static void consider_merging(Select *s, Candidates *list, const Op *op, ConvWind
   candidates_add_panels(s, list, "merged", CONV_MERGED, &wide);
 }
 
+/* Groups that make few channels each, side by side in vectors. */
+static void consider_grouped(Select *s, Candidates *list, const Op *op, const ConvWindow *window,
+                             const PanelWork *work, int64_t taps) {
+  const Type *y = &op_result(op)->type, *w = &op->operands[1]->type, *x = &op->operands[0]->type;
+  const PassOptions *options = s->context->options;
+  int64_t columns = 1, lines = 1, in = work->depth / taps;
+  Grouping grouping;
+  if ((in == 1 && work->size == 1) || select_bytes(op->operands[1]) != 4 * type_elements(w) ||
+      !grouping_find(options->vector_lanes, work->groups, in, work->size, &grouping) ||
+      !grouping_is_short(&grouping, dim_value(w->dims[w->rank - 1])))
+    return;
+  for (int i = 2; i < y->rank; i++) {
+    if (!dim_is_constant(y->dims[i]) || !dim_is_constant(x->dims[i])) return;
+    int axis = i - y->rank + 2;
+    int64_t reach = (dim_value(w->dims[i]) - 1) * window->dilation[axis];
+    int64_t size =
+        dim_value(dim_value(x->dims[i]) > dim_value(y->dims[i]) ? x->dims[i] : y->dims[i]);
+    if (axis == 1) columns = size + reach;
+    if (axis == 0) lines = reach + window->stride[axis];
+  }
+  if (!grouping_fits(&grouping, lines, columns, taps, options->cache_bytes / 4)) return;
+  double lanes = (double)(grouping.blocks * grouping.whole) / (double)work->groups;
+  double flops = 2 * work->rows * (double)(work->size * work->depth * work->groups) * lanes;
+  double seconds = work->before / costs[COST_pack_flops] * costs[COST_copy_flops] +
+                   select_time(s, flops, costs[COST_grouped_share], work->bytes);
+  candidates_add(list, (Candidate){.name = "grouped", .seconds = seconds}, CONV_GROUPED);
+}
+
 ConvForm select_conv_form(Select *s, const Op *op, ConvWindow *window, int64_t out,
                           int64_t channels, int64_t taps, double loop_flops, double flops) {
   const Value *w = op->operands[1];
@@ -73,6 +103,7 @@ ConvForm select_conv_form(Select *s, const Op *op, ConvWindow *window, int64_t o
   work.share = costs[COST_direct_share];
   candidates_add_panels(s, &list, "direct", CONV_DIRECT, &work);
   consider_merging(s, &list, op, window, &work);
+  consider_grouped(s, &list, op, window, &work, taps);
   double each = select_time(s, flops, costs[COST_depthwise_share], bytes);
   if (groups > 1 && groups == channels && out == channels)
     candidates_add(&list, (Candidate){.name = "depthwise", .seconds = each}, CONV_DEPTHWISE);
@@ -222,7 +253,7 @@ Value *select_conv_last(Select *s, Builder *b, Value *x, Value *w, const ConvWin
   if (together > 1) return conv_neighbours(s, b, x, w, window, together);
   s->choices++;
   s->images = true;
-  if (form == CONV_DEPTHWISE) {
+  if (form == CONV_DEPTHWISE || form == CONV_GROUPED) {
     Attribute own[] = {{ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
                        {ATTRIBUTE_dilation, attribute_integers(s->module, window->dilation, 2)},
                        {ATTRIBUTE_groups, attribute_integer(s->module, groups)},

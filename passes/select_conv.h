@@ -22,6 +22,7 @@ typedef enum {
   CONV_DIRECT,
   CONV_MERGED,
   CONV_DEPTHWISE,
+  CONV_GROUPED,
   CONV_DOT,
   CONV_WINOGRAD
 } ConvForm;

@@ -10,6 +10,8 @@
 
 #include "support/bug.h"
 
+#include <string.h>
+
 /* Along one spatial axis of a conv_transpose without dilation: result place q * stride + r, for r
  * of the stride's places, is the sum over j of x[q + shift - j] * w[first + stride * j]. */
 typedef struct {
@@ -55,7 +57,7 @@ static ConvWindow turned_window(int64_t groups) {
 
 /* The form of a convolution that is a part of another, whose form is `whole`. */
 static ConvForm part_form(ConvForm whole, const Value *w, const ConvWindow *window) {
-  if (whole == CONV_DEPTHWISE || whole == CONV_WINOGRAD) return whole;
+  if (whole == CONV_DEPTHWISE || whole == CONV_GROUPED || whole == CONV_WINOGRAD) return whole;
   bool plain = window->groups == 1;
   for (int i = 0; i < 2; i++) plain = plain && select_conv_taps(w, window, i) == 1;
   for (int i = 0; i < 4; i++) plain = plain && window->pad[i / 2][i % 2] == 0;
@@ -70,6 +72,7 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWin
                         const int64_t *size, ConvForm form) {
   Phase phases[2][MOST_STRIDE];
   int64_t before[4] = {0}, after[4] = {0}, most[2];
+  bool cuts = false;
   if (window->groups > 1 && dim_is(w->type.dims[1], 1)) return NULL; /* each channel alone */
   for (int i = 0; i < 2; i++) {
     int64_t stride = window->stride[i], kernel = dim_value(w->type.dims[2 + i]);
@@ -83,8 +86,12 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWin
       *p = phase_of(r, stride, kernel, window->pad[i][0], most[i], in);
       if (p->before > before[1 + i]) before[1 + i] = p->before;
       if (p->after > after[1 + i]) after[1 + i] = p->after;
+      cuts = cuts || p->before < 0 || p->after < 0;
     }
   }
+  if (form == CONV_GROUPED && cuts) form = CONV_DIRECT; /* which leaves out what it need not see */
+  if (form == CONV_GROUPED)
+    memset(before, 0, sizeof before), memset(after, 0, sizeof after); /* it pads by itself */
   x = select_pad(s, b, x, before, after, NULL);
   Value *parts[MOST_STRIDE * MOST_STRIDE];
   int count = 0;
@@ -135,7 +142,8 @@ static Value *by_zeros(Select *s, Builder *b, Value *x, Value *w, const ConvWind
     plain.dilation[i] = window->dilation[i];
     plain.tile[i] = window->tile[i];
   }
-  if (form == CONV_WINOGRAD) { /* which pads by itself */
+  bool alone = form == CONV_DEPTHWISE || form == CONV_GROUPED;
+  if (form == CONV_WINOGRAD || (alone && between[1] + between[2] == 0)) { /* they pad themselves */
     for (int i = 0; i < 2; i++) plain.pad[i][0] = before[i + 1], plain.pad[i][1] = after[i + 1];
     return select_conv_last(s, b, x, w, &plain, form, 0);
   }
