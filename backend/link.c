@@ -93,7 +93,7 @@ static bool missing_program(Linker *l, const char *name, int error) {
                               strerror(error));
   diag_help(d, strcmp(name, "ar") == 0 || strcmp(name, "objcopy") == 0
                    ? "install binutils"
-                   : "install a C compiler, or set CC to one; --emit obj needs none");
+                   : "install a C compiler, or set CC to one; --emit asm, llvm and ir need none");
   return false;
 }
 
@@ -255,14 +255,33 @@ static bool link_static(Linker *l, const char *runtime, const char *to) {
   return run(l, &move);
 }
 
+/* A device or a pipe is written to: renaming would put a file in its place. */
+static bool is_special(const char *path) {
+  struct stat about;
+  return stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+}
+
+static bool copy_to(Linker *l, const char *from, const char *path) {
+  char bytes[1 << 16];
+  FILE *source = fopen(from, "rb"), *to = source ? fopen(path, "wb") : NULL;
+  int error = to ? 0 : errno;
+  for (size_t got; !error && (got = fread(bytes, 1, sizeof bytes, source)) > 0;)
+    if (fwrite(bytes, 1, got, to) != got) error = errno ? errno : EIO;
+  if (!error && ferror(source)) error = EIO;
+  if (to && fclose(to) != 0 && !error) error = errno;
+  if (source) fclose(source);
+  return error ? fail_write(l->diagnostics, path, error) : true;
+}
+
 bool link_program(Arena *arena, const LinkRequest *request, const char *folder,
                   Diagnostics *diagnostics) {
   Linker l = {arena, request, folder, diagnostics};
   const char *runtime = find_runtime(&l);
   if (!runtime) return false;
-  char *to = temporary_beside(arena, request->output);
-  bool done = false;
-  leftovers_file(to);
+  bool done = false, special = is_special(request->output);
+  char *to =
+      special ? arena_format(arena, "%s/linked", folder) : temporary_beside(arena, request->output);
+  if (!special) leftovers_file(to);
   switch (request->form) {
   case LINK_EXECUTABLE:
     done = link_executable(&l, runtime, to);
@@ -277,9 +296,11 @@ bool link_program(Arena *arena, const LinkRequest *request, const char *folder,
     done = link_object(&l, runtime, to);
     break;
   }
-  if (done && rename(to, request->output) != 0)
+  if (special)
+    done = done && copy_to(&l, to, request->output);
+  else if (done && rename(to, request->output) != 0)
     done = fail_write(diagnostics, request->output, errno);
-  if (!done) unlink(to);
+  if (!done || special) unlink(to);
   leftovers_file(NULL);
   return done;
 }

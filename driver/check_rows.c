@@ -17,16 +17,31 @@ typedef struct {
   VEC(RowOfCall) items;
 } RowList;
 
-/* FLOPs of the operations whose results are numbered in [first, end), with dims at their least. */
-static int64_t flops_between(const Function *f, int first, int end) {
-  int64_t sum = 0;
+/* FLOPs of operations by their results' numbers, with dims at their least: before[n] is the sum of
+ * those below n. */
+typedef struct {
+  int64_t *before;
+  int count;
+} Work;
+
+static Work work_of(Arena *arena, const Function *f) {
+  Work work = {0};
+  for (const Op *op = f->body->first; op; op = op->next)
+    if (op->result_count && op->results[0]->number >= work.count)
+      work.count = op->results[0]->number + 1;
+  work.before = ARENA_ARRAY(arena, (size_t)work.count + 1, int64_t);
+  memset(work.before, 0, ((size_t)work.count + 1) * sizeof *work.before);
   for (const Op *op = f->body->first; op; op = op->next) {
-    if (!op->result_count || op->results[0]->number < first || op->results[0]->number >= end)
-      continue;
-    const Dim *flops = op_flops(f->module->dims, op);
-    if (flops) sum += dim_min(flops);
+    const Dim *flops = op->result_count ? op_flops(f->module->dims, op) : NULL;
+    if (flops) work.before[op->results[0]->number + 1] = dim_min(flops);
   }
-  return sum;
+  for (int i = 0; i < work.count; i++) work.before[i + 1] += work.before[i];
+  return work;
+}
+
+static int64_t work_between(const Work *work, int first, int end) {
+  if (end > work->count) end = work->count;
+  return first < end ? work->before[end] - work->before[first] : 0;
 }
 
 static bool same_row(const RowOfCall *a, const RowOfCall *b) {
@@ -48,6 +63,7 @@ static bool next_in_list(const char *a, const char *b) {
 static RowList rows_of(Arena *arena, const Elaboration *extra, const Function *f,
                        const Sources *sources, bool all) {
   RowList rows = {.arena = arena};
+  Work work = work_of(arena, f);
   for (size_t i = 0; i < extra->calls.count; i++) {
     const LayerCall *call = &extra->calls.items[i];
     if (strcmp(call->entry, f->name) != 0 || call->is_inner) continue;
@@ -56,7 +72,7 @@ static RowList rows_of(Arena *arena, const Elaboration *extra, const Function *f
     RowOfCall row = {.call = call,
                      .line = place.line,
                      .column = place.column,
-                     .flops = flops_between(f, call->first, call->end),
+                     .flops = work_between(&work, call->first, call->end),
                      .count = 1,
                      .path = call->path ? call->path : ""};
     vec_push(arena, &rows.items, row);

@@ -182,7 +182,10 @@ static bool folder_takes_files(Session *session, const char *output) {
   const char *slash = strrchr(output, '/');
   const char *place =
       slash ? arena_string(session->arena, output, (size_t)(slash + 1 - output)) : ".";
-  if (access(place, W_OK | X_OK) == 0) return true;
+  struct stat about;
+  bool is_folder = stat(output, &about) == 0 && S_ISDIR(about.st_mode);
+  if (is_folder) errno = EISDIR;
+  if (!is_folder && access(place, W_OK | X_OK) == 0) return true;
   Span span = {sources_add(session->sources, output, output, NULL, 0), 0, 0};
   diag_report(session->diagnostics, E0603, span, "the file cannot be written: %s", strerror(errno));
   return false;

@@ -30,8 +30,8 @@ static char *temporary_name(const char *path) {
 dlrt_status dlrt_output_open(const char *path, dlrt_output *output, dlrt_error *error) {
   *output = (dlrt_output){.file = -1};
   struct stat about;
-  bool straight = strcmp(path, "-") == 0;
-  bool special = !straight && stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+  bool straight = strcmp(path, "-") == 0, there = !straight && stat(path, &about) == 0;
+  bool special = there && !S_ISREG(about.st_mode);
   output->path = strdup(path);
   output->buffer = malloc(BUFFER);
   if (!straight && !special) output->temporary = temporary_name(path);
@@ -48,6 +48,8 @@ dlrt_status dlrt_output_open(const char *path, dlrt_output *output, dlrt_error *
     output->temporary = NULL;
     return cannot(path, error);
   }
+  /* What takes a file's place is as open to others as that was. */
+  if (there && !special) (void)fchmod(output->file, about.st_mode & 0777);
   return DLRT_OK;
 }
 
