@@ -77,7 +77,7 @@ enum {
 int dlrt_machine_has_level(int64_t level) {
   unsigned a, b, c, d, leaf1c, leaf7b = 0, leaf81c = 0, saved = 0;
   if (level <= 1) return 1;
-  if (level > 4) return 0; /* of a later time */
+  if (level > 5) return 0; /* of a later time */
   if (!__get_cpuid(1, &a, &b, &leaf1c, &d)) return 0;
   if ((leaf1c & LEVEL2_1C) != LEVEL2_1C) return 0;
   if (level == 2) return 1;

@@ -1,10 +1,12 @@
 #!/bin/bash
 # A network for several CPU levels, as each kind of output: every level that this machine has is run,
 # and gives what the interpreter gives.    levels.sh DLC REFERENCE OUT [FLAG ..]
+# UNDER: words in front of each program that is run, tests/emulator's CPU, which has all levels.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 dlc=$1 reference=$2 out=$3
 shift 3
+under=(${UNDER:-})
 all=x86-64-v2,x86-64-v3,x86-64-v4
 fail() {
   echo "levels: $*" >&2
@@ -29,15 +31,15 @@ has() {
 }
 levels=x86-64-v2
 if has avx2 fma bmi2 f16c; then levels="$levels x86-64-v3"; fi
-if has avx512f avx512bw avx512cd avx512dq avx512vl; then levels="$levels x86-64-v4"; fi
+if [ ${#under[@]} -gt 0 ] || has avx512f avx512bw avx512cd avx512dq avx512vl; then levels="$levels x86-64-v4"; fi
 best=${levels##* }
 
 # Which level runs is said, and can be lowered.
-./small --help | grep -q "for x86-64-v4, x86-64-v3, x86-64-v2; $best runs" || fail "--help"
-./small info | grep -q "^runs     the code for $best$" || fail "info"
-DLC_CPU=x86-64-v2 ./small info | grep -q "^runs     the code for x86-64-v2$" || fail "DLC_CPU"
+"${under[@]}" ./small --help | grep -q "for x86-64-v4, x86-64-v3, x86-64-v2; $best runs" || fail "--help"
+"${under[@]}" ./small info | grep -q "^runs     the code for $best$" || fail "info"
+DLC_CPU=x86-64-v2 "${under[@]}" ./small info | grep -q "^runs     the code for x86-64-v2$" || fail "DLC_CPU"
 for level in $levels; do
-  ./small profile --entry again --cpu "$level" | grep -q "threads*   $level$" || fail "profile"
+  "${under[@]}" ./small profile --entry again --cpu "$level" | grep -q "threads*   $level$" || fail "profile"
 done
 
 # Weights are there once, for all levels: one more level adds none.
@@ -60,7 +62,7 @@ interpreted() { # the network at -O0 by one CPU, which other tests hold to the i
 interpreted >wanted
 for host in host_lib host_obj host_shared; do
   for level in $levels; do
-    DLC_CPU=$level ./$host >got || fail "$host at $level"
+    DLC_CPU=$level "${under[@]}" ./$host >got || fail "$host at $level"
     paste wanted got | awk -v what="$host at $level" '
       { d = $1 - $2; if (d < 0) d = -d; if (d > 1e-6) { print what ": " $1 " and " $2; bad = 1 } }
       END { exit bad || NR != 55 }' || fail "$host at $level differs"

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compile and run the cases of tests/examples.txt, and compare with what PyTorch gave.
 
-    tests/reference/run.py [--build DIR] [--all-ways] [--keep DIR] [-j JOBS] [--valgrind] CASE|small|full|slow ...
+    tests/reference/run.py [--build DIR] [--all-ways] [--keep DIR] [-j JOBS] [--cpu CPU] [--valgrind | --emulator DIR] CASE|small|full|slow ...
 
 A case is built with its weights inside and called once, at the defaults; --all-ways: at -O0 and -O2,
 with 1 and 2 threads, with fixed dims and with those that the file leaves to the call. --valgrind: the
-programs run under it, made for AVX2 since Debian 12's knows no AVX-512. Needs the programs of a build (default build/release): dlc and tests/reference.
+programs run under it, made for AVX2 since Debian 12's knows no AVX-512. --emulator: they run on the CPU of
+tests/emulator, which has it. Needs the programs of a build (default build/release): dlc and tests/reference.
 """
 import argparse
 import concurrent.futures
@@ -49,8 +50,8 @@ def shape_of(shape, dims):
 class Example:
     """A case's weights and inputs as files in `folder`."""
 
-    def __init__(self, case, build, folder, under=()):
-        self.case, self.build, self.folder, self.under = case, build, folder, under
+    def __init__(self, case, build, folder, under=(), cpu=None):
+        self.case, self.build, self.folder, self.under, self.cpu = case, build, folder, under, cpu
         self.source = cases.page_of(case.example)
         words = [build / "dlc", "check", self.source, "--entry", case.entry, "--json"] + options(case, True)
         report = json.loads(call(words))
@@ -87,11 +88,11 @@ class Example:
         path = self.folder / ("program" if weights_type == "f32" else "program-" + weights_type)
         words = [self.build / "dlc", "build", self.source, "--entry", self.case.entry, "--weights", self.weights, "-o", path]
         words += [level] if level else []
-        words += ["--cpu", "x86-64-v3"] if self.under else []
+        words += ["--cpu", self.cpu] if self.cpu else []
         words += ["--weights-type", weights_type] if weights_type != "f32" else []
         call(words + options(self.case, fixed))
-        if self.under:
-            call(["strip", path])  # valgrind cannot read all of DWARF 5
+        if self.under == VALGRIND:
+            call(["strip", path])  # it cannot read all of DWARF 5
         return path
 
     def compare(self, program, threads):
@@ -101,9 +102,9 @@ class Example:
         return call([self.build / "tests" / "reference", "compare", values, self.result])
 
 
-def run(case, build, folder, all_ways, under):
+def run(case, build, folder, all_ways, under, cpu):
     """Yields (way, what was found, seconds)."""
-    example = Example(case, build, folder, under)
+    example = Example(case, build, folder, under, cpu)
     for level in ("-O0", "-O2") if all_ways else (None,):
         for fixed in (True, False) if all_ways else (True,):
             start = time.time()
@@ -115,7 +116,7 @@ def run(case, build, folder, all_ways, under):
                 yield way, example.compare(program, threads).strip(), built, time.time() - start
 
 
-def report(case, build, keep, all_ways, under):
+def report(case, build, keep, all_ways, under, cpu):
     """What is to be said of a case, and whether it holds."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +124,7 @@ def report(case, build, keep, all_ways, under):
             folder = keep / case.name
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            for way, found, built, ran in run(case, build, pathlib.Path(folder), all_ways, under):
+            for way, found, built, ran in run(case, build, pathlib.Path(folder), all_ways, under, cpu):
                 lines.append("ok    %s (%s; built in %.2f s, ran in %.2f s): %s" % (case.name, way, built, ran, found))
         except (Failed, subprocess.TimeoutExpired) as e:
             return lines + ["FAIL  %s: %s" % (case.name, e)], False
@@ -136,14 +137,18 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--all-ways", action="store_true")
     parser.add_argument("--keep", type=pathlib.Path, help="leave the files in this folder")
+    parser.add_argument("--cpu", help="made for it; default the machine's, with --valgrind x86-64-v3")
     parser.add_argument("--valgrind", action="store_const", const=VALGRIND, default=[])
+    parser.add_argument("--emulator", type=pathlib.Path, help="the folder of tests/emulator/fetch.sh")
     parser.add_argument("-j", "--jobs", type=int, default=1, help="cases at a time")
     given = parser.parse_args()
     failed = 0
     wanted = [c for c in cases.read() if c.name in given.names or c.kind in given.names]
     with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
         build = given.build.resolve()
-        for lines, good in pool.map(lambda case: report(case, build, given.keep, given.all_ways, given.valgrind), wanted):
+        under = [build / "tests" / "emulate", given.emulator.resolve()] if given.emulator else given.valgrind
+        cpu = given.cpu or ("x86-64-v3" if given.valgrind else None)
+        for lines, good in pool.map(lambda case: report(case, build, given.keep, given.all_ways, under, cpu), wanted):
             print("\n".join(lines), flush=True)
             failed += not good
     sys.exit(1 if failed else 0)

@@ -1,21 +1,24 @@
 /* compare: runs every entry of graph text as machine code and through the reference interpreter,
  * and compares.
  *
- *   compare [--verbose] [--pipeline | --steps] [--faults] FILE.ir...
+ *   compare [--verbose] [--pipeline | --steps | --pairs] [--faults] [--emulator FOLDER] FILE.ir...
  *
  * Each file is taken as it is ("plain": only placed) and through the whole pipeline at -O0 and -O2,
  * for each CPU level that runs here, and at -O2 by each level's kernels of a graph that all share.
  * A file's `dim` is run at three values, each step in one part and in three. With --pipeline, for
  * files of many kernels, it is -O2 alone, one value, the highest CPU level, and also with batches
  * of convolutions taken one picture and two at a time; with --steps, for whole steps of training,
- * -O0 and -O2, one value. What is allowed follows from the sums that lead to each number, see
- * bounds.h. Parameters and states are compared after the call, those too that are not written.
- * Every split of the trips must give the same bits. --faults: integer inputs out of range must fail
- * and change nothing.
+ * -O0 and -O2, one value. --pairs: at -O2 with constant parameters and products of bf16 pairs, held
+ * to the graph that says where numbers are rounded to bf16. --emulator: for x86-64-v4 alone (with
+ * --pairs znver4), its kernels on the CPU of tests/emulator. What is allowed follows from the sums
+ * that lead to each number, see bounds.h. Parameters and states are compared after the call, those
+ * too that are not written. Every split of the trips must give the same bits. --faults: integer
+ * inputs out of range must fail and change nothing.
  */
 #include "ir/module_text.h"
 #include "passes/pass.h"
 #include "passes/plan_writes.h"
+#include "tests/emulator/emulator.h"
 #include "tests/tools/bounds.h"
 #include "tests/tools/native.h"
 #include "tests/tools/numbers.h"
@@ -28,6 +31,7 @@
 static bool verbose;
 static double closest; /* the largest part of what was allowed that a result was off by */
 static bool faults;    /* inputs out of range too */
+static bool pairs;     /* products of bf16 pairs */
 
 /* Whether a state is a variance, a sum of squares or a count, by its name's end. */
 static bool is_positive(const char *name) {
@@ -371,8 +375,9 @@ static Module *read_module(Arena *arena, Diagnostics *diagnostics, const char *p
   return module_parse(arena, diagnostics, sources_add(sources, path, path, bytes, length));
 }
 
-static const char *const cpus[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2"};
-enum { CPUS = sizeof cpus / sizeof *cpus, MOST_VALUES = 3 };
+enum { CPUS = 3, MOST_VALUES = 3 };
+static const char *const cpus[CPUS] = {"x86-64-v4", "x86-64-v3", "x86-64-v2"};
+static const char *const pairs_cpus[CPUS] = {"znver4", "x86-64-v3", "x86-64-v2"};
 
 /* One way of compiling a file, and the values that its dims are run at. */
 typedef struct {
@@ -427,6 +432,28 @@ static int compare_function(const Way *way, Entry *e, const char *cpu, Reference
   return failures;
 }
 
+/* Parameters become constants, which is what `quantise` stores in a smaller type. */
+static void make_constant(Arena *arena, Module *module) {
+  for (size_t i = 0; i < module->tensors.count; i++) {
+    Tensor *tensor = module->tensors.items[i];
+    int64_t count = 1;
+    if (tensor->data || !type_is_static(&tensor->type)) continue;
+    for (int axis = 0; axis < tensor->type.rank; axis++) count *= dim_max(tensor->type.dims[axis]);
+    void *bytes = arena_array(arena, (size_t)count + 1, 8);
+    invent(tensor->name, tensor->type.element, bytes, count);
+    tensor->data = data_new(arena, tensor->type.element, count, bytes);
+  }
+}
+
+/* The graph with its roundings to bf16, which say what pairs compute. */
+static bool quantise(Module *module, const PassOptions *options, Diagnostics *diagnostics) {
+  for (int p = 0; p <= PASS_quantise; p++)
+    if (passes[p].level <= options->level &&
+        !pass_run(&passes[p], module, options, diagnostics, NULL))
+      return false;
+  return true;
+}
+
 static bool compile(const Way *way, Arena *arena, Diagnostics *diagnostics, const Target *target,
                     Module *original, Module *compiled) {
   PassOptions options = PASS_OPTIONS_DEFAULT;
@@ -444,6 +471,12 @@ static bool compile(const Way *way, Arena *arena, Diagnostics *diagnostics, cons
   options.vector_lanes = shape.lanes;
   options.vector_registers = shape.registers;
   options.panel_columns = shape.columns;
+  if (pairs) {
+    make_constant(arena, original);
+    make_constant(arena, compiled);
+    options.compute_type = ELEMENT_bf16;
+    if (!quantise(original, &options, diagnostics)) return false;
+  }
   return pipeline_run(compiled, &options, diagnostics, NULL, NULL) &&
          pass_run(&passes[PASS_gradient], original, &options, diagnostics, NULL);
 }
@@ -452,12 +485,12 @@ static int compare_as(const Way *way, References *references) {
   Arena *arena = arena_new();
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
   Target target;
-  const char *cpu = cpus[way->cpu];
+  const char *cpu = (pairs ? pairs_cpus : cpus)[way->cpu];
   int failures = 0;
   if (way->shared) cpu = arena_format(arena, "%s of all", cpu);
-  if (!target_find(&target, arena, NULL, cpus[way->cpu], diagnostics))
+  if (!target_find(&target, arena, NULL, (pairs ? pairs_cpus : cpus)[way->cpu], diagnostics))
     failures = 1;
-  else if (!target_runs_here(&target))
+  else if (!native_caller && !target_runs_here(&target))
     printf("%s: not run: this machine has no %s\n", way->path, cpu);
   else {
     Module *original = read_module(arena, diagnostics, way->path);
@@ -496,6 +529,26 @@ static int highest_cpu(void) {
   return c;
 }
 
+static void call_emulated(dlrt_kernel *kernel, void *const *operands, const int64_t *dims,
+                          int64_t first, int64_t end, dlrt_worker *worker) {
+  union {
+    dlrt_kernel *kernel;
+    void (*function)(void);
+  } code = {kernel};
+  const uint64_t arguments[6] = {(uintptr_t)operands, (uintptr_t)dims, (uint64_t)first,
+                                 (uint64_t)end, (uintptr_t)worker};
+  emulator_call(code.function, arguments);
+}
+
+static void emulate(const char *folder) {
+  const char *error;
+  if (!emulator_open(folder, &error)) {
+    printf("%s: %s\n", folder, error);
+    exit(2);
+  }
+  native_caller = call_emulated;
+}
+
 int main(int argc, char **argv) {
   static const int levels[] = {-1, 0, 2};
   int failures = 0, files = 0;
@@ -509,14 +562,20 @@ int main(int argc, char **argv) {
       faults |= strcmp(argv[i], "--faults") == 0;
       pipeline |= strcmp(argv[i], "--pipeline") == 0;
       steps |= strcmp(argv[i], "--steps") == 0;
-      first_level = pipeline ? 2 : steps ? 1 : 0;
+      pairs |= strcmp(argv[i], "--pairs") == 0;
+      first_level = pipeline || pairs ? 2 : steps ? 1 : 0;
+      if (strcmp(argv[i], "--emulator") == 0 && i + 1 < argc) {
+        emulate(argv[++i]);
+        best = 0;
+      }
       continue;
     }
     files++;
     References references = {.arena = arena_new()};
     Way way = {.path = argv[i], .values = {1, 3, 17}, .count = MOST_VALUES};
     if (pipeline || steps) way = (Way){.path = argv[i], .values = {3}, .count = 1};
-    for (way.cpu = pipeline ? best : 0; way.cpu < (pipeline ? best + 1 : CPUS); way.cpu++) {
+    int cpu_end = pipeline || native_caller ? best + 1 : CPUS;
+    for (way.cpu = pipeline ? best : 0; way.cpu < cpu_end; way.cpu++) {
       for (size_t l = first_level; l < sizeof levels / sizeof *levels; l++) {
         way.level = levels[l];
         failures += compare_as(&way, &references);

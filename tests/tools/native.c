@@ -115,13 +115,20 @@ static void end_lives(Steps *s, size_t step) {
   }
 }
 
+NativeCaller *native_caller;
+
 static bool run_step(Steps *s, size_t i) {
   const NativeRun *run = s->m->run;
   NativeStep *step = &s->steps[i];
   if (!find_step(s->m, s->jit, &s->entry->steps.items[i], step)) return false;
-  for (int part = run->parts - 1; part >= 0 && !s->worker.fault; part--)
-    step->kernel(step->operands, s->m->dims, step->trips * part / run->parts,
-                 step->trips * (part + 1) / run->parts, &s->worker);
+  for (int part = run->parts - 1; part >= 0 && !s->worker.fault; part--) {
+    int64_t first = step->trips * part / run->parts;
+    int64_t end = step->trips * (part + 1) / run->parts;
+    if (native_caller)
+      native_caller(step->kernel, step->operands, s->m->dims, first, end, &s->worker);
+    else
+      step->kernel(step->operands, s->m->dims, first, end, &s->worker);
+  }
   return !s->worker.fault;
 }
 
@@ -277,7 +284,7 @@ bool native_call(const NativeCode *code, const Function *function, NativeRun *ru
 }
 
 void native_close(NativeCode *code) {
-  if (code) jit_free(code->jit);
+  if (code && !native_caller) jit_free(code->jit); /* an emulated CPU keeps what it decoded */
 }
 
 bool native_run(const Module *module, const Function *function, const Target *target, int level,

@@ -43,6 +43,11 @@ NativeCode *native_open(const Module *module, const Function *function, const Ta
 bool native_call(const NativeCode *code, const Function *function, NativeRun *run);
 void native_close(NativeCode *code);
 
+/* How a kernel is called; NULL: as it is. */
+typedef void NativeCaller(dlrt_kernel *kernel, void *const *operands, const int64_t *dims,
+                          int64_t first, int64_t end, dlrt_worker *worker);
+extern NativeCaller *native_caller;
+
 /* All three at once. */
 bool native_run(const Module *module, const Function *function, const Target *target, int level,
                 NativeRun *run);
