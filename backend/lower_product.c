@@ -238,13 +238,21 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand) {
   return buffer ? buffer : region_buffer(r, stored(operand));
 }
 
-void product_finish(Region *r, const Op *product, const Index *index, LoopExpr *sum) {
+LoopExpr *product_result(Region *r, const Op *product, const Index *index, LoopExpr *sum) {
   size_t scope = region_push(r);
   region_remember(r, product->results[0], sum);
   LoopExpr *result = region_value(r, region_result(r, 0), index);
+  region_pop(r, scope);
+  return result;
+}
+
+void product_store(Region *r, const Index *index, LoopExpr *result) {
   int rank = region_result(r, 0)->type.rank;
   region_store(r, region_result_buffer(r, 0), rank, index, result);
-  region_pop(r, scope);
+}
+
+void product_finish(Region *r, const Op *product, const Index *index, LoopExpr *sum) {
+  product_store(r, index, product_result(r, product, index, sum));
 }
 
 /* Every result element on its own: leading axes are trips, lanes run along the last. */

@@ -11,6 +11,9 @@
 /* Applies the epilogue to the product's value at `index` (lanes along one axis; region->lanes and
  * region->mask as they are) and stores the result. */
 void product_finish(Region *region, const Op *product, const Index *index, LoopExpr *sum);
+/* The same in two steps: what the epilogue makes of the sum, and storing it. */
+LoopExpr *product_result(Region *region, const Op *product, const Index *index, LoopExpr *sum);
+void product_store(Region *region, const Index *index, LoopExpr *result);
 
 /* Where an operand lies: itself, or what it is widened from in this kernel. */
 LoopBuffer *product_buffer(const Region *r, const Value *operand);

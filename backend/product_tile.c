@@ -79,29 +79,40 @@ void tile_fetch(const Tile *t, LoopExpr *at) {
   loop_prefetch(k, loop_element(k, t->flat, at));
 }
 
-void tile_fetch_operands(const Tile *t, LoopExpr *count, LoopExpr *column, TileIndex *index_of,
-                         void *user) {
+/* An operand of the epilogue that has an element for each of the result's. */
+static bool is_as_large(const Tile *t, const Value *x) {
+  const Op *product = t->product;
+  return x != product->operands[0] && x != product->operands[1] && region_buffer(t->r, x) &&
+         type_equal(&x->type, &product->results[0]->type);
+}
+
+/* Row by row the lines of the tile in a buffer of the result's shape. */
+static void fetch_rows(const Tile *t, LoopBuffer *buffer, LoopExpr *count, LoopExpr *column,
+                       TileIndex *index_of, void *user) {
   enum { LINE = 64 };
   LoopKernel *k = t->l->kernel;
+  LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count), *at[MOST_AXES];
+  Index index[MOST_AXES];
+  int last = buffer->rank - 1, step = LINE / (int)loop_element_bytes(buffer->element);
+  index_of(user, row, index);
+  for (int a = 0; a < last; a++) at[a] = index[a].at;
+  for (int64_t j = 0; j < t->columns; j += step) {
+    at[last] = loop_add(k, column, loop_int(k, j));
+    loop_prefetch(k, loop_element_of(k, buffer, at));
+  }
+  loop_end(k);
+}
+
+void tile_fetch_operands(const Tile *t, LoopExpr *count, LoopExpr *column, TileIndex *index_of,
+                         void *user) {
   const Op *op = t->l->op;
   const Type *made = &t->product->results[0]->type;
-  int last = made->rank - 1;
-  for (int i = 0; op->region && i < op->operand_count; i++) {
-    const Value *x = op->region->arguments[i];
-    LoopBuffer *buffer = region_buffer(t->r, x);
-    if (x == t->product->operands[0] || x == t->product->operands[1] || !buffer) continue;
-    if (!type_equal(&x->type, made) || type_bytes_at_bound(made) <= t->l->target->l2) continue;
-    LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count), *at[MOST_AXES];
-    Index index[MOST_AXES];
-    index_of(user, row, index);
-    for (int a = 0; a < last; a++) at[a] = index[a].at;
-    int step = LINE / (int)loop_element_bytes(buffer->element);
-    for (int64_t j = 0; j < t->columns; j += step) {
-      at[last] = loop_add(k, column, loop_int(k, j));
-      loop_prefetch(k, loop_element_of(k, buffer, at));
-    }
-    loop_end(k);
-  }
+  if (type_bytes_at_bound(made) <= t->l->target->l2) return;
+  for (int i = 0; op->region && i < op->operand_count; i++)
+    if (is_as_large(t, op->region->arguments[i]))
+      fetch_rows(t, region_buffer(t->r, op->region->arguments[i]), count, column, index_of, user);
+  if (type_equal(&region_result(t->r, 0)->type, made))
+    fetch_rows(t, region_result_buffer(t->r, 0), count, column, index_of, user);
 }
 
 /* ---- rows ---- */
@@ -180,14 +191,41 @@ static LoopExpr *each_row(const Tile *t, LoopExpr *acc, int from, LoopExpr *coun
   return row;
 }
 
+/* Rows that lie a multiple of a page's size apart, in buffers that begin at the same place of a
+ * page: a load waits for each store before it whose address has the same low 12 bits. So where the
+ * epilogue loads rows, all of them are computed before the first is stored. */
+static bool stores_behind(const Tile *t) {
+  const Op *op = t->l->op;
+  if (!op->region || region_result_count(t->r) != 1 || tile_is_costly(op)) return false;
+  if (compute_element(region_result(t->r, 0)->type.element) != ELEMENT_f32) return false;
+  bool loads = false;
+  for (int i = 0; i < op->operand_count; i++)
+    loads = loads || is_as_large(t, op->region->arguments[i]);
+  return loads && t->rows > 1;
+}
+
+static void place_row(const Tile *t, LoopExpr *row, LoopExpr *column, TileIndex *index_of,
+                      void *user, Index *index) {
+  index_of(user, row, index);
+  index[t->product->results[0]->type.rank - 1] = index_lanes(column);
+}
+
 static void finish_rows(const Tile *t, LoopExpr *acc, int from, LoopExpr *count, LoopExpr *column,
                         TileIndex *index_of, void *user) {
   LoopKernel *k = t->l->kernel;
+  bool behind = stores_behind(t);
   LoopExpr *sum, *row = each_row(t, acc, from, count, &sum);
   Index index[MOST_AXES];
-  index_of(user, row, index);
-  index[t->product->results[0]->type.rank - 1] = index_lanes(column);
-  product_finish(t->r, t->product, index, sum);
+  place_row(t, row, column, index_of, user, index);
+  if (behind)
+    loop_set(k, sum, product_result(t->r, t->product, index, sum));
+  else
+    product_finish(t->r, t->product, index, sum);
+  loop_end(k);
+  if (!behind) return;
+  row = each_row(t, acc, from, count, &sum);
+  place_row(t, row, column, index_of, user, index);
+  product_store(t->r, index, sum);
   loop_end(k);
 }
 

@@ -84,7 +84,7 @@ static bool is_mostly_empty(const Op *product) {
 
 /* What an epilogue reads beside the product's value, made for it alone by little arithmetic: the
  * mask of a relu's gradient, the 1 - y * y of a tanh's. */
-static void take_beside(Fuse *f, Kernel *kernel, const Op *user, const Type *type) {
+static void take_beside(Fuse *f, Kernel *kernel, const Op *user, const Type *type, OpList *taken) {
   for (int i = 0; i < user->operand_count; i++) {
     Op *op = user->operands[i]->op;
     if (!op || f->kernel[op->mark] || kernel->count >= MOST_EPILOGUE) continue;
@@ -97,8 +97,41 @@ static void take_beside(Fuse *f, Kernel *kernel, const Op *user, const Type *typ
       continue;
     }
     kernel->count++;
-    take_beside(f, kernel, op, type);
+    vec_push(f->scratch, taken, op);
+    take_beside(f, kernel, op, type, taken);
   }
+}
+
+/* Is the value, which lies in memory, not used any more when the product begins? */
+static bool ends_before(const Fuse *f, const Value *value, const Op *product) {
+  for (int i = 0; i < use_count(&f->uses, value); i++) {
+    const Op *user = use_at(&f->uses, value, i);
+    if (!user) return false;
+    if (f->kernel[user->mark] != f->kernel[product->mark] && user->mark > product->mark)
+      return false;
+  }
+  return true;
+}
+
+/* What lies in memory for the epilogue is one value, whatever it is made from: two or more that are
+ * kept for it alone, until then, are not better. */
+static void take_all_beside(Fuse *f, Kernel *kernel, const Op *user, const Op *product) {
+  const Type *type = &op_result(product)->type;
+  OpList taken = {0};
+  const Value *kept = NULL;
+  bool several = false;
+  take_beside(f, kernel, user, type, &taken);
+  for (size_t i = 0; i < taken.count; i++)
+    for (int k = 0; k < taken.items[i]->operand_count; k++) {
+      const Value *x = taken.items[i]->operands[k];
+      if ((x->op && f->kernel[x->op->mark] == kernel) || !same_dims(&x->type, type)) continue;
+      if (x == kept || !ends_before(f, x, product)) continue;
+      several = several || kept;
+      kept = x;
+    }
+  if (!several || f->function->scan) return;
+  for (size_t i = 0; i < taken.count; i++) f->kernel[taken.items[i]->mark] = NULL;
+  kernel->count -= (int)taken.count;
 }
 
 /* A weight that is stored in a smaller type is widened where the product reads it, which it does
@@ -157,7 +190,7 @@ static void fuse_epilogue(Fuse *f, Op *product) {
   kernel->root = ops[best - 1];
   kernel->count = best;
   take_widening(f, kernel, product);
-  for (int i = 1; i < best; i++) take_beside(f, kernel, ops[i], type);
+  for (int i = 1; i < best; i++) take_all_beside(f, kernel, ops[i], product);
 }
 
 /* ---- maps and rows ---- */
@@ -483,7 +516,7 @@ static void fuse_function(PassContext *context, Function *function) {
       f.returned[i] = true, kernel->yields++;
   }
   release_edges(&f);
-  if (function->scan) fuse_merge(&f);
+  if (function->scan || function->kind == FUNCTION_TRAIN) fuse_merge(&f);
   /* Kernels of one operation stay as they are. */
   OpList *lists = ARENA_ARRAY(f.scratch, f.uses.op_count, OpList);
   for (int i = 0; i < f.uses.op_count; i++) {

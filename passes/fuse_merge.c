@@ -2,7 +2,7 @@
 
 #include "passes/fuse_region.h"
 
-enum { MOST_MERGED = 128, MOST_OPERANDS = 24 };
+enum { MOST_MERGED = 128, MOST_OUTSIDE = 48, MOST_OPERANDS = 24 }; /* outside: of loops */
 
 /* The operations that a kernel would have, and the kernels that they come from. */
 typedef struct {
@@ -95,25 +95,47 @@ static bool add(Merge *m, Kernel *kernel) {
   return found == kernel->count;
 }
 
+static bool is_between(const Fuse *f, const Op *op) {
+  const Kernel *kernel = f->kernel[op->mark];
+  return kernel ? kernel->kind == KERNEL_MAP : op_is_generator(op) || op->kind == OP_read;
+}
+
+/* Does the kernel read what one of those makes that are taken so far? */
+static bool is_fed(const Merge *m, const Kernel *kernel) {
+  for (size_t i = 0; i < m->ops.count; i++) {
+    const Value *made = op_result(m->ops.items[i]);
+    for (int j = 0; j < use_count(&m->f->uses, made); j++) {
+      const Op *user = use_at(&m->f->uses, made, j);
+      if (user && m->f->kernel[user->mark] == kernel) return true;
+    }
+  }
+  return false;
+}
+
 /* Gives the operations from number `from` on back to their kernels. */
 static void give_back(Merge *m, size_t from) {
   for (size_t i = from; i < m->ops.count; i++) m->f->kernel[m->ops.items[i]->mark] = m->of.items[i];
   m->ops.count = m->of.count = from;
 }
 
-/* The kernel and as many as may be of those that come after it. A value may leave what is taken so
- * far in a way that is not to be, and no more when its users are taken, too. */
+/* The kernel and as many as may be of those that come after it; outside of loops, where much more
+ * memory would be in use for longer, of those that follow it at once and read what it makes. A
+ * value may leave what is taken so far in a way that is not to be, and no more when its users are
+ * taken, too. */
 static void merge_after(Fuse *f, Kernel *first) {
   Merge m = {.f = f, .kernel = first};
   Op *root = first->root, *best_root = root;
   if (!add(&m, first)) return;
-  size_t best = m.ops.count;
-  for (int64_t i = root->mark + 1; i < f->uses.op_count; i++) {
+  bool trip = f->function->scan, near = true;
+  size_t best = m.ops.count, most = trip ? MOST_MERGED : MOST_OUTSIDE;
+  for (int64_t i = root->mark + 1; i < f->uses.op_count && (trip || near); i++) {
     Kernel *kernel = f->kernel[i];
     size_t before = m.ops.count;
+    near = is_between(f, f->uses.ops[i]);
     if (!kernel || kernel == first || f->uses.ops[i] != kernel->root) continue;
     if (!same_dims(&op_result(kernel->root)->type, &op_result(root)->type)) continue;
-    if (before + (size_t)kernel->count > MOST_MERGED || !add(&m, kernel)) continue;
+    if (!trip && !is_fed(&m, kernel)) continue;
+    if (before + (size_t)kernel->count > most || !add(&m, kernel)) continue;
     for (size_t j = before; j < m.ops.count; j++) f->kernel[m.ops.items[j]->mark] = first;
     first->root = kernel->root;
     if (fits(&m, kernel->root)) best = m.ops.count, best_root = kernel->root;

@@ -1,11 +1,12 @@
-/* fuse_merge.h - the part of `fuse` that makes one kernel of several in a loop's body, and the
- * kernels while they are found.
+/* fuse_merge.h - the part of `fuse` that makes one kernel of several, in a loop's body above all,
+ * and the kernels while they are found.
  *
  *   before  %a = fused (..)   %b = fused (%a, ..)   %c = fused (%a, %b, ..)      of one shape
  *   after   %c, %b = fused (..) { .. yield %c, %b }
  *
  * A trip's values are small, and a cell's gradient uses each of them several times: as one kernel
- * it reads and writes each once, and the loop goes over fewer steps. */
+ * it reads and writes each once, and the loop goes over fewer steps. So do an activation and its
+ * slope in a train entry. */
 #ifndef PASSES_FUSE_MERGE_H
 #define PASSES_FUSE_MERGE_H
 
