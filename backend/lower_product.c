@@ -299,8 +299,9 @@ void lower_product(Lowering *l) {
        product_winograd(l, &region, product) || product_dot(l, &region, product) ||
        product_weight_winograd(l, &region, product) ||
        product_weight_depthwise(l, &region, product) ||
-       product_weight_packed(l, &region, product) || product_weight(l, &region, product) ||
-       product_depthwise(l, &region, product) || product_grouped(l, &region, product)))
+                 product_weight_grouped(l, &region, product) || product_weight_packed(l, &region, product) ||
+       product_weight(l, &region, product) || product_depthwise(l, &region, product) ||
+       product_grouped(l, &region, product)))
     return;
   plain_product(l, &region, product);
 }

@@ -31,7 +31,8 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand);
  * product_winograd   conv_winograd
  * product_grouped    a convolution in groups of few channels, in nhwc
  * product_depthwise  a convolution of each channel alone, in nhwc
- * product_weight_depthwise  conv_weight of these */
+ * product_weight_depthwise  conv_weight of these, of large maps
+ * product_weight_grouped  the same of small ones, and of groups of few channels */
 bool product_attention(Lowering *lowering, Region *region, const Op *product);
 bool product_attention_gradient(Lowering *lowering, Region *region, const Op *product);
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
@@ -41,6 +42,7 @@ bool product_weight(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_packed(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_depthwise(Lowering *lowering, Region *region, const Op *product);
+bool product_weight_grouped(Lowering *lowering, Region *region, const Op *product);
 bool product_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_packed(Lowering *lowering, Region *region, const Op *product);
 bool product_conv(Lowering *lowering, Region *region, const Op *product);

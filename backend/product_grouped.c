@@ -71,8 +71,8 @@ LoopExpr *group_pick(LoopKernel *k, const Grouping *b, LoopBuffer *x, LoopExpr *
   return loop_pick(k, loop_lanes(k, x, width, line, column, at), (int)b->lanes, places);
 }
 
-void group_copy_line(LoopKernel *k, const Grouping *b, const GroupLine *line) {
-  int width = (int)(b->whole * b->in);
+void group_copy_line(LoopKernel *k, int64_t all, const GroupLine *line) {
+  int width = (int)line->channels;
   int64_t left = line->before, some = smaller(line->columns - left, line->width);
   LoopExpr *zero = loop_int(k, 0), *end = loop_int(k, line->columns);
   LoopExpr *inside =
@@ -86,7 +86,7 @@ void group_copy_line(LoopKernel *k, const Grouping *b, const GroupLine *line) {
   }
   column = loop_for(k, "column", zero, loop_int(k, some));
   LoopExpr *from = loop_lanes(k, line->from, width, line->n, line->line, column, line->channel);
-  if (b->partial) from = loop_below(from, loop_int(k, b->groups * b->in));
+  if (all) from = loop_below(from, loop_int(k, all));
   loop_store(k,
              loop_lanes(k, line->to, width, line->at, loop_add(k, column, loop_int(k, left)), zero),
              from);
@@ -162,13 +162,14 @@ static void copy_lines(Grouped *g) {
   LoopExpr *line = loop_for(k, "line", loop_int(k, 0), some);
   LoopExpr *from = loop_add(k, loop_mul(k, g->first, loop_int(k, g->stride[0])), line);
   from = loop_let(k, "from", loop_sub(k, from, loop_int(k, g->before[0])));
-  group_copy_line(k, &g->block,
+  group_copy_line(k, g->block.partial ? g->block.groups * g->block.in : 0,
                   &(GroupLine){.from = region_buffer(g->r, g->product->operands[0]),
                                .to = g->x,
                                .n = g->n,
                                .line = from,
                                .channel = g->in,
                                .at = line,
+                               .channels = g->block.whole * g->block.in,
                                .height = g->size[0],
                                .width = g->size[1],
                                .before = g->before[1],

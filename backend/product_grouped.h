@@ -16,11 +16,13 @@ LoopExpr *group_pick(LoopKernel *k, const Grouping *block, LoopBuffer *x, LoopEx
 typedef struct {
   LoopBuffer *from, *to;             /* [N, H, W, C], [lines, columns, channels of a block] */
   LoopExpr *n, *line, *channel, *at; /* of `from`, whose line may be outside; `to`'s line */
+  int64_t channels;                  /* of a block */
   int64_t height, width;             /* of `from` */
   int64_t before, columns;           /* zeros in front; of `to` */
 } GroupLine;
 
-/* A line of a block's channels, zeros where it is outside. */
-void group_copy_line(LoopKernel *k, const Grouping *block, const GroupLine *line);
+/* A line of a block's channels, zeros where it is outside. Channels from `all` on, if it is not 0,
+ * are left out. */
+void group_copy_line(LoopKernel *k, int64_t all, const GroupLine *line);
 
 #endif

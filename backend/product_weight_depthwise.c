@@ -19,12 +19,16 @@ enum {
   MOST_TAPS = 8,   /* of a kernel row, */
   MOST_ALONE = 6,  /* lines that are written out, */
   MOST_GROUPS = 6, /* and groups of pixels */
-  LINE = 16        /* f32 of a cache line */
+  LINE = 16,       /* f32 of a cache line */
+  NEAR_LINES = 12, /* of these, of a pixel: walks through memory of less are slow */
+  SMALL_MAP = 400  /* pixels: these are copied (product_weight_grouped.c) */
 };
 
 typedef struct {
   Lowering *l;
-  LoopBuffer *x, *dy, *sums; /* sums: [taps, channels of a trip] */
+  LoopBuffer *x, *dy, *sums;    /* sums: [taps, channels of a trip] */
+  LoopBuffer *near_x, *near_dy; /* as one axis, if what comes next is fetched; else NULL */
+  int64_t channels;             /* of x, */
   int64_t height, width, out_height, out_width;
   int64_t stride[2], dilation[2], before[2], kernel[2];
   LoopExpr *n, *first, *channel; /* the trip's first channel, and that of the vector */
@@ -65,6 +69,28 @@ static void add_pixels(const Alone *d, LoopExpr *acc, LoopExpr *oh, const int64_
   }
 }
 
+/* The lines that come next are in no cache, and vectors of a pixel are a walk with gaps: each group
+ * of pixels of each vector fetches its share of them, in order. */
+static void fetch_ahead(const Alone *d, LoopExpr *oh, LoopExpr *ow) {
+  LoopKernel *k = d->l->kernel;
+  int64_t lanes = d->l->target->lanes, pixels = d->stride[0] * d->stride[1];
+  LoopExpr *share = loop_mul(k, d->channel, loop_int(k, d->out_width));
+  share = loop_add(k, share, loop_mul(k, ow, loop_int(k, lanes)));
+  LoopExpr *line = loop_add(k, loop_mul(k, d->n, loop_int(k, d->out_height)), oh);
+  line = loop_mul(k, loop_add(k, line, loop_int(k, 1)), loop_int(k, d->out_width * d->channels));
+  LoopExpr *dy = loop_let(k, "next", loop_add(k, line, share));
+  for (int64_t i = 0; i < PIXELS * lanes; i += LINE)
+    loop_prefetch(k, loop_element(k, d->near_dy, loop_add(k, dy, loop_int(k, i))));
+  int64_t down = (d->kernel[0] - 1) * d->dilation[0] + 1 - d->before[0];
+  line = loop_add(k, loop_mul(k, oh, loop_int(k, d->stride[0])), loop_int(k, down));
+  line = loop_add(k, loop_mul(k, d->n, loop_int(k, d->height)), line);
+  line = loop_mul(k, line, loop_int(k, d->width * d->channels));
+  LoopExpr *x = loop_add(k, line, loop_mul(k, share, loop_int(k, pixels)));
+  x = loop_let(k, "next", x);
+  for (int64_t i = 0; i < pixels * PIXELS * lanes; i += LINE)
+    loop_prefetch(k, loop_element(k, d->near_x, loop_add(k, x, loop_int(k, i))));
+}
+
 /* Groups of pixels before `left` and from `right` on can reach over an edge. */
 static void edges(const Alone *d, int64_t *left, int64_t *right) {
   int64_t groups = (d->out_width + PIXELS - 1) / PIXELS;
@@ -92,6 +118,7 @@ static void add_line(const Alone *d, LoopExpr *oh, const int64_t *rows) {
     } else if (g == left) {
       LoopExpr *end = loop_int(k, right * PIXELS);
       LoopExpr *ow = loop_for_step(k, "ow", loop_int(k, start), end, PIXELS);
+      if (d->near_x && rows[0] == 0) fetch_ahead(d, oh, ow);
       add_pixels(d, acc, oh, rows, ow, -1, PIXELS);
       loop_end(k);
     }
@@ -148,6 +175,18 @@ static void all_lines(Alone *d, const Dim *images, LoopExpr *end) {
   loop_end(k);
 }
 
+/* Channels of a trip. Maps that come from memory come whole, whatever part of each pixel is read:
+ * so one thread reads all of short pixels. */
+static int64_t trip_channels(const Alone *d, const Type *x, int64_t groups) {
+  int64_t lanes = d->l->target->lanes, line = lanes > LINE ? lanes : LINE;
+  int64_t lines = (groups + line - 1) / line, trips = lines;
+  if (type_bytes_at_bound(x) > 4 * d->l->target->l2) {
+    trips = 2 * ((lines + 2 * NEAR_LINES - 1) / (2 * NEAR_LINES));
+    if (lines < NEAR_LINES) trips = 1;
+  }
+  return (lines + trips - 1) / trips * line;
+}
+
 bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_weight || r->block || op_word(op, ATTRIBUTE_layout)[1] != 'h')
     return false;
@@ -172,26 +211,33 @@ bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
   int64_t top, bottom, left, right, whole = (d.out_width + PIXELS - 1) / PIXELS;
   find_lines(&d, &top, &bottom);
   edges(&d, &left, &right);
-  if (d.kernel[1] > MOST_TAPS || top + d.out_height - bottom > MOST_ALONE ||
-      left + whole - right > MOST_GROUPS)
+  if (d.kernel[1] > MOST_TAPS || d.out_width * d.out_height <= SMALL_MAP ||
+      top + d.out_height - bottom > MOST_ALONE || left + whole - right > MOST_GROUPS)
     return false;
   LoopKernel *k = l->kernel;
   int lanes = l->target->lanes;
-  int64_t channels = lanes > LINE ? lanes : LINE, taps = d.kernel[0] * d.kernel[1];
+  int64_t channels = trip_channels(&d, x, groups), taps = d.kernel[0] * d.kernel[1];
   l->trips = dim_constant(l->dims, (groups + channels - 1) / channels);
   l->grain = 1;
   l->algorithm = "depthwise";
   r->lanes = lanes;
+  d.channels = groups;
+  if (channels >= groups && type_bytes_at_bound(x) > 4 * l->target->l2) {
+    d.near_x = loop_view(k, d.x, "x_numbers", LOOP_F32, 1, dims_product(k, x->dims, 4));
+    d.near_dy = loop_view(k, d.dy, "dy_numbers", LOOP_F32, 1, dims_product(k, dy->dims, 4));
+  }
   d.sums = loop_scratch(k, "sums", LOOP_F32, 2, loop_int(k, taps), loop_int(k, channels));
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *zero = loop_int(k, 0);
   d.first = loop_let(k, "first", loop_mul(k, trip, loop_int(k, channels)));
   LoopExpr *end = loop_add(k, d.first, loop_int(k, channels));
   end = loop_let(k, "end", loop_min(k, end, loop_int(k, groups)));
   LoopExpr *tap = loop_for(k, "tap", zero, loop_int(k, taps));
-  loop_store(k, loop_lanes(k, d.sums, (int)channels, tap, zero), loop_number(k, 0));
+  LoopExpr *c = loop_for_step(k, "c", zero, loop_int(k, channels), lanes);
+  loop_store(k, loop_lanes(k, d.sums, lanes, tap, c), loop_number(k, 0));
+  loop_end(k);
   loop_end(k);
   all_lines(&d, x->dims[0], end);
-  LoopExpr *c = loop_for_lanes(k, "c", d.first, end, lanes);
+  c = loop_for_lanes(k, "c", d.first, end, lanes);
   LoopExpr *y = loop_for(k, "kh", zero, loop_int(k, d.kernel[0]));
   LoopExpr *z = loop_for(k, "kw", zero, loop_int(k, d.kernel[1]));
   LoopExpr *at = loop_add(k, loop_mul(k, y, loop_int(k, d.kernel[1])), z);

@@ -1,0 +1,318 @@
+/* product_weight_grouped.c - conv_weight in nhwc in groups of few channels, or of one (depthwise):
+ * the gradient of such a convolution for its weight.
+ *
+ * Lanes are output channels, as in product_grouped.c, and a trip has all sums of some blocks of
+ * them. Picture by picture some lines of dy and what of x they see go by, a block at a time: x is
+ * copied with zeros for its padding, dense whatever the channels of the map. Pairs of a kernel row
+ * and an input channel of the group share a pass over a few lines, as many as have their sums in
+ * registers; some pixels at a time, so that what is read of x meets all pixels that see it:
+ *
+ *   acc[pair, kw] += x[oh * stride + kh .., ow * stride + kw .., the lane's group * I + i] * dy[oh,
+ * ow]
+ *
+ * A pass starts from 0 and is added to the sums so far, in the passes' order.
+ */
+#include "backend/product_grouped.h"
+#include "backend/product_weight.h"
+
+enum {
+  MOST_PIXELS = 8,  /* at a time */
+  PASS_PIXELS = 64, /* of a pass, about: what is added up at its end costs little then */
+  MOST_TAPS = 11,   /* of a kernel row */
+  MOST_CODE = 6000, /* multiply-adds that are written out */
+  FEW_CHANNELS = 12 /* of a group, on one side: more have kernels of their own */
+};
+
+typedef struct {
+  Lowering *l;
+  Region *r;
+  const Op *op;
+  Grouping block;
+  int64_t kernel[2], stride[2], dilation[2], before[2];
+  int64_t size[2], seen[2];   /* of x and dy */
+  int64_t columns;            /* of a copied line */
+  int64_t lines, pass;        /* of dy: that are done with one copy, in a pass */
+  int64_t pixels;             /* at a time */
+  int64_t pairs, some;        /* kernel rows by inputs; of a pass */
+  int64_t blocks;             /* of a trip */
+  LoopBuffer *x, *dy;         /* copied: [lines, columns, C], [lines, columns, C]; dy may be NULL */
+  LoopBuffer *sums;           /* [blocks * vectors, KH * KW * I, lanes] */
+  LoopExpr *n, *first, *past; /* the picture, and lines that are copied */
+  LoopExpr *number, *in, *out; /* the block's in the trip, its first channels */
+  LoopExpr *vector;            /* in the block */
+} Grouped;
+
+static int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+static int64_t ceil_of(int64_t a, int64_t by) {
+  return (a + by - 1) / by;
+}
+
+/* As few parts as there must be, as even as can be. */
+static int64_t even_part(int64_t all, int64_t most) {
+  return ceil_of(all, ceil_of(all, most < 1 ? 1 : most));
+}
+
+/* ---- copies ---- */
+
+static void copy_x(Grouped *g) {
+  LoopKernel *k = g->l->kernel;
+  LoopExpr *some = loop_sub(k, loop_sub(k, g->past, g->first), loop_int(k, 1));
+  some = loop_mul(k, some, loop_int(k, g->stride[0]));
+  some = loop_add(k, some, loop_int(k, (g->kernel[0] - 1) * g->dilation[0] + 1));
+  LoopExpr *line = loop_for(k, "line", loop_int(k, 0), some);
+  LoopExpr *from = loop_add(k, loop_mul(k, g->first, loop_int(k, g->stride[0])), line);
+  from = loop_let(k, "from", loop_sub(k, from, loop_int(k, g->before[0])));
+  group_copy_line(k, g->block.partial ? g->block.groups * g->block.in : 0,
+                  &(GroupLine){.from = region_buffer(g->r, g->op->operands[0]),
+                               .to = g->x,
+                               .n = g->n,
+                               .line = from,
+                               .channel = g->in,
+                               .at = line,
+                               .channels = g->block.whole * g->block.in,
+                               .height = g->size[0],
+                               .width = g->size[1],
+                               .before = g->before[1],
+                               .columns = g->columns});
+  loop_end(k);
+}
+
+static void copy_dy(Grouped *g) {
+  LoopKernel *k = g->l->kernel;
+  LoopExpr *line = loop_for(k, "line", loop_int(k, 0), loop_sub(k, g->past, g->first));
+  group_copy_line(k, g->block.partial ? g->block.groups * g->block.out : 0,
+                  &(GroupLine){.from = region_buffer(g->r, g->op->operands[1]),
+                               .to = g->dy,
+                               .n = g->n,
+                               .line = loop_let(k, "from", loop_add(k, g->first, line)),
+                               .channel = g->out,
+                               .at = line,
+                               .channels = g->block.whole * g->block.out,
+                               .height = g->seen[0],
+                               .width = g->seen[1],
+                               .columns = g->seen[1]});
+  loop_end(k);
+}
+
+/* ---- sums ---- */
+
+static LoopExpr *dy_at(const Grouped *g, LoopExpr *oh, LoopExpr *ow) {
+  LoopKernel *k = g->l->kernel;
+  int lanes = (int)g->block.lanes;
+  LoopExpr *along = loop_mul(k, g->vector, loop_int(k, lanes));
+  if (g->dy) return loop_lanes(k, g->dy, lanes, loop_sub(k, oh, g->first), ow, along);
+  LoopExpr *at = loop_lanes(k, region_buffer(g->r, g->op->operands[1]), lanes, g->n, oh, ow,
+                            loop_add(k, g->out, along));
+  return g->block.partial ? loop_below(at, loop_int(k, g->block.groups * g->block.out)) : at;
+}
+
+/* `count` pixels of line oh from `ow` on, for the pairs from..past. */
+static void add_pixels(const Grouped *g, LoopExpr *acc, LoopExpr *oh, LoopExpr *ow, int64_t count,
+                       int64_t from, int64_t past) {
+  LoopKernel *k = g->l->kernel;
+  int64_t taps = g->kernel[1], stride = g->stride[1], apart = g->dilation[1];
+  LoopExpr *dy[MOST_PIXELS] = {NULL};
+  for (int64_t column = 0; column <= (count - 1) * stride + (taps - 1) * apart; column++)
+    for (int64_t pair = from; pair < past; pair++) {
+      LoopExpr *x = NULL;
+      for (int64_t z = 0; z < taps; z++) {
+        int64_t at = column - z * apart, pixel = at / stride;
+        if (at < 0 || at % stride || pixel >= count) continue;
+        if (!dy[pixel])
+          dy[pixel] = loop_let(k, "dy", dy_at(g, oh, loop_add(k, ow, loop_int(k, pixel))));
+        if (!x) {
+          LoopExpr *line = loop_mul(k, loop_sub(k, oh, g->first), loop_int(k, g->stride[0]));
+          line = loop_add(k, line, loop_int(k, pair / g->block.in * g->dilation[0]));
+          LoopExpr *place = loop_mul(k, ow, loop_int(k, stride));
+          place = loop_add(k, place, loop_int(k, column));
+          x = group_pick(k, &g->block, g->x, line, place, g->vector,
+                         loop_int(k, pair % g->block.in));
+          x = loop_let(k, "x", x);
+        }
+        LoopExpr *a = loop_row(k, acc, loop_int(k, (pair - from) * taps + z));
+        loop_set(k, a, loop_fma(k, x, dy[pixel], a));
+      }
+    }
+}
+
+/* Adds to the sums of the pairs from..past what lines begin..end give. */
+static void add_pass(const Grouped *g, LoopExpr *begin, LoopExpr *end, int64_t from, int64_t past) {
+  LoopKernel *k = g->l->kernel;
+  int lanes = (int)g->block.lanes;
+  int64_t taps = g->kernel[1], wide = g->seen[1], full = wide / g->pixels * g->pixels;
+  LoopExpr *zero = loop_int(k, 0);
+  int sums = (int)((past - from) * taps);
+  LoopExpr *acc = loop_array(k, "acc", LOOP_F32, sums, lanes, loop_number(k, 0));
+  LoopExpr *oh = loop_for(k, "oh", begin, end);
+  LoopExpr *ow = loop_for_step(k, "ow", zero, loop_int(k, full), (int)g->pixels);
+  add_pixels(g, acc, oh, ow, g->pixels, from, past);
+  loop_end(k);
+  if (full < wide) add_pixels(g, acc, oh, loop_int(k, full), wide - full, from, past);
+  loop_end(k);
+  LoopExpr *vector = loop_mul(k, g->number, loop_int(k, g->block.vectors));
+  vector = loop_add(k, vector, g->vector);
+  LoopExpr *sum = loop_each(k, "sum", zero, loop_int(k, sums));
+  LoopExpr *at = loop_add(k, loop_int(k, from * taps), sum);
+  LoopExpr *to = loop_lanes(k, g->sums, lanes, vector, at, zero);
+  loop_store(k, to, loop_add(k, to, loop_row(k, acc, sum)));
+  loop_end(k);
+}
+
+static void each_pass(const Grouped *g) {
+  LoopKernel *k = g->l->kernel;
+  LoopExpr *begin = g->first, *end = g->past;
+  bool loops = g->pass < g->lines;
+  if (loops) {
+    LoopExpr *whole = loop_int(k, ceil_of(g->lines, g->pass) * g->pass);
+    begin = loop_for_step(k, "begin", loop_int(k, 0), whole, (int)g->pass);
+    begin = loop_let(k, "from", loop_add(k, g->first, begin));
+    end = loop_add(k, begin, loop_int(k, g->pass));
+    end = loop_let(k, "to", loop_min(k, end, g->past));
+  }
+  for (int64_t pair = 0; pair < g->pairs; pair += g->some)
+    add_pass(g, begin, end, pair, smaller(g->pairs, pair + g->some));
+  if (loops) loop_end(k);
+}
+
+/* A block's vectors, one after the other; `body` is written out for each unless they are alike. */
+static void each_vector(Grouped *g, void (*body)(const Grouped *g)) {
+  LoopKernel *k = g->l->kernel;
+  if (g->block.alike && g->block.vectors > 1) {
+    g->vector = loop_for(k, "v", loop_int(k, 0), loop_int(k, g->block.vectors));
+    body(g);
+    loop_end(k);
+    return;
+  }
+  for (int64_t v = 0; v < g->block.vectors; v++) {
+    g->vector = loop_int(k, v);
+    body(g);
+  }
+}
+
+static void begin_block(Grouped *g, LoopExpr *trip) {
+  LoopKernel *k = g->l->kernel;
+  LoopExpr *block = loop_mul(k, trip, loop_int(k, g->blocks));
+  LoopExpr *some = loop_sub(k, loop_int(k, g->block.blocks), block);
+  some = loop_let(k, "some", loop_min(k, loop_int(k, g->blocks), some));
+  g->number = loop_for(k, "block", loop_int(k, 0), some);
+  block = loop_let(k, "at", loop_add(k, block, g->number));
+  g->in = loop_let(k, "in", loop_mul(k, block, loop_int(k, g->block.whole * g->block.in)));
+  g->out = loop_let(k, "out", loop_mul(k, block, loop_int(k, g->block.whole * g->block.out)));
+}
+
+static void all_lines(Grouped *g, LoopExpr *trip) {
+  LoopKernel *k = g->l->kernel;
+  LoopExpr *zero = loop_int(k, 0);
+  g->n = loop_for(k, "n", zero, dim_expr(k, g->op->operands[0]->type.dims[0]));
+  int64_t parts = ceil_of(g->seen[0], g->lines);
+  LoopExpr *part = loop_for(k, "part", zero, loop_int(k, parts));
+  g->first = loop_let(k, "first", loop_mul(k, part, loop_int(k, g->lines)));
+  LoopExpr *past = loop_add(k, g->first, loop_int(k, g->lines));
+  g->past = loop_let(k, "past", loop_min(k, past, loop_int(k, g->seen[0])));
+  begin_block(g, trip);
+  copy_x(g);
+  if (g->dy) copy_dy(g);
+  each_vector(g, each_pass);
+  for (int i = 0; i < 3; i++) loop_end(k);
+}
+
+/* ---- the result ---- */
+
+static void store_vector(const Grouped *g) {
+  LoopKernel *k = g->l->kernel;
+  int lanes = (int)g->block.lanes;
+  LoopExpr *zero = loop_int(k, 0);
+  LoopExpr *channel = loop_add(k, g->out, loop_mul(k, g->vector, loop_int(k, lanes)));
+  channel = loop_let(k, "channel", channel);
+  if (g->block.partial) {
+    LoopExpr *all = loop_int(k, g->block.groups * g->block.out);
+    g->r->mask = loop_let(k, "inside", loop_lt(k, loop_iota(k, channel, lanes), all));
+  }
+  LoopExpr *vector = loop_mul(k, g->number, loop_int(k, g->block.vectors));
+  vector = loop_let(k, "vector", loop_add(k, vector, g->vector));
+  LoopExpr *y = loop_for(k, "kh", zero, loop_int(k, g->kernel[0]));
+  LoopExpr *i = loop_for(k, "i", zero, loop_int(k, g->block.in));
+  LoopExpr *z = loop_for(k, "kw", zero, loop_int(k, g->kernel[1]));
+  LoopExpr *at = loop_add(k, loop_mul(k, y, loop_int(k, g->block.in)), i);
+  at = loop_add(k, loop_mul(k, at, loop_int(k, g->kernel[1])), z);
+  LoopExpr *sum = loop_let(k, "sum", loop_lanes(k, g->sums, lanes, vector, at, zero));
+  Index index[] = {index_lanes(channel), index_scalar(i), index_scalar(y), index_scalar(z)};
+  product_finish(g->r, g->op, index, sum);
+  for (int n = 0; n < 3; n++) loop_end(k);
+  g->r->mask = NULL;
+}
+
+/* ---- how it is cut ---- */
+
+static bool plan(Grouped *g) {
+  const Target *target = g->l->target;
+  int64_t taps = g->kernel[1], l2 = target->l2;
+  int64_t spare = (g->block.single ? 4 : 6) + (target->fma ? 0 : 2); /* beside the sums */
+  int64_t most = target->registers - spare;
+  if (taps > MOST_TAPS) return false;
+  g->pairs = g->kernel[0] * g->block.in;
+  g->some = even_part(g->pairs, most / taps < 1 ? 1 : most / taps);
+  g->pixels = even_part(g->seen[1], MOST_PIXELS);
+  int64_t copies = g->block.alike ? 1 : g->block.vectors;
+  if (g->pairs * taps * g->pixels * copies > MOST_CODE) return false;
+  g->columns = (g->seen[1] - 1) * g->stride[1] + (taps - 1) * g->dilation[1] + 1;
+  int64_t span = (g->kernel[0] - 1) * g->dilation[0] + 1;
+  int64_t room = l2 / 8 / grouping_line_bytes(&g->block, g->columns);
+  int64_t lines = room > span ? (room - span) / g->stride[0] + 1 : 1;
+  g->lines = even_part(g->seen[0], lines);
+  g->pass = even_part(g->lines, ceil_of(PASS_PIXELS, g->seen[1]));
+  /* A trip reads whole lines of the cache, several side by side where few sums are made of them. */
+  int64_t wide = g->pairs * taps <= 32 ? 4 : 2;
+  g->blocks = ceil_of(g->block.blocks, 2 * ceil_of(g->block.blocks, 2 * wide));
+  return grouping_fits(&g->block, (g->lines - 1) * g->stride[0] + span, g->columns, 1, l2 / 2);
+}
+
+bool product_weight_grouped(Lowering *l, Region *r, const Op *op) {
+  if (op->kind != OP_conv_weight || r->block || op_word(op, ATTRIBUTE_layout)[1] != 'h')
+    return false;
+  const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
+  if (!weight_map_is_known(x) || !weight_map_is_known(dy)) return false;
+  int64_t groups = op_integer(op, ATTRIBUTE_groups);
+  int64_t in = dim_value(x->dims[3]) / groups, out = dim_value(dy->dims[3]) / groups;
+  if (in >= FEW_CHANNELS && out >= FEW_CHANNELS) return false;
+  Grouped g = {.l = l, .r = r, .op = op};
+  if (!grouping_find(l->target->lanes, groups, in, out, &g.block)) return false;
+  for (int i = 0; i < 2; i++) {
+    g.kernel[i] = op_list_integer(op, ATTRIBUTE_kernel, i);
+    g.stride[i] = op_list_integer(op, ATTRIBUTE_stride, i);
+    g.dilation[i] = op_list_integer(op, ATTRIBUTE_dilation, i);
+    g.before[i] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    g.size[i] = dim_value(x->dims[1 + i]), g.seen[i] = dim_value(dy->dims[1 + i]);
+    if (g.size[i] < 1 || g.seen[i] < 1) return false;
+  }
+  if (!plan(&g) || g.before[1] > g.columns) return false;
+  LoopKernel *k = l->kernel;
+  int lanes = r->lanes = l->target->lanes;
+  l->algorithm = in == 1 && out == 1 ? "depthwise" : "grouped";
+  l->grain = 1;
+  l->trips = dim_constant(l->dims, ceil_of(g.block.blocks, g.blocks));
+  int64_t span = (g.lines - 1) * g.stride[0] + (g.kernel[0] - 1) * g.dilation[0] + 1;
+  int64_t rows = g.kernel[0] * g.kernel[1] * in;
+  g.x = loop_scratch(k, "near", LOOP_F32, 3, loop_int(k, span), loop_int(k, g.columns),
+                     loop_int(k, g.block.whole * in));
+  if (g.some < g.pairs)
+    g.dy = loop_scratch(k, "small", LOOP_F32, 3, loop_int(k, g.lines), loop_int(k, g.seen[1]),
+                        loop_int(k, g.block.whole * out));
+  g.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, g.blocks * g.block.vectors),
+                        loop_int(k, rows), loop_int(k, lanes));
+  LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *zero = loop_int(k, 0);
+  LoopExpr *vector = loop_for(k, "v", zero, loop_int(k, g.blocks * g.block.vectors));
+  LoopExpr *row = loop_for(k, "row", zero, loop_int(k, rows));
+  loop_store(k, loop_lanes(k, g.sums, lanes, vector, row, zero), loop_number(k, 0));
+  loop_end(k);
+  loop_end(k);
+  all_lines(&g, trip);
+  begin_block(&g, trip);
+  each_vector(&g, store_vector);
+  loop_end(k);
+  loop_end(k);
+  return true;
+}
