@@ -418,7 +418,7 @@ bool product_weight_winograd(Lowering *l, Region *r, const Op *op) {
   Weight w = {.l = l, .r = r, .op = op, .points = 1, .taps = 1};
   for (int i = 0; i < 2; i++) {
     if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i),
-                       op_list_integer(op, ATTRIBUTE_kernel, i), &w.axes[i]))
+                       op_list_integer(op, ATTRIBUTE_kernel, i), 1, &w.axes[i]))
       bug("no tile of Winograd's algorithm in '%s'", l->kernel->name);
     w.points *= w.axes[i].points, w.taps *= w.axes[i].kernel;
   }

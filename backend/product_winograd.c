@@ -91,9 +91,13 @@ static LoopExpr *side(const Tiles *b, const char *name, LoopExpr *end) {
 static LoopExpr *point_at(const Tiles *b, const Winograd *axis, LoopExpr *i) {
   LoopKernel *k = b->l->kernel;
   int last = axis->points - 1;
-  if (axis->at[last] == last) return i;
-  LoopExpr *is_last = loop_eq(k, i, loop_int(k, last)); /* an edge's infinity */
-  return loop_let(k, "at", loop_select(k, is_last, loop_int(k, axis->at[last]), i));
+  LoopExpr *at = loop_add(k, i, loop_int(k, axis->at[last] - last));
+  for (int j = last; j > 0; j--) { /* an edge's lie in runs */
+    int apart = axis->at[j - 1] - (j - 1);
+    if (apart == axis->at[j] - j) continue;
+    at = loop_select(k, loop_lt(k, i, loop_int(k, j)), loop_add(k, i, loop_int(k, apart)), at);
+  }
+  return axis->at[last] == last ? i : loop_let(k, "at", at);
 }
 
 /* The first point of line i of a tile. */
@@ -109,16 +113,16 @@ static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
   LoopBuffer *between = NULL;
   if (down->points > 1) {
     between = loop_stack(k, "between", LOOP_F32, 3, loop_int(k, down->points),
-                         loop_int(k, across->points), loop_int(k, in->lanes));
-    LoopExpr *j = side(b, "j", loop_int(k, across->points));
-    for (int i = 0; i < down->points; i++) x[i] = input_pixel(in, loop_int(k, i), j);
+                         loop_int(k, across->seen), loop_int(k, in->lanes));
+    LoopExpr *j = side(b, "j", loop_int(k, across->seen));
+    for (int i = 0; i < down->seen; i++) x[i] = input_pixel(in, loop_int(k, i), j);
     winograd_input(k, down, x, y);
     for (int i = 0; i < down->points; i++)
       loop_store(k, loop_lanes(k, between, in->lanes, loop_int(k, i), j, zero), y[i]);
     loop_end(k);
   }
   LoopExpr *i = side(b, "i", loop_int(k, down->points));
-  for (int j = 0; j < across->points; j++)
+  for (int j = 0; j < across->seen; j++)
     x[j] = between ? loop_let(k, "x", loop_lanes(k, between, in->lanes, i, loop_int(k, j), zero))
                    : input_pixel(in, i, loop_int(k, j));
   winograd_input(k, across, x, y);
@@ -141,10 +145,11 @@ static void input_kind(const Tiles *b, const TileKind *kind) {
   Input in = {.b = b, .kind = kind, .buffer = b->x, .n = place.n, .lanes = b->l->target->lanes};
   for (int i = 0; i < 2; i++) {
     int64_t pad = op_pair_integer(b->op, ATTRIBUTE_pad, i, 0);
-    from[i] = loop_sub(k, i ? place.left : place.top, loop_int(k, pad));
+    from[i] = loop_mul(k, i ? place.left : place.top, loop_int(k, b->axes[i].stride));
+    from[i] = loop_sub(k, from[i], loop_int(k, pad));
     if (!kind->last[i]) from[i] = loop_let(k, "from", from[i]);
     LoopExpr *most =
-        loop_sub(k, dim_expr(k, x->type.dims[i + 1]), loop_int(k, kind->axes[i]->points));
+        loop_sub(k, dim_expr(k, x->type.dims[i + 1]), loop_int(k, kind->axes[i]->seen));
     whole[i] = loop_and(k, loop_ge(k, from[i], zero), loop_le(k, from[i], most));
   }
   in.top = from[0], in.left = from[1];
@@ -183,13 +188,12 @@ static void input_block(const Tiles *b) {
 
 /* The next matrix of w comes from memory while this one is used: each register tile fetches a part
  * of it, a cache line for each few channels. */
-static void fetch(const Tiles *b, LoopExpr *panel, LoopExpr *point, LoopExpr *row,
-                  LoopExpr *channel) {
+static void fetch(const Tiles *b, LoopExpr *panel, LoopExpr *of, LoopExpr *row, LoopExpr *channel) {
   LoopKernel *k = b->l->kernel;
   int64_t matrix = b->channels * b->columns;
   LoopBuffer *flat = loop_view(k, region_buffer(b->r, b->op->operands[1]), "next", LOOP_F32, 1,
-                               loop_int(k, b->panels * b->points * matrix));
-  LoopExpr *next = loop_add(k, loop_mul(k, panel, loop_int(k, b->points)), point);
+                               loop_int(k, b->panels * b->matrices * matrix));
+  LoopExpr *next = loop_add(k, loop_mul(k, panel, loop_int(k, b->matrices)), of);
   LoopExpr *at = loop_mul(k, loop_add(k, next, loop_int(k, 1)), loop_int(k, matrix));
   LoopExpr *tile = loop_div(k, row, loop_int(k, b->tile.rows));
   at = loop_add(k, at, loop_mul(k, tile, loop_int(k, matrix / UNROLL)));
@@ -208,15 +212,26 @@ static LoopExpr *point_of(void *user, LoopExpr *row) {
   return loop_element(k, p->b->in, loop_add(k, p->first, row), p->at);
 }
 
+/* The matrix of w that a point is multiplied by. */
+static LoopExpr *matrix_of(const Tiles *b, LoopExpr *point) {
+  LoopKernel *k = b->l->kernel;
+  if (b->points == b->matrices) return point;
+  LoopExpr *across = loop_int(k, b->axes[1].points);
+  LoopExpr *down = winograd_weight_of(k, &b->axes[0], loop_div(k, point, across));
+  LoopExpr *right = winograd_weight_of(k, &b->axes[1], loop_mod(k, point, across));
+  LoopExpr *of = loop_mul(k, down, loop_int(k, b->axes[1].weights));
+  return loop_let(k, "matrix", loop_add(k, of, right));
+}
+
 /* sums = points * w for the panels from `panel` on. */
 static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopKernel *k = b->l->kernel;
   LoopExpr *zero = loop_int(k, 0), *p = panel, *g = zero, *part = zero;
   int wide = (int)b->tile.columns;
   LoopBuffer *w = loop_view(k, region_buffer(b->r, b->op->operands[1]), "w", LOOP_F32, 4,
-                            loop_int(k, b->panels), loop_int(k, b->points),
+                            loop_int(k, b->panels), loop_int(k, b->matrices),
                             loop_int(k, b->channels), loop_int(k, b->columns));
-  LoopExpr *point = loop_for(k, "point", zero, loop_int(k, b->points));
+  LoopExpr *point = loop_for(k, "point", zero, loop_int(k, b->points)), *of = matrix_of(b, point);
   if (b->group > 1) {
     g = loop_for(k, "g", zero, loop_int(k, b->group));
     p = loop_add(k, panel, g);
@@ -233,13 +248,13 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopExpr *c;
   if (ahead) {
     LoopExpr *four = loop_for_step(k, "k", zero, loop_int(k, b->channels), UNROLL);
-    fetch(b, p, point, loop_sub(k, first, begin), four);
+    fetch(b, p, of, loop_sub(k, first, begin), four);
     c = loop_add(k, four, loop_each(k, "u", zero, loop_int(k, UNROLL)));
   } else {
     c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
   }
   Points points = {b, first, loop_add(k, from, c)};
-  tile_accumulate(&b->tile, acc, 0, rows, loop_lanes(k, w, wide, p, point, c, part), point_of,
+  tile_accumulate(&b->tile, acc, 0, rows, loop_lanes(k, w, wide, p, of, c, part), point_of,
                   &points);
   if (ahead) loop_end(k);
   loop_end(k);
@@ -385,12 +400,13 @@ bool product_winograd(Lowering *l, Region *r, const Op *product) {
   Tiles b = {.l = l, .r = r, .op = product, .channels = dim_value(x->dims[3])};
   b.columns = dim_value(w->dims[4]), b.panels = dim_value(w->dims[0]);
   if (b.columns % l->target->lanes || b.channels == 0) return false;
-  b.points = 1;
+  b.points = b.matrices = 1;
   for (int i = 0; i < 2; i++) {
     if (!winograd_find(op_list_integer(product, ATTRIBUTE_tile, i),
-                       op_list_integer(product, ATTRIBUTE_kernel, i), &b.axes[i]))
+                       op_list_integer(product, ATTRIBUTE_kernel, i),
+                       op_list_integer(product, ATTRIBUTE_stride, i), &b.axes[i]))
       bug("no tile of Winograd's algorithm in '%s'", l->kernel->name);
-    b.points *= b.axes[i].points;
+    b.points *= b.axes[i].points, b.matrices *= b.axes[i].weights;
   }
   b.size = op_integer(product, ATTRIBUTE_size);
   int64_t columns = panel_tile_columns(l->target, b.columns, WINOGRAD_MOST_TILES);

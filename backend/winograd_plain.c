@@ -7,7 +7,8 @@
 
 static void find_axes(const Region *r, const Op *op, const int64_t *kernel, Winograd axes[2]) {
   for (int i = 0; i < 2; i++)
-    if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel[i], &axes[i]))
+    if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel[i],
+                       op_list_integer(op, ATTRIBUTE_stride, i), &axes[i]))
       bug("no tile of Winograd's algorithm in '%s'", r->k->name);
 }
 
@@ -23,7 +24,7 @@ void lower_winograd_weight(Lowering *l) {
   const Dim *split[] = {w->dims[0], w->dims[3]};
   l->algorithm = "winograd";
   l->trips = dim_mul(l->dims, split[0], split[1]);
-  l->grain = grain_for((int64_t)axes[0].points * axes[1].points * dim_max(w->dims[4]), false);
+  l->grain = grain_for((int64_t)axes[0].weights * axes[1].weights * dim_max(w->dims[4]), false);
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[2];
   index_split(k, trip, split, 2, at);
   LoopExpr *q = loop_for_lanes(k, "q", loop_int(k, 0), dim_expr(k, w->dims[4]), r.lanes);
@@ -37,12 +38,12 @@ void lower_winograd_weight(Lowering *l) {
       x[i] = region_load(&r, region_buffer(&r, op->operands[0]), op->operands[0], 5, index);
     }
     winograd_kernel(k, &axes[0], x, y);
-    for (int i = 0; i < axes[0].points; i++) rows[i][j] = y[i];
+    for (int i = 0; i < axes[0].weights; i++) rows[i][j] = y[i];
   }
-  for (int i = 0; i < axes[0].points; i++) {
+  for (int i = 0; i < axes[0].weights; i++) {
     winograd_kernel(k, &axes[1], rows[i], y);
     index[1] = index_scalar(loop_int(k, i));
-    for (int j = 0; j < axes[1].points; j++) {
+    for (int j = 0; j < axes[1].weights; j++) {
       index[2] = index_scalar(loop_int(k, j));
       region_store(&r, region_result_buffer(&r, 0), 5, index, y[j]);
     }
@@ -53,7 +54,7 @@ void lower_winograd_weight(Lowering *l) {
 
 /* ---- element by element ---- */
 
-/* Two matrices as one table: the product of left[i] and right[j] is table[i] * table[64 + j]. */
+/* Two matrices as one table, one behind the other. */
 static LoopBuffer *table_of(LoopKernel *k, const char *name, double left[][WINOGRAD_POINTS],
                             double right[][WINOGRAD_POINTS]) {
   enum { EACH = WINOGRAD_POINTS * WINOGRAD_POINTS };
@@ -81,7 +82,7 @@ static LoopExpr *point_value(Region *r, const Op *op, const Winograd axes[2], Lo
   LoopExpr *sum = loop_var(k, "point", e, 1, loop_literal(k, e, 0));
   size_t scope = region_push(r);
   LoopExpr *at[2];
-  for (int i = 0; i < 2; i++) at[i] = loop_for(k, "k", loop_int(k, 0), loop_int(k, axes[i].points));
+  for (int i = 0; i < 2; i++) at[i] = loop_for(k, "k", loop_int(k, 0), loop_int(k, axes[i].seen));
   Index index[] = {n, index_scalar(loop_add(k, corner[0], at[0])),
                    index_scalar(loop_add(k, corner[1], at[1])), c};
   LoopExpr *factor =
@@ -109,6 +110,7 @@ LoopExpr *winograd_value(Region *r, const Op *op, const Index *index) {
     LoopExpr *tile = loop_int(k, axes[i].tile);
     pixel[i] = loop_let(k, "pixel", loop_mod(k, index[i + 1].at, tile));
     corner[i] = loop_sub(k, index[i + 1].at, pixel[i]);
+    corner[i] = loop_mul(k, corner[i], loop_int(k, axes[i].stride));
     corner[i] = loop_sub(k, corner[i], loop_int(k, op_pair_integer(op, ATTRIBUTE_pad, i, 0)));
     corner[i] = loop_let(k, "corner", corner[i]);
   }
@@ -119,7 +121,9 @@ LoopExpr *winograd_value(Region *r, const Op *op, const Index *index) {
   LoopExpr *product = loop_var(k, "product", e, lanes, loop_literal(k, e, 0));
   LoopExpr *c = loop_for(k, "c", zero, dim_expr(k, w->dims[3]));
   LoopExpr *x = point_value(r, op, axes, b, index[0], corner, point, index_scalar(c));
-  Index wi[] = {index_divide(r, index[3], columns), index_scalar(point[0]), index_scalar(point[1]),
+  LoopExpr *of[2];
+  for (int i = 0; i < 2; i++) of[i] = winograd_weight_of(k, &axes[i], point[i]);
+  Index wi[] = {index_divide(r, index[3], columns), index_scalar(of[0]), index_scalar(of[1]),
                 index_scalar(c), index_mod(r, index[3], columns)};
   LoopExpr *weight = region_value(r, op->operands[1], wi);
   loop_set(k, product, loop_fma(k, x, weight, product));

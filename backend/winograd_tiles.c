@@ -137,7 +137,7 @@ void tiles_plan(Tiles *b) {
   add_kind(b, false, false);
   if (b->has_edge[1]) add_kind(b, false, true);
   if (b->has_edge[0] && b->has_edge[1]) add_kind(b, true, true);
-  int64_t weights = b->points * b->channels * b->panels * b->columns;
+  int64_t weights = b->matrices * b->channels * b->panels * b->columns;
   b->far = weights > 2 * b->l->target->l2; /* elements: eight times L2 */
   b->ahead = weights > b->l->target->l2 / 4;
   plan_blocks(b, dim_max(b->total));

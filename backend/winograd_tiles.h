@@ -35,7 +35,7 @@ typedef struct {
   const Op *op;
   Winograd axes[2], edges[2];
   bool has_edge[2];       /* are the last tiles along the axis edges[i]? */
-  int points;             /* of both axes */
+  int points, matrices;   /* of both axes; of w in a panel */
   int64_t channels, room; /* room: floats from point to point in a tile's row */
   int64_t columns, panels, size;
   int64_t split, group; /* panels of a trip, and of a step in it */

@@ -22,39 +22,52 @@ static LoopExpr *combine(LoopKernel *k, const double *factors, LoopExpr *const *
   return sum;
 }
 
+LoopExpr *winograd_weight_of(LoopKernel *k, const Winograd *w, LoopExpr *point) {
+  if (w->first == w->points) return point;
+  return loop_let(k, "of", loop_min(k, point, loop_int(k, w->weights - 1)));
+}
+
+/* Points are 0, pairs of which the first has an odd place, and others. */
+static bool is_paired(const Winograd *w, int i) {
+  return i > 0 && i <= 2 * w->pairs;
+}
+
 void winograd_input(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
-  int n = w->points;
-  for (int i = 0; i < n; i++) {
-    if (i == 0 || i == n - 1) { /* 0 and infinity; all others are pairs */
-      y[i] = combine(k, w->b[i], x, n, 0, 1);
-      continue;
+  int n = w->seen, step = w->stride;
+  for (int i = 0; i < w->points; i++) {
+    if (i >= w->first) {
+      y[i] = x[2 * (i - w->first) + 1];
+    } else if (!is_paired(w, i)) {
+      y[i] = combine(k, w->b[i], x, n, 0, step);
+    } else {
+      LoopExpr *even = combine(k, w->b[i], x, n, 0, 2 * step);
+      LoopExpr *odd = combine(k, w->b[i], x, n, step, 2 * step);
+      y[i] = loop_let(k, "y", loop_add(k, even, odd));
+      y[i + 1] = loop_let(k, "y", loop_sub(k, even, odd));
+      i++;
     }
-    LoopExpr *even = combine(k, w->b[i], x, n, 0, 2), *odd = combine(k, w->b[i], x, n, 1, 2);
-    y[i] = loop_let(k, "y", loop_add(k, even, odd));
-    y[i + 1] = loop_let(k, "y", loop_sub(k, even, odd));
-    i++;
   }
 }
 
 void winograd_output(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
-  int n = w->points, pairs = n % 2 ? n : n - 1; /* these end before infinity, if it is one */
+  int n = w->points;
   LoopExpr *terms[2][WINOGRAD_POINTS]; /* sums and differences of pairs, for even and odd rows */
   for (int parity = 0; parity < 2; parity++)
     for (int j = 0; j < n; j++) terms[parity][j] = x[j];
-  for (int j = 1; j + 1 < pairs; j += 2) {
+  for (int j = 1; is_paired(w, j); j += 2) {
     terms[0][j] = loop_let(k, "sum", loop_add(k, x[j], x[j + 1]));
     if (w->tile > 1) terms[1][j] = loop_let(k, "difference", loop_sub(k, x[j], x[j + 1]));
   }
   for (int i = 0; i < w->tile; i++) {
     double factors[WINOGRAD_POINTS];
     for (int j = 0; j < n; j++)
-      factors[j] = j > 0 && j < pairs && j % 2 == 0 ? 0 : w->a[i][j]; /* a pair's first alone */
+      factors[j] = is_paired(w, j) && j % 2 == 0 ? 0 : w->a[i][j]; /* a pair's first alone */
     y[i] = combine(k, factors, terms[i % 2], n, 0, 1);
   }
 }
 
 void winograd_kernel(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
-  for (int i = 0; i < w->points; i++) y[i] = combine(k, w->g[i], x, w->kernel, 0, 1);
+  for (int i = 0; i < w->weights; i++) y[i] = combine(k, w->g[i], x, w->kernel, 0, 1);
 }
 
 void winograd_tile(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {

@@ -7,7 +7,9 @@
 #include "backend/loop.h"
 #include "ir/winograd.h"
 
-/* B x: points from points. */
+/* Which of the weights along an axis a point takes. */
+LoopExpr *winograd_weight_of(LoopKernel *k, const Winograd *w, LoopExpr *point);
+/* B x: points from what is seen. */
 void winograd_input(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y);
 /* A x: the tile from points. */
 void winograd_output(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y);

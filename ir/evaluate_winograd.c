@@ -22,11 +22,13 @@ static void transform(double left[][WINOGRAD_POINTS], int rows, int n,
 }
 
 static bool find_axes(Evaluation *e, const int64_t *kernel, Winograd axes[2]) {
-  int64_t tile[2];
+  int64_t tile[2], stride[2];
   int count;
-  if (!get_list(e, ATTRIBUTE_tile, 2, tile, &count)) return false;
+  if (!get_list(e, ATTRIBUTE_tile, 2, tile, &count) ||
+      !get_list(e, ATTRIBUTE_stride, 2, stride, &count))
+    return false;
   for (int i = 0; i < 2; i++)
-    if (count != 2 || !winograd_find(tile[i], kernel[i], &axes[i]))
+    if (count != 2 || !winograd_find(tile[i], kernel[i], stride[i], &axes[i]))
       bug("no tile of Winograd's algorithm");
   return true;
 }
@@ -37,13 +39,13 @@ bool evaluate_winograd_weight(Evaluation *e) {
   Winograd axes[2];
   if (!y || !find_axes(e, w->shape + 1, axes)) return false;
   int64_t each = w->shape[3] * w->shape[4], taps = w->shape[1] * w->shape[2] * each;
-  int64_t all = axes[0].points * axes[1].points * each;
+  int64_t all = axes[0].weights * axes[1].weights * each;
   double *from = scratch_doubles(e, taps), *to = scratch_doubles(e, all);
   if (!from || !to) return false;
   for (int64_t p = 0; p < w->shape[0]; p++) {
     load_reals(e, w, p * taps, 1, taps, from);
-    transform(axes[0].g, axes[0].points, axes[0].kernel, axes[1].g, axes[1].points, axes[1].kernel,
-              each, from, to);
+    transform(axes[0].g, axes[0].weights, axes[0].kernel, axes[1].g, axes[1].weights,
+              axes[1].kernel, each, from, to);
     store_reals(e, y, p * all, all, to);
   }
   return true;
@@ -53,8 +55,8 @@ bool evaluate_winograd_weight(Evaluation *e) {
 static void see(const RunTensor *x, const double *values, int64_t n, int64_t top, int64_t left,
                 const Winograd axes[2], double *seen) {
   int64_t height = x->shape[1], width = x->shape[2], channels = x->shape[3];
-  for (int64_t h = top; h < top + axes[0].points; h++)
-    for (int64_t v = left; v < left + axes[1].points; v++, seen += channels) {
+  for (int64_t h = top; h < top + axes[0].seen; h++)
+    for (int64_t v = left; v < left + axes[1].seen; v++, seen += channels) {
       bool inside = h >= 0 && h < height && v >= 0 && v < width;
       const double *from = values + ((n * height + h) * width + v) * channels;
       for (int64_t c = 0; c < channels; c++) seen[c] = inside ? from[c] : 0;
@@ -71,22 +73,30 @@ bool evaluate_conv_winograd(Evaluation *e) {
       !get_list(e, ATTRIBUTE_kernel, 2, kernel, &count) || !find_axes(e, kernel, axes))
     return false;
   int64_t channels = x->shape[3], size = y->shape[3], columns = w->shape[4], panels = w->shape[0];
-  int64_t all = axes[0].points * axes[1].points, places = axes[0].tile * axes[1].tile;
+  int64_t all = axes[0].points * axes[1].points, matrices = axes[0].weights * axes[1].weights;
+  int64_t places = axes[0].tile * axes[1].tile;
   double *values = all_reals(e, x), *weights = all_reals(e, w);
-  double *seen = scratch_doubles(e, all * channels), *points = scratch_doubles(e, all * channels);
+  double *seen = scratch_doubles(e, (int64_t)axes[0].seen * axes[1].seen * channels),
+         *points = scratch_doubles(e, all * channels);
   double *sums = scratch_doubles(e, all * columns), *made = scratch_doubles(e, places * columns);
   if (!values || !weights || !seen || !points || !sums || !made) return false;
   for (int64_t n = 0; n < y->shape[0]; n++)
     for (int64_t top = 0; top < y->shape[1]; top += axes[0].tile)
       for (int64_t left = 0; left < y->shape[2]; left += axes[1].tile) {
-        see(x, values, n, top - pad[0][0], left - pad[1][0], axes, seen);
-        transform(axes[0].b, axes[0].points, axes[0].points, axes[1].b, axes[1].points,
-                  axes[1].points, channels, seen, points);
+        see(x, values, n, top * axes[0].stride - pad[0][0], left * axes[1].stride - pad[1][0], axes,
+            seen);
+        transform(axes[0].b, axes[0].points, axes[0].seen, axes[1].b, axes[1].points, axes[1].seen,
+                  channels, seen, points);
         for (int64_t p = 0; p < panels; p++) {
           for (int64_t i = 0; i < all * columns; i++) sums[i] = 0;
-          for (int64_t i = 0; i < all; i++)
+          for (int i = 0; i < (int)all; i++) {
+            int down = i / axes[1].points, across = i % axes[1].points;
+            int64_t matrix = winograd_weight(&axes[0], down) * axes[1].weights +
+                             winograd_weight(&axes[1], across);
             product_reals(1, columns, channels, points + i * channels,
-                          weights + (p * all + i) * channels * columns, sums + i * columns);
+                          weights + (p * matrices + matrix) * channels * columns,
+                          sums + i * columns);
+          }
           transform(axes[0].a, axes[0].tile, axes[0].points, axes[1].a, axes[1].tile,
                     axes[1].points, columns, sums, made);
           int64_t used = size - p * columns < columns ? size - p * columns : columns;

@@ -218,13 +218,17 @@ static bool winograd_fail(Inference *i, int operand) {
 bool infer_winograd_weight(Inference *i) {
   Type type = i->in[0];
   Winograd w;
-  if (!infer_float(i, 0) || !infer_constants(i, ATTRIBUTE_tile, 1)) return false;
+  if (!infer_float(i, 0) || !infer_constants(i, ATTRIBUTE_tile, 1) ||
+      !infer_constants(i, ATTRIBUTE_stride, 1))
+    return false;
   if (type.rank != 5) return winograd_fail(i, 0);
   for (int n = 0; n < 2; n++) {
     const Dim *kernel = type.dims[n + 1], *tile = infer_list(i, ATTRIBUTE_tile, n);
-    if (!dim_is_constant(kernel) || !winograd_find(dim_value(tile), dim_value(kernel), &w))
+    if (!dim_is_constant(kernel) ||
+        !winograd_find(dim_value(tile), dim_value(kernel),
+                       dim_value(infer_list(i, ATTRIBUTE_stride, n)), &w))
       return winograd_fail(i, 0);
-    type.dims[n + 1] = dim_constant(i->dims, w.points);
+    type.dims[n + 1] = dim_constant(i->dims, w.weights);
   }
   return infer_result(i, &type);
 }
@@ -234,7 +238,8 @@ bool infer_conv_winograd(Inference *i) {
   Type type = *x;
   if (!infer_float(i, 0) || !product_element(i, &type.element) ||
       !infer_constants(i, ATTRIBUTE_pad, 0) || !infer_constants(i, ATTRIBUTE_kernel, 1) ||
-      !infer_constants(i, ATTRIBUTE_tile, 1) || !infer_constants(i, ATTRIBUTE_size, 1))
+      !infer_constants(i, ATTRIBUTE_tile, 1) || !infer_constants(i, ATTRIBUTE_size, 1) ||
+      !infer_constants(i, ATTRIBUTE_stride, 1))
     return false;
   if (x->rank != 4 || w->rank != 5 || !dim_is_constant(w->dims[4]) || dim_value(w->dims[4]) < 1 ||
       !infer_require(i, CHECK_EQUAL, x->dims[3], w->dims[3]))
@@ -245,14 +250,17 @@ bool infer_conv_winograd(Inference *i) {
   for (int n = 0; n < 2; n++) {
     const Dim *kernel = infer_list(i, ATTRIBUTE_kernel, n);
     Winograd axis;
-    if (!winograd_find(dim_value(infer_list(i, ATTRIBUTE_tile, n)), dim_value(kernel), &axis) ||
-        !dim_is(w->dims[n + 1], axis.points))
+    int64_t stride = dim_value(infer_list(i, ATTRIBUTE_stride, n));
+    if (!winograd_find(dim_value(infer_list(i, ATTRIBUTE_tile, n)), dim_value(kernel), stride,
+                       &axis) ||
+        !dim_is(w->dims[n + 1], axis.weights))
       return winograd_fail(i, 1);
     const DimList *pads = &infer_attribute(i, ATTRIBUTE_pad)->lists.items[n];
     const Dim *whole =
         dim_add(i->dims, dim_add(i->dims, x->dims[n + 1], pads->items[0]), pads->items[1]);
     const Dim *one = dim_constant(i->dims, 1);
-    type.dims[n + 1] = dim_add(i->dims, dim_sub(i->dims, whole, kernel), one);
+    const Dim *places = dim_sub(i->dims, whole, kernel);
+    type.dims[n + 1] = dim_add(i->dims, dim_floor(i->dims, places, stride), one);
     if (!infer_require(i, CHECK_LESS_OR_EQUAL, one, type.dims[n + 1])) {
       infer_fail(i, E0207, 0, "the kernel of 'conv_winograd' is larger than the padded map");
       infer_label(i, "%s", infer_type_text(i, x));
@@ -309,7 +317,7 @@ static bool weight_tiles(Inference *i, int axes) {
     some = some || tile != 1;
     fine = fine && dim_is(infer_list(i, ATTRIBUTE_stride, n), 1) &&
            dim_is(infer_list(i, ATTRIBUTE_dilation, n), 1) &&
-           winograd_find(tile, dim_value(infer_list(i, ATTRIBUTE_kernel, n)), &axis);
+           winograd_find(tile, dim_value(infer_list(i, ATTRIBUTE_kernel, n)), 1, &axis);
   }
   if (!some || fine) return true;
   infer_fail(i, E0210, -1, "no tile of Winograd's algorithm is of this 'conv_weight'");

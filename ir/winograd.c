@@ -23,10 +23,12 @@ static void polynomial(int finite, int without, double *coefficients) {
   }
 }
 
-/* The matrices of the first finite points, and infinity if one more is needed. */
+/* The matrices of stride 1 by the first finite points, and infinity if one more is needed. */
 static void interpolate(int tile, int kernel, int finite, Winograd *w) {
   int count = tile + kernel - 1;
-  *w = (Winograd){.tile = tile, .kernel = kernel, .points = count};
+  *w = (Winograd){.tile = tile, .kernel = kernel, .stride = 1, .points = count, .seen = count};
+  w->weights = w->first = count;
+  w->pairs = finite % 2 ? finite / 2 : 0;
   for (int j = 0; j < finite; j++) {
     double scale = 1, power = 1;
     for (int i = 0; i < finite; i++)
@@ -44,21 +46,59 @@ static void interpolate(int tile, int kernel, int finite, Winograd *w) {
   polynomial(finite, -1, w->b[finite]);
 }
 
-bool winograd_find(int64_t tile, int64_t kernel, Winograd *w) {
+/* A stride of 2, of which `tile` results are wanted; the even places' algorithm may make more. */
+static void alternate(int tile, const Winograd *even, Winograd *w) {
+  int first = even->points;
+  *w = (Winograd){.tile = tile, .kernel = 3, .stride = 2, .points = first + tile};
+  w->seen = 2 * even->seen - 1;
+  w->first = first, w->weights = first + 1, w->pairs = even->pairs;
+  for (int i = 0; i < tile; i++) {
+    memcpy(w->a[i], even->a[i], sizeof w->a[i]);
+    w->a[i][first + i] = 1;
+    w->b[first + i][2 * i + 1] = 1;
+  }
+  for (int p = 0; p < first; p++) {
+    for (int i = 0; i < even->seen; i++) w->b[p][2 * i] = even->b[p][i];
+    w->g[p][0] = even->g[p][0], w->g[p][2] = even->g[p][1];
+  }
+  w->g[first][1] = 1;
+  for (int j = 0; j < w->points; j++) w->at[j] = j;
+}
+
+bool winograd_find(int64_t tile, int64_t kernel, int64_t stride, Winograd *w) {
   if (tile < 1 || kernel < 1 || tile > WINOGRAD_POINTS || kernel > WINOGRAD_POINTS) return false;
+  if (stride == 2 && kernel == 3 && (tile == 2 || tile == 4)) {
+    Winograd even; /* by 0, 1 and infinity, or 0, +-1 and +-2 */
+    interpolate((int)tile, 2, tile == 2 ? 2 : 5, &even);
+    alternate((int)tile, &even, w);
+    return true;
+  }
   int count = (int)(tile + kernel - 1);
-  if (count > WINOGRAD_POINTS || (count % 2 && count != 1)) return false;
+  if (stride != 1 || count > WINOGRAD_POINTS || (count % 2 && count != 1)) return false;
   interpolate((int)tile, (int)kernel, count - 1, w);
   return true;
 }
 
+int winograd_weight(const Winograd *w, int point) {
+  return point < w->first ? point : w->weights - 1;
+}
+
 void winograd_edge(const Winograd *whole, int tile, Winograd *edge) {
-  int count = tile + whole->kernel - 1, finite = count % 2 ? count : count - 1;
-  interpolate(tile, whole->kernel, finite, edge);
-  if (finite < count) edge->at[finite] = whole->points - 1;
+  Winograd plain;
+  int kernel = whole->stride == 1 ? whole->kernel : 2, count = tile + kernel - 1;
+  int finite = count % 2 ? count : count - 1; /* 0 and pairs, then infinity */
+  if (whole->stride == 2 && whole->pairs > 0) /* has no infinity: a point more, and one result */
+    finite = count % 2 ? count : count + 1;
+  interpolate(finite < count ? tile : finite - kernel + 1, kernel, finite, &plain);
+  if (whole->stride == 2)
+    alternate(tile, &plain, edge);
+  else
+    *edge = plain;
+  if (finite < count) edge->at[finite] = whole->first - 1;
+  for (int j = edge->first; j < edge->points; j++) edge->at[j] += whole->first - edge->first;
   for (int j = 0; j < finite; j++) {
     double by = edge->g[j][0] / whole->g[j][0];
-    for (int k = 0; k < count; k++) edge->b[j][k] *= by;
+    for (int k = 0; k < edge->seen; k++) edge->b[j][k] *= by;
     for (int k = 0; k < whole->kernel; k++) edge->g[j][k] = whole->g[j][k];
   }
 }
@@ -72,7 +112,11 @@ double winograd_used(const Winograd axes[2], const int64_t size[2]) {
   for (int i = 0; i < 2; i++) {
     int64_t tiles = (size[i] + axes[i].tile - 1) / axes[i].tile, sum = tiles * axes[i].points;
     all *= (double)sum;
-    if (winograd_has_edge(&axes[i], size[i])) sum -= axes[i].tile - size[i] % axes[i].tile;
+    if (winograd_has_edge(&axes[i], size[i])) {
+      Winograd edge;
+      winograd_edge(&axes[i], (int)(size[i] % axes[i].tile), &edge);
+      sum -= axes[i].points - edge.points;
+    }
     used *= (double)sum;
   }
   return all > 0 ? used / all : 1;
@@ -101,7 +145,7 @@ static void combine(const MadeWeights *m, const float *w, int row, int column, i
 static void read_weights(const MadeData *made, int64_t from, int64_t count, void *to) {
   const MadeWeights *m = (const MadeWeights *)made;
   int64_t taps = m->axes[0].kernel * m->axes[1].kernel * m->each;
-  int64_t all = m->axes[0].points * m->axes[1].points, panel = -1;
+  int64_t all = m->axes[0].weights * m->axes[1].weights, panel = -1;
   float *w = malloc((size_t)taps * sizeof *w), *result = to;
   double *sum = malloc((size_t)m->each * sizeof *sum);
   if (!w || !sum) out_of_memory((size_t)taps * sizeof *w);
@@ -112,7 +156,7 @@ static void read_weights(const MadeData *made, int64_t from, int64_t count, void
       panel = point / all;
       data_read(made->source, panel * taps, taps, w);
     }
-    int at = (int)(point % all), columns = m->axes[1].points;
+    int at = (int)(point % all), columns = m->axes[1].weights;
     combine(m, w, at / columns, at % columns, start, part, sum);
     for (int64_t e = 0; e < part; e++) *result++ = (float)sum[e];
     from += part;
@@ -132,5 +176,5 @@ Data *data_winograd(Arena *arena, const Data *w, const Winograd axes[2], int64_t
   m->axes[0] = axes[0];
   m->axes[1] = axes[1];
   m->each = each;
-  return data_made(arena, &m->made, ELEMENT_f32, panels * axes[0].points * axes[1].points * each);
+  return data_made(arena, &m->made, ELEMENT_f32, panels * axes[0].weights * axes[1].weights * each);
 }

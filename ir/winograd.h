@@ -11,37 +11,47 @@
  *   places, its last one at even places
  *   A's columns of a pair: the same in even rows, negated in odd ones
  *
+ * With a stride of 2 a filter of three places is two: its first and its last place meet the numbers
+ * at even places, by the same algorithm, and the one between those at odd places, m products as
+ * they are. Both are one set of matrices, where the second's points have one weight.
+ *
  * The error grows with the number of points; docs/winograd.md has the bounds. */
 #ifndef IR_WINOGRAD_H
 #define IR_WINOGRAD_H
 
 #include "ir/data.h"
 
-enum { WINOGRAD_POINTS = 8 }; /* at most, along an axis */
+enum { WINOGRAD_POINTS = 9 }; /* at most, along an axis */
 
 typedef struct {
-  int tile, kernel, points;                   /* m, r, m + r - 1 */
+  int tile, kernel, stride, points;           /* m, r, 1 or 2, m + r - 1 or 2 m + 1 */
+  int seen, weights;                          /* numbers of d; different weights: G's rows */
+  int first;                                  /* points that have a weight of their own; others
+                                                 share the last one */
+  int pairs;                                  /* that follow the point 0 */
   int at[WINOGRAD_POINTS];                    /* which point of the whole tile each one is */
   double a[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [m][points] */
-  double b[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [points][points] */
-  double g[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [points][r] */
+  double b[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [points][seen] */
+  double g[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [weights][r] */
 } Winograd;
 
-/* Along one axis; false: there is none of these sizes. The number of points is even, or 1. */
-bool winograd_find(int64_t tile, int64_t kernel, Winograd *winograd);
+/* Along one axis; false: there is none of these sizes. With a stride of 1 the number of points is
+ * even, or 1; with one of 2 there are tiles of 2 and 4 for 3 places. */
+bool winograd_find(int64_t tile, int64_t kernel, int64_t stride, Winograd *winograd);
+/* Which of the weights a point is multiplied by. */
+int winograd_weight(const Winograd *winograd, int point);
 
 /* The last tile of a line that others do not fill is of fewer pixels, 0 < tile < whole->tile. It
  * takes no more points than it needs, of those of the whole tile and with the same weights (G's
- * rows): 0 and pairs, and infinity where their number is even. What the points that are left out
- * have in the scale of the others is in B. */
+ * rows). What the points that are left out have in the scale of the others is in B. */
 void winograd_edge(const Winograd *whole, int tile, Winograd *edge);
 /* Whether the last tile along an axis of so many pixels is one of fewer (one tile alone is whole),
  * and how much of all points of a map's tiles is used then. */
 bool winograd_has_edge(const Winograd *whole, int64_t size);
 double winograd_used(const Winograd axes[2], const int64_t size[2]);
 
-/* Weights w [panels, r, r, each] transformed: [panels, points, points, each], with the matrices of
- * the two axes. They are made when they are read, a piece at a time (data_read). */
+/* Weights w [panels, r, r, each] transformed: [panels, weights, weights, each], with the matrices
+ * of the two axes. They are made when they are read, a piece at a time (data_read). */
 Data *data_winograd(Arena *arena, const Data *w, const Winograd axes[2], int64_t panels,
                     int64_t each);
 

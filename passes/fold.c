@@ -149,7 +149,7 @@ static const Data *fold_fast(const Constants *constants, const Op *op, const Dat
     Winograd axes[2];
     for (int i = 0; i < 2; i++)
       if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), dim_value(from->dims[i + 1]),
-                         &axes[i]))
+                         op_list_integer(op, ATTRIBUTE_stride, i), &axes[i]))
         return NULL;
     return data_winograd(arena, data[0], axes, dim_value(from->dims[0]),
                          dim_value(from->dims[3]) * dim_value(from->dims[4]));

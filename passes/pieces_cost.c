@@ -4,6 +4,7 @@
 #include "passes/pieces.h"
 
 #include "ir/cost.h"
+#include "ir/winograd.h"
 #include "passes/cost.h"
 
 #include <float.h>
@@ -82,9 +83,11 @@ static double arithmetic(const Costs *c, const Op *op, double size) {
   double result = flops ? (double)dim_max(flops) / c->context->options->flop_rate : 0;
   if (op->kind == OP_conv) return result / costs[COST_near_depthwise];
   for (int i = 0; op->kind == OP_conv_winograd && i < op_list_count(op, ATTRIBUTE_tile); i++) {
-    double tile = (double)op_list_integer(op, ATTRIBUTE_tile, i);
-    double kernel = (double)op_list_integer(op, ATTRIBUTE_kernel, i);
-    result *= (tile + kernel - 1) / (tile * kernel);
+    int64_t tile = op_list_integer(op, ATTRIBUTE_tile, i);
+    int64_t kernel = op_list_integer(op, ATTRIBUTE_kernel, i);
+    Winograd axis;
+    if (winograd_find(tile, kernel, op_list_integer(op, ATTRIBUTE_stride, i), &axis))
+      result *= (double)axis.points / (double)(tile * kernel);
   }
   return result * (1 + costs[COST_edge_rows] / (rows_of(op) * size));
 }

@@ -110,16 +110,17 @@ void select_weight_tile(Select *s, const Op *op, int64_t tile[2]);
 
 /* ---- select_winograd.c ---- */
 
-/* A convolution of stride 1 of maps [images, size.., channels]. */
+/* A convolution of maps [images, size.., channels]. */
 typedef struct {
   double images, size[2]; /* of the result */
   bool is_fixed;          /* its size */
-  int64_t channels, out, kernel[2];
+  int64_t channels, out, kernel[2], stride[2];
   bool is_constant; /* its weight */
 } SelectWinograd;
 
-/* A conv or conv_transpose, if it has stride 1. */
-SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels);
+/* A conv, or conv_transpose of stride 1. */
+SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels,
+                                  const int64_t *stride);
 /* What Winograd's algorithm may take with a tile; negative: it is not to be done. */
 double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile);
 /* The convolution by packed weights [P, kernel.., channels, B]. */

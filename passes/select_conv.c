@@ -27,8 +27,8 @@ static void consider_winograd(Select *s, Candidates *list, const Op *op, const C
                               int64_t out, int64_t channels) {
   if (s->context->options->exact_conv || window->groups != 1) return;
   for (int i = 0; i < 2; i++)
-    if (window->stride[i] != 1 || window->dilation[i] != 1) return;
-  SelectWinograd conv = select_winograd_of(s, op, out, channels);
+    if (window->dilation[i] != 1) return;
+  SelectWinograd conv = select_winograd_of(s, op, out, channels, window->stride);
   if (conv.kernel[0] == 1 && conv.kernel[1] == 1) return;
   for (int64_t tile = 2; tile <= 6; tile += 2) {
     Candidate candidate = {.name = "winograd"};
@@ -265,7 +265,10 @@ Value *select_conv_last(Select *s, Builder *b, Value *x, Value *w, const ConvWin
   if (form == CONV_WINOGRAD) {
     int64_t channels = dim_value(w->type.dims[window->turned ? 0 : 1]);
     SelectWinograd conv = {.channels = channels, .out = out};
-    for (int i = 0; i < 2; i++) conv.kernel[i] = select_conv_taps(w, window, i);
+    for (int i = 0; i < 2; i++) {
+      conv.kernel[i] = select_conv_taps(w, window, i);
+      conv.stride[i] = window->stride[i];
+    }
     columns = select_panel_columns(s, out, channels);
     w = window->turned ? pack_turned(s, b, w, window, columns)
                        : select_pack_rows(s, b, w, 1, (int[]){2, 3, 1}, columns);

@@ -57,7 +57,7 @@ static double winograd_time(const Select *s, const Op *op, const Weight *w, cons
   double tiles = w->images, points = 1;
   for (int i = 0; i < 2; i++) {
     Winograd axis;
-    if (!winograd_find(tile[i], (int64_t)w->kernel[i], &axis) || axis.points > MOST_POINTS)
+    if (!winograd_find(tile[i], (int64_t)w->kernel[i], 1, &axis) || axis.points > MOST_POINTS)
       return -1;
     tiles *= parts(w->size[i], (double)tile[i]);
     points *= axis.points;

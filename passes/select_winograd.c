@@ -11,10 +11,11 @@
 #include "ir/winograd.h"
 #include "passes/cost.h"
 
-static bool axis_is_fine(const Select *s, int64_t tile, int64_t kernel, Winograd *axis) {
+static bool axis_is_fine(const Select *s, int64_t tile, int64_t kernel, int64_t stride,
+                         Winograd *axis) {
   bool trains = s->function->kind != FUNCTION_MODEL;
-  if (kernel == 1) return tile == 1 && winograd_find(1, 1, axis);
-  return tile > 1 && kernel % 2 == 1 && winograd_find(tile, kernel, axis) &&
+  if (kernel == 1) return tile == 1 && winograd_find(1, 1, stride, axis);
+  return tile > 1 && kernel % 2 == 1 && winograd_find(tile, kernel, stride, axis) &&
          (!trains || axis->points <= 4);
 }
 
@@ -28,7 +29,8 @@ static double ceil_ratio(double a, double b) {
   return whole * b < a ? whole + 1 : whole;
 }
 
-SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels) {
+SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, int64_t channels,
+                                  const int64_t *stride) {
   const Type *result = &op_result(op)->type, *w = &op->operands[1]->type;
   SelectWinograd conv = {
       .images = (double)dim_max(result->dims[0]), .size = {1, 1}, .is_fixed = true};
@@ -39,25 +41,26 @@ SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, in
     conv.is_fixed = conv.is_fixed && dim_is_constant(result->dims[i]);
   }
   conv.channels = channels, conv.out = out;
+  for (int i = 0; i < 2; i++) conv.stride[i] = stride[i];
   conv.is_constant = select_is_constant(s, op->operands[1]);
   return conv;
 }
 
 double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile) {
   Winograd axes[2];
-  double tiles = conv->images, points = 1;
+  double tiles = conv->images, points = 1, matrices = 1;
   int64_t size[2];
   for (int i = 0; i < 2; i++) {
-    if (!axis_is_fine(s, tile[i], conv->kernel[i], &axes[i])) return -1;
+    if (!axis_is_fine(s, tile[i], conv->kernel[i], conv->stride[i], &axes[i])) return -1;
     tiles *= ceil_ratio(conv->size[i], (double)tile[i]);
-    points *= axes[i].points;
+    points *= axes[i].points, matrices *= axes[i].weights;
     size[i] = (int64_t)conv->size[i];
   }
   if (is_coarse(axes)) return -1;
   const PassOptions *options = s->context->options;
   double lanes = options->vector_lanes, channels = (double)conv->channels;
   double out = (double)conv->out * select_panel_waste(s, conv->out, conv->channels);
-  double weights = points * channels * out, bytes = 4 * weights;
+  double weights = matrices * channels * out, bytes = 4 * weights;
   double rows = tiles < 6 ? 6 : tiles;
   if (conv->is_fixed) rows *= winograd_used(axes, size);
   double product = 2 * rows * points * (channels + costs[COST_winograd_row_channels]) * out;
@@ -76,9 +79,10 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
 Value *select_winograd(Select *s, Builder *b, Value *x, Value *panels, const SelectWinograd *conv,
                        const int64_t *tile, const int64_t (*pad)[2]) {
   Attribute attributes[] = {{ATTRIBUTE_tile, attribute_integers(s->module, tile, 2)},
+                            {ATTRIBUTE_stride, attribute_integers(s->module, conv->stride, 2)},
                             {ATTRIBUTE_kernel, attribute_integers(s->module, conv->kernel, 2)},
                             {ATTRIBUTE_pad, attribute_pairs(s->module, pad, 2)},
                             {ATTRIBUTE_size, attribute_integer(s->module, conv->out)}};
-  Value *w = build(b, OP_winograd_weight, &panels, 1, attributes, 1);
-  return w ? build(b, OP_conv_winograd, (Value *[]){x, w}, 2, attributes, 4) : NULL;
+  Value *w = build(b, OP_winograd_weight, &panels, 1, attributes, 2);
+  return w ? build(b, OP_conv_winograd, (Value *[]){x, w}, 2, attributes, 5) : NULL;
 }

@@ -149,7 +149,8 @@ static void bound_winograd(const Bounds *b, const Op *op, Bounded *y) {
   for (int i = 0; i < 2; i++) {
     int64_t kernel = op->kind == OP_conv_winograd ? op_list_integer(op, ATTRIBUTE_kernel, i)
                                                   : x->value.shape[i + 1];
-    if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel, &axes[i]))
+    if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel,
+                       op_list_integer(op, ATTRIBUTE_stride, i), &axes[i]))
       bug("no tile of Winograd's algorithm");
   }
   if (op->kind == OP_conv_winograd) {

@@ -5,17 +5,17 @@
 #include <math.h>
 #include <string.h>
 
-/* A convolution of stride 1; strides of x and y in elements: of images, lines, pixels, channels. */
+/* A convolution; strides of x and y in elements: of images, lines, pixels, channels. */
 typedef struct {
   Winograd axes[2];
   int64_t images, channels, out, size[2], made[2], pad[2], x_apart[4], y_apart[4];
-  const double *x, *u; /* u: |G| |w| |G^T| as [point][channel][out] */
+  const double *x, *u; /* u: |G| |w| |G^T| as [matrix][channel][out] */
 } Magnitudes;
 
 double winograd_roundings(const Winograd axes[2], int64_t channels) {
   double n = (double)channels + 3;
   for (int i = 0; i < 2; i++)
-    if (axes[i].points > 1) n += 2 * axes[i].points + 4;
+    if (axes[i].points > 1) n += 2 * axes[i].first + 4 + (axes[i].stride > 1);
   return n;
 }
 
@@ -50,9 +50,9 @@ typedef struct {
 /* |x| of the tile at (top, left) of image n, as [point, channel]; 0 beyond the edge. */
 static void see(const Magnitudes *m, const Winograd *down, const Winograd *across, int64_t n,
                 int64_t top, int64_t left, double *to) {
-  for (int i = 0; i < down->points; i++)
-    for (int j = 0; j < across->points; j++, to += m->channels) {
-      int64_t h = top + i - m->pad[0], v = left + j - m->pad[1];
+  for (int i = 0; i < down->seen; i++)
+    for (int j = 0; j < across->seen; j++, to += m->channels) {
+      int64_t h = top * down->stride + i - m->pad[0], v = left * across->stride + j - m->pad[1];
       bool inside = h >= 0 && h < m->size[0] && v >= 0 && v < m->size[1];
       const double *x = m->x + n * m->x_apart[0] + h * m->x_apart[1] + v * m->x_apart[2];
       for (int64_t c = 0; c < m->channels; c++) to[c] = inside ? fabs(x[c * m->x_apart[3]]) : 0;
@@ -64,13 +64,14 @@ static void add_tile(const Magnitudes *m, const Winograd *down, const Winograd *
                      int64_t top, int64_t left, const Scratch *s, double *y) {
   int points = down->points * across->points;
   see(m, down, across, n, top, left, s->input);
-  spread(down->b, down->points, down->points, across->b, across->points, across->points,
-         m->channels, s->input, s->half, s->seen);
+  spread(down->b, down->points, down->seen, across->b, across->points, across->seen, m->channels,
+         s->input, s->half, s->seen);
   memset(s->sums, 0, (size_t)(points * m->out) * sizeof *s->sums);
   for (int64_t p = 0; p < points; p++)
     for (int64_t c = 0; c < m->channels; c++) {
-      int64_t at =
-          down->at[p / across->points] * m->axes[1].points + across->at[p % across->points];
+      const Winograd *axes = m->axes;
+      int64_t at = winograd_weight(&axes[0], down->at[p / across->points]) * axes[1].weights +
+                   winograd_weight(&axes[1], across->at[p % across->points]);
       const double *u = m->u + (at * m->channels + c) * m->out;
       double by = s->seen[p * m->channels + c], *sums = s->sums + p * m->out;
       for (int64_t o = 0; o < m->out; o++) sums[o] += by * u[o];
@@ -96,7 +97,7 @@ static int find_kinds(const Magnitudes *m, int axis, int64_t first, Winograd kin
 }
 
 static void find_most(Arena *arena, const Magnitudes *m, double *y) {
-  size_t points = (size_t)(m->axes[0].points * m->axes[1].points);
+  size_t points = (size_t)WINOGRAD_POINTS * WINOGRAD_POINTS;
   size_t channels = (size_t)m->channels, out = (size_t)m->out;
   Scratch s = {arena_array(arena, points * channels + 1, sizeof(double)),
                arena_array(arena, points * (channels + out) + 1, sizeof(double)),
@@ -114,8 +115,8 @@ static void find_most(Arena *arena, const Magnitudes *m, double *y) {
 }
 
 void winograd_weight_magnitude(const Winograd axes[2], const RunTensor *w, double *result) {
-  int64_t each = w->shape[3] * w->shape[4], columns = axes[1].points;
-  int64_t taps = w->shape[1] * w->shape[2], points = axes[0].points * columns;
+  int64_t each = w->shape[3] * w->shape[4], columns = axes[1].weights;
+  int64_t taps = w->shape[1] * w->shape[2], points = axes[0].weights * columns;
   const double *from = w->bytes;
   for (int64_t p = 0; p < w->shape[0]; p++)
     for (int64_t q = 0; q < points; q++)
@@ -139,11 +140,13 @@ void conv_winograd_magnitude(Arena *arena, const Op *op, const RunTensor *x, con
   int64_t y_shape[] = {x->shape[0], 0, 0, op_integer(op, ATTRIBUTE_size)}, columns = w->shape[4];
   for (int i = 0; i < 2; i++) {
     int64_t kernel = op_list_integer(op, ATTRIBUTE_kernel, i);
-    if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel, &m.axes[i]))
+    if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel,
+                       op_list_integer(op, ATTRIBUTE_stride, i), &m.axes[i]))
       bug("no tile of Winograd's algorithm");
     m.size[i] = x->shape[i + 1];
     m.pad[i] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
-    m.made[i] = m.size[i] + m.pad[i] + op_pair_integer(op, ATTRIBUTE_pad, i, 1) - kernel + 1;
+    m.made[i] = m.size[i] + m.pad[i] + op_pair_integer(op, ATTRIBUTE_pad, i, 1) - kernel;
+    m.made[i] = m.made[i] / m.axes[i].stride + 1;
     y_shape[i + 1] = m.made[i];
   }
   m.out = y_shape[3];
@@ -166,7 +169,7 @@ void conv_winograd_magnitude(Arena *arena, const Op *op, const RunTensor *x, con
 static const double *transformed(Arena *arena, const Magnitudes *m, const RunTensor *w,
                                  bool turned) {
   int rows = m->axes[0].kernel, columns = m->axes[1].kernel;
-  int points = m->axes[0].points * m->axes[1].points, taps = rows * columns;
+  int points = m->axes[0].weights * m->axes[1].weights, taps = rows * columns;
   double *u = arena_array(arena, (size_t)(points * m->channels * m->out) + 1, sizeof *u);
   const double *from = w->bytes;
   for (int64_t c = 0; c < m->channels; c++)
@@ -175,8 +178,8 @@ static const double *transformed(Arena *arena, const Magnitudes *m, const RunTen
         double sum = 0;
         for (int t = 0; t < taps; t++) {
           int at = turned ? taps - 1 - t : t;
-          double by = m->axes[0].g[p / m->axes[1].points][t / columns] *
-                      m->axes[1].g[p % m->axes[1].points][t % columns];
+          double by = m->axes[0].g[p / m->axes[1].weights][t / columns] *
+                      m->axes[1].g[p % m->axes[1].weights][t % columns];
           int64_t pair = turned ? c * m->out + o : o * m->channels + c;
           sum += fabs(by * from[pair * taps + at]);
         }
@@ -198,7 +201,7 @@ bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTen
     return false;
   if (!turned && op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
   int axes = x->rank - 2;
-  int64_t kernel[2] = {1, 1};
+  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1};
   Magnitudes m = {.images = x->shape[0],
                   .channels = x->shape[1],
                   .out = y->shape[1],
@@ -208,8 +211,8 @@ bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTen
   if (op_integer(op, ATTRIBUTE_groups) != 1) return false;
   for (int i = 0; i < axes; i++) {
     int at = i + 2 - axes;
-    if (op_list_integer(op, ATTRIBUTE_stride, i) != 1 ||
-        op_list_integer(op, ATTRIBUTE_dilation, i) != 1)
+    stride[at] = op_list_integer(op, ATTRIBUTE_stride, i);
+    if ((turned && stride[at] != 1) || op_list_integer(op, ATTRIBUTE_dilation, i) != 1)
       return false;
     kernel[at] = w->shape[2 + i];
     m.size[at] = x->shape[2 + i], m.made[at] = y->shape[2 + i];
@@ -223,7 +226,7 @@ bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTen
   for (int64_t tile = 2; tile <= 6; tile += 2) {
     bool fine = kernel[0] > 1 || kernel[1] > 1;
     for (int i = 0; i < 2; i++)
-      fine = fine && winograd_find(kernel[i] == 1 ? 1 : tile, kernel[i], &m.axes[i]);
+      fine = fine && winograd_find(kernel[i] == 1 ? 1 : tile, kernel[i], stride[i], &m.axes[i]);
     if (!fine) continue;
     m.u = transformed(arena, &m, w, turned);
     find_most(arena, &m, result);

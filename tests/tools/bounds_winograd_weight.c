@@ -62,13 +62,13 @@ static bool axes_of(const Op *op, int axes, Winograd *found) {
   enum { TILE = 2, MOST_POINTS = 4 }; /* what `select` takes */
   bool given = conv_weight_is_winograd(op), some = given;
   if (op_integer(op, ATTRIBUTE_groups) != 1) return false;
-  for (int i = 0; i < 2; i++) winograd_find(1, 1, &found[i]);
+  for (int i = 0; i < 2; i++) winograd_find(1, 1, 1, &found[i]);
   for (int i = 0; i < axes; i++) {
     int64_t kernel = op_list_integer(op, ATTRIBUTE_kernel, i), tile = kernel == 1 ? 1 : TILE;
     if (given) tile = op_list_integer(op, ATTRIBUTE_tile, i);
     Winograd *axis = &found[i + 2 - axes];
     if (op_list_integer(op, ATTRIBUTE_stride, i) != 1 ||
-        op_list_integer(op, ATTRIBUTE_dilation, i) != 1 || !winograd_find(tile, kernel, axis) ||
+        op_list_integer(op, ATTRIBUTE_dilation, i) != 1 || !winograd_find(tile, kernel, 1, axis) ||
         (!given && axis->points > MOST_POINTS))
       return false;
     some = some || kernel > 1;

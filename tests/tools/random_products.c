@@ -131,10 +131,10 @@ void make_dot_panel(Generator *g) {
        fact(g, x).bound * 8, false);
 }
 
-/* 3 x 3 of stride 1 in panels of 16, a width that each target has kernels for. */
+/* 3 x 3 of stride 1 or 2 in panels of 16, a width that each target has kernels for. */
 void make_winograd(Generator *g, Operator kind) {
   enum { COLUMNS = 16 };
-  int64_t size = 1 + below(g, 20), tile[2], kernel[2] = {3, 3}, pads[2][2];
+  int64_t size = 1 + below(g, 20), tile[2], kernel[2] = {3, 3}, pads[2][2], stride[2];
   Value *x = image(g, 2, 1 + below(g, 3), true);
   if (!element_is_float(x->type.element)) x = cast(g, x, ELEMENT_f32);
   DimTable *t = g->module->dims;
@@ -146,17 +146,20 @@ void make_winograd(Generator *g, Operator kind) {
     type.dims[a + 1] = dim_constant(t, kernel[a]);
     tile[a] = 2 + 2 * below(g, 2);
     pads[a][0] = 1, pads[a][1] = 1 + below(g, 2);
+    stride[a] = 1 + below(g, 2);
   }
   Value *weight = fresh(g, &type);
-  Attribute tiles = {ATTRIBUTE_tile, attribute_integers(g->module, tile, 2)};
-  Value *w = keep(g, op(g, OP_winograd_weight, &weight, 1, &tiles, 1), 4, false);
+  Attribute tiles[] = {{ATTRIBUTE_tile, attribute_integers(g->module, tile, 2)},
+                       {ATTRIBUTE_stride, attribute_integers(g->module, stride, 2)}};
+  Value *w = keep(g, op(g, OP_winograd_weight, &weight, 1, tiles, 2), 4, false);
   if (kind == OP_winograd_weight) return;
   Attribute attributes[] = {
       {ATTRIBUTE_pad, attribute_pairs(g->module, (const int64_t(*)[2])pads, 2)},
       {ATTRIBUTE_kernel, attribute_integers(g->module, kernel, 2)},
-      tiles,
+      tiles[0],
+      tiles[1],
       {ATTRIBUTE_size, integer(g, size)}};
-  calm(g, op(g, OP_conv_winograd, (Value *[]){x, w}, 2, attributes, 4), fact(g, x).bound * 27,
+  calm(g, op(g, OP_conv_winograd, (Value *[]){x, w}, 2, attributes, 5), fact(g, x).bound * 27,
        false);
 }
 

@@ -27,7 +27,7 @@ static void matrices_convolve(void **state) {
   for (int64_t tile = 1; tile <= WINOGRAD_POINTS + 1; tile++)
     for (int64_t kernel = 1; kernel <= WINOGRAD_POINTS + 1; kernel++) {
       Winograd w;
-      if (!winograd_find(tile, kernel, &w)) {
+      if (!winograd_find(tile, kernel, 1, &w)) {
         int64_t count = tile + kernel - 1;
         assert_true(count > WINOGRAD_POINTS || (count % 2 == 1 && count > 1));
         continue;
@@ -44,6 +44,39 @@ static void matrices_convolve(void **state) {
   assert_true(found >= 16);
 }
 
+/* The same of any algorithm, its points' weights being those of `whole`. */
+static void expect_convolves(const Winograd *w, const Winograd *whole) {
+  for (int i = 0; i < w->tile; i++)
+    for (int j = 0; j < w->kernel; j++)
+      for (int k = 0; k < w->seen; k++) {
+        double y = 0;
+        for (int p = 0; p < w->points; p++)
+          y += w->a[i][p] * whole->g[winograd_weight(whole, w->at[p])][j] * w->b[p][k];
+        assert_true(fabs(y - (k == i * w->stride + j)) < 1e-12);
+      }
+}
+
+/* So do those of a stride of 2, and their last tiles. */
+static void strides_convolve(void **state) {
+  (void)state;
+  static const int points[][4] = {{0}, {0}, {0, 3}, {0}, {0, 4, 5, 8}}; /* of tiles of 2 and 4 */
+  Winograd w, edge;
+  assert_false(winograd_find(3, 3, 2, &w) || winograd_find(2, 5, 2, &w) ||
+               winograd_find(2, 3, 3, &w) || winograd_find(1, 1, 2, &w));
+  for (int tile = 2; tile <= 4; tile += 2) {
+    assert_true(winograd_find(tile, 3, 2, &w));
+    assert_int_equal(w.points, 2 * tile + 1);
+    assert_int_equal(w.weights, tile + 2);
+    expect_convolves(&w, &w);
+    for (int rest = 1; rest < tile; rest++) {
+      winograd_edge(&w, rest, &edge);
+      assert_int_equal(edge.tile, rest);
+      assert_int_equal(edge.points, points[tile][rest]);
+      expect_convolves(&edge, &w);
+    }
+  }
+}
+
 /* So do those of the last tiles, with the weights of the whole one. */
 static void edges_convolve(void **state) {
   (void)state;
@@ -51,18 +84,11 @@ static void edges_convolve(void **state) {
   int found = 0;
   for (int64_t tile = 2; tile <= WINOGRAD_POINTS; tile++)
     for (int64_t kernel = 2; kernel <= WINOGRAD_POINTS; kernel++)
-      for (int rest = 1; rest < tile && winograd_find(tile, kernel, &w); rest++) {
+      for (int rest = 1; rest < tile && winograd_find(tile, kernel, 1, &w); rest++) {
         winograd_edge(&w, rest, &edge);
         assert_int_equal(edge.points, rest + kernel - 1);
         found++;
-        for (int i = 0; i < rest; i++)
-          for (int j = 0; j < kernel; j++)
-            for (int k = 0; k < edge.points; k++) {
-              double y = 0;
-              for (int p = 0; p < edge.points; p++)
-                y += edge.a[i][p] * w.g[edge.at[p]][j] * edge.b[p][k];
-              assert_true(fabs(y - (k == i + j)) < 1e-12);
-            }
+        expect_convolves(&edge, &w);
       }
   assert_true(found >= 20);
 }
@@ -72,7 +98,7 @@ static void points_come_in_pairs(void **state) {
   (void)state;
   Winograd w;
   for (int64_t points = 2; points <= WINOGRAD_POINTS; points += 2) {
-    assert_true(winograd_find(points - 2 > 1 ? points - 2 : 1, points - 2 > 1 ? 3 : points, &w));
+    assert_true(winograd_find(points - 2 > 1 ? points - 2 : 1, points - 2 > 1 ? 3 : points, 1, &w));
     int last = w.points - 1;
     for (int k = 0; k <= last; k++) {
       if (k % 2) assert_true(w.b[0][k] == 0);
@@ -98,7 +124,7 @@ static void weights_are_made_in_pieces(void **state) {
   enum { PANELS = 3, EACH = 37 * 16, TAPS = 9, POINTS = 36 };
   Arena *arena = arena_new();
   Winograd axes[2];
-  for (int i = 0; i < 2; i++) assert_true(winograd_find(4, 3, &axes[i]));
+  for (int i = 0; i < 2; i++) assert_true(winograd_find(4, 3, 1, &axes[i]));
   float *w = arena_alloc(arena, sizeof(float) * PANELS * TAPS * EACH);
   for (int i = 0; i < PANELS * TAPS * EACH; i++) w[i] = noise();
   const Data *from = data_new(arena, ELEMENT_f32, PANELS * TAPS * EACH, w);
@@ -129,34 +155,44 @@ static void weights_are_made_in_pieces(void **state) {
 
 typedef struct {
   int images, height, width, channels, out, kernel[2], tile[2], pad;
+  int stride;
 } Shape;
 
 static const Shape shapes[] = {
-    {1, 8, 8, 16, 16, {3, 3}, {2, 2}, 1},
-    {2, 7, 7, 33, 20, {3, 3}, {2, 2}, 1},
-    {1, 8, 8, 16, 16, {3, 3}, {4, 4}, 1},
-    {2, 13, 11, 7, 50, {3, 3}, {4, 4}, 1},
-    {1, 1, 1, 1, 1, {3, 3}, {4, 4}, 1},
-    {3, 14, 14, 64, 48, {3, 3}, {4, 4}, 1},
-    {1, 6, 6, 130, 16, {3, 3}, {4, 4}, 0},
-    {1, 29, 31, 5, 17, {3, 3}, {4, 4}, 2},
-    {2, 9, 10, 24, 32, {5, 5}, {2, 2}, 2},
-    {2, 9, 10, 24, 32, {5, 5}, {4, 4}, 2},
-    {2, 5, 17, 40, 16, {1, 7}, {1, 2}, 0},
-    {2, 17, 5, 40, 16, {7, 1}, {2, 1}, 0},
-    {2, 8, 8, 40, 30, {1, 3}, {1, 4}, 0},
-    {2, 9, 8, 40, 30, {3, 1}, {6, 1}, 0},
-    {1, 56, 56, 8, 16, {3, 3}, {4, 4}, 1},
-    {1, 4, 4, 256, 160, {3, 3}, {4, 4}, 1},
+    {1, 8, 8, 16, 16, {3, 3}, {2, 2}, 1, 1},
+    {2, 7, 7, 33, 20, {3, 3}, {2, 2}, 1, 1},
+    {1, 8, 8, 16, 16, {3, 3}, {4, 4}, 1, 1},
+    {2, 13, 11, 7, 50, {3, 3}, {4, 4}, 1, 1},
+    {1, 1, 1, 1, 1, {3, 3}, {4, 4}, 1, 1},
+    {3, 14, 14, 64, 48, {3, 3}, {4, 4}, 1, 1},
+    {1, 6, 6, 130, 16, {3, 3}, {4, 4}, 0, 1},
+    {1, 29, 31, 5, 17, {3, 3}, {4, 4}, 2, 1},
+    {2, 9, 10, 24, 32, {5, 5}, {2, 2}, 2, 1},
+    {2, 9, 10, 24, 32, {5, 5}, {4, 4}, 2, 1},
+    {2, 5, 17, 40, 16, {1, 7}, {1, 2}, 0, 1},
+    {2, 17, 5, 40, 16, {7, 1}, {2, 1}, 0, 1},
+    {2, 8, 8, 40, 30, {1, 3}, {1, 4}, 0, 1},
+    {2, 9, 8, 40, 30, {3, 1}, {6, 1}, 0, 1},
+    {1, 56, 56, 8, 16, {3, 3}, {4, 4}, 1, 1},
+    {1, 4, 4, 256, 160, {3, 3}, {4, 4}, 1, 1},
     /* last tiles of fewer points */
-    {2, 7, 7, 72, 64, {3, 3}, {2, 2}, 1},
-    {3, 11, 10, 64, 50, {3, 3}, {4, 4}, 1},
-    {5, 13, 8, 70, 48, {3, 3}, {4, 4}, 1},
-    {2, 8, 13, 70, 48, {3, 3}, {4, 4}, 1},
-    {2, 9, 10, 35, 48, {5, 5}, {4, 4}, 2},
-    {3, 8, 12, 112, 112, {1, 3}, {1, 4}, 0},
-    {2, 12, 9, 112, 112, {3, 1}, {6, 1}, 0},
-    {7, 14, 14, 64, 48, {3, 3}, {4, 4}, 0},
+    {2, 7, 7, 72, 64, {3, 3}, {2, 2}, 1, 1},
+    {3, 11, 10, 64, 50, {3, 3}, {4, 4}, 1, 1},
+    {5, 13, 8, 70, 48, {3, 3}, {4, 4}, 1, 1},
+    {2, 8, 13, 70, 48, {3, 3}, {4, 4}, 1, 1},
+    {2, 9, 10, 35, 48, {5, 5}, {4, 4}, 2, 1},
+    {3, 8, 12, 112, 112, {1, 3}, {1, 4}, 0, 1},
+    {2, 12, 9, 112, 112, {3, 1}, {6, 1}, 0, 1},
+    {7, 14, 14, 64, 48, {3, 3}, {4, 4}, 0, 1},
+    /* strides */
+    {1, 16, 16, 16, 16, {3, 3}, {4, 4}, 1, 2},
+    {2, 13, 14, 33, 20, {3, 3}, {2, 2}, 1, 2},
+    {2, 29, 27, 7, 50, {3, 3}, {4, 4}, 0, 2},
+    {1, 2, 3, 5, 7, {3, 3}, {4, 2}, 1, 2},
+    {3, 28, 28, 40, 64, {3, 3}, {4, 4}, 1, 2},
+    {2, 14, 14, 72, 64, {3, 3}, {2, 2}, 1, 2},
+    {2, 35, 37, 40, 64, {3, 3}, {4, 4}, 0, 2},
+    {2, 29, 30, 24, 50, {3, 3}, {4, 4}, 1, 2},
 };
 
 static const Shape *shape; /* of the running case */
@@ -179,7 +215,7 @@ static int pad_of(int axis) {
 
 static int size_of(int axis) {
   int size = axis == 0 ? shape->height : shape->width;
-  return size + 2 * pad_of(axis) - shape->kernel[axis] + 1;
+  return (size + 2 * pad_of(axis) - shape->kernel[axis]) / shape->stride + 1;
 }
 
 /* What the results are, and how far a kernel's may be off. */
@@ -202,8 +238,8 @@ static void convolve(const double *x, const double *w, double *y) {
     for (int h = 0; h < size_of(0); h++)
       for (int v = 0; v < size_of(1); v++, y += s->out)
         for (int64_t tap = 0; tap < taps; tap++) {
-          int64_t row = h - pad_of(0) + tap / s->kernel[1];
-          int64_t column = v - pad_of(1) + tap % s->kernel[1];
+          int64_t row = (int64_t)h * s->stride - pad_of(0) + tap / s->kernel[1];
+          int64_t column = (int64_t)v * s->stride - pad_of(1) + tap % s->kernel[1];
           if (row < 0 || row >= s->height || column < 0 || column >= s->width) continue;
           const double *from = x + ((n * s->height + row) * s->width + column) * s->channels;
           for (int c = 0; c < s->channels; c++)
@@ -223,7 +259,8 @@ static Expected expect(Arena *arena, const Op *conv) {
   int64_t panels = (s->out + 15) / 16,
           inputs = (int64_t)s->images * s->height * s->width * s->channels;
   Winograd axes[2];
-  for (int i = 0; i < 2; i++) assert_true(winograd_find(s->tile[i], s->kernel[i], &axes[i]));
+  for (int i = 0; i < 2; i++)
+    assert_true(winograd_find(s->tile[i], s->kernel[i], s->stride, &axes[i]));
   RunTensor x = {.rank = 4,
                  .shape = {s->images, s->height, s->width, s->channels},
                  .count = inputs,
@@ -232,8 +269,8 @@ static Expected expect(Arena *arena, const Op *conv) {
                  .shape = {panels, s->kernel[0], s->kernel[1], s->channels, 16},
                  .count = weight_count(),
                  .bytes = doubles(arena, weight_count(), weight)};
-  RunTensor u = {.rank = 5, .shape = {panels, axes[0].points, axes[1].points, s->channels, 16}};
-  u.count = panels * axes[0].points * axes[1].points * s->channels * 16;
+  RunTensor u = {.rank = 5, .shape = {panels, axes[0].weights, axes[1].weights, s->channels, 16}};
+  u.count = panels * axes[0].weights * axes[1].weights * s->channels * 16;
   u.bytes = doubles(arena, u.count, NULL);
   Expected e = {.count = (int64_t)s->images * size_of(0) * size_of(1) * s->out};
   e.exact = doubles(arena, e.count, NULL), e.bound = doubles(arena, e.count, NULL);
@@ -275,16 +312,17 @@ static void run_shape(const char *cpu) {
       "module m\nparam @w : f32[%d,%d,%d,%d,16]\n"
       "func model @f(%%x: f32[%d,%d,%d,%d]) -> f32[%d,%d,%d,%d] {\n"
       "  %%0 = read @w : f32[%d,%d,%d,%d,16]\n"
-      "  %%1 = winograd_weight %%0 {tile=[%d,%d]} : f32[%d,%d,%d,%d,16]\n"
+      "  %%1 = winograd_weight %%0 {tile=[%d,%d], stride=[%d,%d]} : f32[%d,%d,%d,%d,16]\n"
       "  %%2 = conv_winograd %%x, %%1 {pad=[[%d,%d],[%d,%d]], kernel=[%d,%d], tile=[%d,%d], "
-      "size=%d}"
+      "size=%d, stride=[%d,%d]}"
       " : f32[%d,%d,%d,%d]\n"
       "  return %%2\n}\n",
       panels, s->kernel[0], s->kernel[1], s->channels, s->images, s->height, s->width, s->channels,
       s->images, size_of(0), size_of(1), s->out, panels, s->kernel[0], s->kernel[1], s->channels,
-      s->tile[0], s->tile[1], panels, s->tile[0] + s->kernel[0] - 1, s->tile[1] + s->kernel[1] - 1,
-      s->channels, pad_of(0), pad_of(0), pad_of(1), pad_of(1), s->kernel[0], s->kernel[1],
-      s->tile[0], s->tile[1], s->out, s->images, size_of(0), size_of(1), s->out);
+      s->tile[0], s->tile[1], s->stride, s->stride, panels, s->tile[0] + s->kernel[0] - 1,
+      s->tile[1] + s->kernel[1] - 1, s->channels, pad_of(0), pad_of(0), pad_of(1), pad_of(1),
+      s->kernel[0], s->kernel[1], s->tile[0], s->tile[1], s->out, s->stride, s->stride, s->images,
+      size_of(0), size_of(1), s->out);
   int32_t file = sources_add(diagnostics_sources(diagnostics), "m.ir", NULL, text, strlen(text));
   Module *module = module_parse(arena, diagnostics, file);
   PassOptions options = PASS_OPTIONS_DEFAULT;
@@ -334,8 +372,11 @@ static void errors_are_bounded(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(matrices_convolve),    cmocka_unit_test(edges_convolve),
-      cmocka_unit_test(points_come_in_pairs), cmocka_unit_test(weights_are_made_in_pieces),
+      cmocka_unit_test(matrices_convolve),
+      cmocka_unit_test(strides_convolve),
+      cmocka_unit_test(edges_convolve),
+      cmocka_unit_test(points_come_in_pairs),
+      cmocka_unit_test(weights_are_made_in_pieces),
       cmocka_unit_test(errors_are_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
