@@ -1,6 +1,6 @@
-/* debug.c - DWARF that points to the .dl text: a function a kernel, a line a statement. The folder
- * is
- * "." and no path is absolute, so that output does not depend on where it was made. */
+/* debug.c - DWARF that points to the .dl text: lines alone, one a statement; kernels' names are
+ * symbols. The folder is "." and no path is absolute, so that output does not depend on where it
+ * was made. */
 #include "backend/emission.h"
 
 #include <string.h>
@@ -30,7 +30,7 @@ void debug_start(Emission *e) {
   const char *source = e->options.source ? e->options.source : "model.dl";
   e->debug_unit = LLVMDIBuilderCreateCompileUnit(
       e->debug, LLVMDWARFSourceLanguageC99, file_of(e, source), producer, sizeof producer - 1, true,
-      "", 0, 0, "", 0, LLVMDWARFEmissionFull, 0, false, false, "", 0, "", 0);
+      "", 0, 0, "", 0, LLVMDWARFEmissionLineTablesOnly, 0, false, false, "", 0, "", 0);
   LLVMMetadataRef none = NULL;
   e->debug_type =
       LLVMDIBuilderCreateSubroutineType(e->debug, file_of(e, source), &none, 1, LLVMDIFlagZero);

@@ -4,12 +4,12 @@ file(GLOB runtime_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/runtime/*.c)
 
 add_library(dlrt STATIC ${runtime_sources})
 
-# zlib's inflate out of its archive, as one object: what is called has the names of zlib.h's Z_PREFIX,
+# zlib's inflateBack out of its archive, as one object: what is called has the names of zlib.h's Z_PREFIX,
 # the rest is local, so that a host program may have a zlib of its own.
 find_library(ZLIB_ARCHIVE libz.a REQUIRED)
 set(zlib_folder ${CMAKE_BINARY_DIR}/zlib)
-set(zlib_members inflate.o inffast.o inftrees.o zutil.o)
-foreach(name inflate inflateInit2_ inflateReset inflateEnd crc32 adler32)
+set(zlib_members infback.o inffast.o inftrees.o zutil.o)
+foreach(name inflateBack inflateBackInit_ inflateBackEnd)
   list(APPEND zlib_names --redefine-sym ${name}=z_${name})
   list(APPEND zlib_kept --keep-global-symbol z_${name})
 endforeach()

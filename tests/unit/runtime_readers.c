@@ -9,6 +9,7 @@
 
 #include "runtime/array.h"
 #include "runtime/element.h"
+#include "runtime/inflate.h"
 #include "tests/unit/runtime_folder.h"
 #include "tests/unit/runtime_samples.h"
 
@@ -353,6 +354,17 @@ static void test_gzip(void **state) {
     dlrt_file file = {twice, size, DLRT_BORROWED};
     assert_int_equal(dlrt_file_gunzip("text", &file, &error), DLRT_BAD_FILE);
     twice[at] ^= 0x10;
+  }
+  enum { FLAGS = 3, HEAD = 28, SUM = 2 }; /* a head that has a sum too */
+  twice[FLAGS] |= SUM;
+  uint32_t sum = dlrt_crc32(0, twice, HEAD);
+  memcpy(twice + HEAD + 2, sample_text_gz + HEAD, size - HEAD);
+  for (int right = 1; right >= 0; right--) {
+    twice[HEAD] = (unsigned char)sum;
+    twice[HEAD + 1] = (unsigned char)((sum >> 8) ^ !right);
+    dlrt_file file = {twice, size + 2, DLRT_BORROWED};
+    assert_int_equal(dlrt_file_gunzip("text", &file, &error), right ? DLRT_OK : DLRT_BAD_FILE);
+    if (right) dlrt_file_close(&file);
   }
 }
 
