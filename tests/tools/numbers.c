@@ -3,6 +3,8 @@
 #include "ir/module_text.h"
 #include "support/bug.h"
 
+#include <string.h>
+
 static const uint64_t factor = 1099511628211u; /* FNV-1a, from NUMBERS_DIGEST on */
 
 RunTensor numbers_tensor(Arena *arena, const Type *type, const int64_t *dims) {
@@ -26,6 +28,28 @@ void numbers_invent(const char *name, bool positive, Element element, void *byte
                     (double)(n % (positive ? 2000 : 4001) + positive) / 2000 - !positive);
     else
       element_store_integer(element, bytes, i, element == ELEMENT_bool ? n & 1 : n % 3);
+  }
+}
+
+bool numbers_positive(const char *name) {
+  static const char *const ends[] = {".v", ".s", ".t", "running_var"};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    size_t length = strlen(ends[i]), all = strlen(name);
+    if (all > length && strcmp(name + all - length, ends[i]) == 0) return true;
+  }
+  return false;
+}
+
+void numbers_constant(Arena *arena, Module *module) {
+  for (size_t i = 0; i < module->tensors.count; i++) {
+    Tensor *tensor = module->tensors.items[i];
+    int64_t count = 1;
+    if (tensor->data || !type_is_static(&tensor->type)) continue;
+    for (int axis = 0; axis < tensor->type.rank; axis++) count *= dim_max(tensor->type.dims[axis]);
+    void *bytes = arena_array(arena, (size_t)count + 1, 8);
+    numbers_invent(tensor->name, numbers_positive(tensor->name), tensor->type.element, bytes,
+                   count);
+    tensor->data = data_new(arena, tensor->type.element, count, bytes);
   }
 }
 

@@ -10,6 +10,11 @@ RunTensor numbers_tensor(Arena *arena, const Type *type, const int64_t *dims);
 /* Fills it with floats in -1..1 (`positive`: in 0..1, none of them 0), integers in 0..3, bools. */
 void numbers_invent(const char *name, bool positive, Element element, void *bytes, int64_t count);
 
+/* Whether a state is a variance, a sum of squares or a count, by its name's end. */
+bool numbers_positive(const char *name);
+/* Parameters become constants, which is what `quantise` stores in a smaller type. */
+void numbers_constant(Arena *arena, Module *module);
+
 /* By how much rounding to the element changes a number at most, relatively; of f32 for integers. */
 double numbers_unit(Element element);
 

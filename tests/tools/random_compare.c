@@ -1,6 +1,7 @@
 /* random_compare: random graphs through passes and as machine code, against the interpreter.
  *
- *   random_compare [--from SEED] [--count K] [--operations M] [--native] [--cpu CPU] [--verbose]
+ *   random_compare [--from SEED] [--count K] [--operations M] [--native] [--cpu CPU] [--emulator
+ * FOLDER] [--verbose]
  *                  [--print] [--gradient]
  *
  * Each graph is interpreted, then after every pass of -O0 and -O2 (or as one kernel after another)
@@ -18,6 +19,7 @@
 #include "ir/module_text.h"
 #include "passes/pass.h"
 #include "support/bug.h"
+#include "tests/emulator/kernels.h"
 #include "tests/tools/native.h"
 #include "tests/tools/numbers.h"
 #include "tests/tools/random_graph.h"
@@ -315,7 +317,7 @@ static bool holds(Case *c) {
   if (c->native) {
     if (!target_find(&target, c->arena, NULL, c->cpu, diagnostics))
       bug("no CPU is named %s", c->cpu);
-    if (!target_runs_here(&target)) {
+    if (!native_caller && !target_runs_here(&target)) {
       printf("not run: this machine has no %s\n", c->cpu);
       exit(0);
     }
@@ -374,6 +376,7 @@ int main(int argc, char **argv) {
       if (strcmp(argv[i], "--count") == 0) count = atol(value);
       if (strcmp(argv[i], "--operations") == 0) operations = atol(value);
       if (strcmp(argv[i], "--cpu") == 0) model.cpu = value;
+      if (strcmp(argv[i], "--emulator") == 0) emulate_kernels(value);
       i++;
     }
   }
