@@ -339,12 +339,12 @@ def googlenet(classes=1000, size=224, thin=1):
 
 
 @model
-def resnet(depth=50, classes=1000, size=224, width=64):
+def resnet(depth=50, classes=1000, size=224, width=64, groups=1, group_width=64):
     blocks = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}[depth]
     grow = 1 if depth < 50 else 4
 
-    def conv(inputs, out, kernel, stride=1):
-        return nn.Conv2d(inputs, out, kernel, stride, kernel // 2, bias=False)
+    def conv(inputs, out, kernel, stride=1, groups=1):
+        return nn.Conv2d(inputs, out, kernel, stride, kernel // 2, groups=groups, bias=False)
 
     def run_block(m, x):
         y = F.relu(m.bn1(m.conv1(x)))
@@ -357,8 +357,9 @@ def resnet(depth=50, classes=1000, size=224, width=64):
         if grow == 1:
             children = dict(conv1=conv(inputs, w, 3, stride), bn1=nn.BatchNorm2d(w), conv2=conv(w, w, 3), bn2=nn.BatchNorm2d(w))
         else:
-            children = dict(conv1=conv(inputs, w, 1), bn1=nn.BatchNorm2d(w), conv2=conv(w, w, 3, stride), bn2=nn.BatchNorm2d(w),
-                            conv3=conv(w, 4 * w, 1), bn3=nn.BatchNorm2d(4 * w))
+            v = w * group_width // 64 * groups
+            children = dict(conv1=conv(inputs, v, 1), bn1=nn.BatchNorm2d(v), conv2=conv(v, v, 3, stride, groups), bn2=nn.BatchNorm2d(v),
+                            conv3=conv(v, 4 * w, 1), bn3=nn.BatchNorm2d(4 * w))
         if stride > 1 or inputs != grow * w:
             children["downsample"] = nn.Sequential(conv(inputs, grow * w, 1, stride), nn.BatchNorm2d(grow * w))
         return Net(run_block, **children)
