@@ -14,7 +14,11 @@
 
 #include <string.h>
 
-enum { MOST_TAPS = 16, MOST_PIXELS = 8 }; /* of a kernel row; of a tile */
+enum {
+  MOST_TAPS = 16,  /* of a kernel row */
+  MOST_PIXELS = 8, /* of a tile */
+  FAR = 4          /* L2s: larger maps come from memory */
+};
 
 typedef struct {
   Lowering *l;
@@ -24,6 +28,7 @@ typedef struct {
   LoopExpr *kh_from, *kh_to; /* kernel rows inside of x */
   const Dim *width;          /* of x */
   int64_t kw, stride, dilation, before;
+  LoopBuffer *near_x, *near_y; /* as one axis, if what comes next is fetched; else NULL */
 } Depthwise;
 
 static LoopExpr *ceil_divide(LoopKernel *k, LoopExpr *a, int64_t by) {
@@ -161,12 +166,41 @@ static void add_line(const Depthwise *d, LoopExpr *acc, LoopExpr *ow, int64_t fi
   }
 }
 
+/* Maps of a whole batch come from memory, and vectors of some pixels are many walks with gaps: each
+ * vector of a tile fetches its share of the lines that the next trip reads and writes, in order. */
+static void fetch_ahead(const Depthwise *d, LoopExpr *ow, int64_t count, LoopExpr *channel) {
+  enum { LINE = 16 }; /* f32 of a cache line */
+  LoopKernel *k = d->l->kernel;
+  const Op *op = d->product;
+  const Type *x = &op->operands[0]->type, *y = &op->results[0]->type;
+  int64_t channels = dim_value(x->dims[3]), down = op_list_integer(op, ATTRIBUTE_stride, 0);
+  int64_t taps = dim_value(op->operands[1]->type.dims[0]);
+  taps = (taps - 1) * op_list_integer(op, ATTRIBUTE_dilation, 0) + 1;
+  LoopExpr *share = loop_mul(k, ow, loop_int(k, channels));
+  share = loop_let(k, "share", loop_add(k, share, loop_mul(k, channel, loop_int(k, count))));
+  LoopExpr *line = loop_add(k, loop_mul(k, d->n, dim_expr(k, y->dims[1])), d->oh);
+  line = loop_mul(k, loop_add(k, line, loop_int(k, 1)), loop_int(k, channels));
+  line = loop_mul(k, line, dim_expr(k, y->dims[2]));
+  LoopExpr *at = loop_let(k, "next", loop_add(k, line, share));
+  for (int64_t i = 0; i < count * d->r->lanes; i += LINE)
+    loop_prefetch(k, loop_element(k, d->near_y, loop_add(k, at, loop_int(k, i))));
+  line = loop_add(k, loop_mul(k, d->oh, loop_int(k, down)),
+                  loop_int(k, taps - op_pair_integer(op, ATTRIBUTE_pad, 0, 0)));
+  line = loop_add(k, loop_mul(k, d->n, dim_expr(k, x->dims[1])), line);
+  line = loop_mul(k, loop_mul(k, line, loop_int(k, channels)), dim_expr(k, x->dims[2]));
+  at = loop_add(k, line, loop_mul(k, share, loop_int(k, down * d->stride)));
+  at = loop_let(k, "next", at);
+  for (int64_t i = 0; i < count * d->r->lanes * down * d->stride; i += LINE)
+    loop_prefetch(k, loop_element(k, d->near_x, loop_add(k, at, loop_int(k, i))));
+}
+
 static void known_tile(const Depthwise *d, LoopExpr *ow, int64_t first, int64_t count) {
   LoopKernel *k = d->l->kernel;
   const Op *op = d->product;
   int lanes = d->r->lanes;
   LoopExpr *zero = loop_int(k, 0), *end = dim_expr(k, op->results[0]->type.dims[3]);
   LoopExpr *channel = loop_for_lanes(k, "c", zero, end, lanes);
+  if (d->near_x) fetch_ahead(d, ow, count, channel);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, (int)count, lanes, loop_number(k, 0));
   LoopExpr *y = loop_for(k, "kh", d->kh_from, d->kh_to);
   add_line(d, acc, ow, first, count, y, channel);
@@ -233,6 +267,12 @@ bool product_depthwise(Lowering *l, Region *r, const Op *product) {
   l->grain = 1;
   l->trips = dim_mul(l->dims, out->dims[0], out->dims[1]);
   r->lanes = l->target->lanes;
+  if (type_bytes_at_bound(&x->type) > FAR * l->target->l2) {
+    d.near_x = loop_view(k, region_buffer(r, x), "x_numbers", LOOP_F32, 1,
+                         dims_product(k, x->type.dims, 4));
+    LoopBuffer *y = region_result_buffer(r, 0);
+    d.near_y = loop_view(k, y, "y_numbers", y->element, 1, dims_product(k, out->dims, 4));
+  }
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[2];
   index_split(k, trip, out->dims, 2, at);
   d.n = at[0], d.oh = at[1];
