@@ -170,7 +170,8 @@ typedef struct {
 } Definition;
 
 typedef enum {
-  STMT_BIND,     /* a, b.c = e, f          targets (names and dotted paths), values */
+  STMT_BIND,     /* a, b.c = e, f          targets (names and dotted paths), values; one may
+                                           have a name for files: a = e from f */
   STMT_WRITE,    /* a, b[:, 0] <- e, f     targets (names, fields, indices), values */
   STMT_EXPR,     /* opt(p, g)              values */
   STMT_SCAN,     /* ys = scan ..           targets (may be none), names, values (sequences),

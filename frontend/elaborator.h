@@ -357,6 +357,8 @@ bool name_unnamed(const CallSite *site, Instance *instance);
 void name_instances(Elaborator *e, Frame *frame, const char *path, Object *object, Span span);
 Object *instance_member(Elaborator *e, Frame *frame, Instance *instance, const char *name,
                         Span span);
+/* The name that a statement gives after `from`; NULL: it is none, reported. */
+const char *name_from(Elaborator *e, Frame *frame, const Stmt *stmt);
 void bind_path(Elaborator *e, Frame *frame, const char *path, Object *object, Span span);
 bool collect_tensors(Elaborator *e, Frame *frame, Object *object, TensorKind kind, Object *list,
                      Span span);

@@ -119,7 +119,8 @@ bool path_is_free(Elaborator *e, Frame *frame, const char *path, Span span) {
   Diagnostic *d = report(e, frame, E0112, span,
                          "'%s' is already the name of another instance or parameter", path);
   diag_help(d, frame->loops.count
-                   ? "a path is one instance; in a loop make a list: [Layer() for i in 0..n]"
+                   ? "a path is one instance; in a loop make a list, [Layer() for i in 0..n], or "
+                     "give each a name: one = Layer() from \"layer\" + str(i)"
                    : "a path is one instance or one parameter: give the second another name");
   return false;
 }

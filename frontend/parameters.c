@@ -2,8 +2,7 @@
  * again. */
 #include "frontend/elaborator.h"
 
-static const char *parameter_path(Elaborator *e, Frame *frame, const Stmt *stmt) {
-  if (!stmt->from) return stmt->name.name;
+const char *name_from(Elaborator *e, Frame *frame, const Stmt *stmt) {
   Object *from = evaluate(e, frame, stmt->from);
   if (is_error(from)) return NULL;
   bool fine = from->kind == OBJECT_STRING && *from->text;
@@ -17,6 +16,10 @@ static const char *parameter_path(Elaborator *e, Frame *frame, const Stmt *stmt)
              "a name is a text of letters, digits, '_' and dots, not %s", object_text(e, from));
   diag_help(d, "for other names in a file: --rename");
   return NULL;
+}
+
+static const char *parameter_path(Elaborator *e, Frame *frame, const Stmt *stmt) {
+  return stmt->from ? name_from(e, frame, stmt) : stmt->name.name;
 }
 
 /* Sizes that the file fixes are numbers in a parameter's type. */

@@ -276,7 +276,9 @@ stmts
   ;
 
 stmt
-  : exprs[targets] '=' exprs[values] { $$ = parser_bind(parser, $targets, $values, @$); }
+  : exprs[targets] '=' exprs[values] from {
+      $$ = parser_bind(parser, $targets, $values, $from, @$);
+    }
   | exprs[targets] '=' scan_head block {
       $$ = parser_scan(parser, $targets, $scan_head, $block, @$);
     }

@@ -321,6 +321,7 @@ static void walk_stmt(Resolver *r, const Stmt *stmt) {
   switch (stmt->kind) {
   case STMT_BIND:
     walk_exprs(r, &stmt->values);
+    if (stmt->from) walk_expr(r, stmt->from, WANTED_VALUE);
     bind_targets(r, &stmt->targets);
     return;
   case STMT_SCAN:

@@ -36,10 +36,21 @@ bool evaluate_values(Elaborator *e, Frame *frame, const Stmt *stmt, Object **tar
   return true;
 }
 
+static void name_values(Elaborator *e, Frame *frame, const Stmt *stmt, Object *value) {
+  const char *name = name_from(e, frame, stmt);
+  if (!name || is_error(value)) return;
+  if (value->kind == OBJECT_INSTANCE || value->kind == OBJECT_LIST)
+    name_instances(e, frame, name, value, stmt->from->span);
+  else
+    report(e, frame, E0223, stmt->from->span, "'from' names an instance, not %s",
+           object_text(e, value));
+}
+
 static void execute_bind(Elaborator *e, Frame *frame, const Stmt *stmt) {
   size_t targets = stmt->targets.count;
   Object **values = ARENA_ARRAY(e->arena, targets, Object *);
   bool fine = evaluate_values(e, frame, stmt, values);
+  if (fine && stmt->from) name_values(e, frame, stmt, values[0]);
   for (size_t i = 0; i < targets && !e->stopped; i++)
     bind_target(e, frame, stmt->targets.items[i], fine ? values[i] : error_object);
 }

@@ -131,9 +131,15 @@ static void check_targets(Parser *parser, ExprVec targets, bool written) {
   }
 }
 
-Stmt *parser_bind(Parser *parser, ExprVec targets, ExprVec values, Span span) {
+Stmt *parser_bind(Parser *parser, ExprVec targets, ExprVec values, Expr *from, Span span) {
   check_targets(parser, targets, false);
+  if (from && (targets.count != 1 || values.count != 1)) {
+    Diagnostic *d = diag_report(parser->diagnostics, E0008, from->span,
+                                "'from' names one instance, not %zu", targets.count);
+    diag_help(d, "bind each of them in a statement of its own");
+  }
   Stmt *stmt = parser_stmt(parser, STMT_BIND, span);
+  stmt->from = from;
   stmt->targets = LIST(ExprList, targets);
   stmt->values = LIST(ExprList, values);
   return stmt;

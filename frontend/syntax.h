@@ -76,7 +76,7 @@ Expr *parser_map(Parser *parser, PairVec pairs, Span span);
 Expr *parser_field(Parser *parser, Expr *base, Ident word, Span span);
 
 Stmt *parser_stmt(Parser *parser, StmtKind kind, Span span);
-Stmt *parser_bind(Parser *parser, ExprVec targets, ExprVec values, Span span);
+Stmt *parser_bind(Parser *parser, ExprVec targets, ExprVec values, Expr *from, Span span);
 Stmt *parser_write(Parser *parser, ExprVec targets, ExprVec values, Span span);
 Stmt *parser_call_statement(Parser *parser, ExprVec values, Span span);
 Stmt *parser_scan(Parser *parser, ExprVec targets, ScanHead head, StmtList body, Span span);

@@ -5,6 +5,7 @@
 Consts of the .dl file are keyword arguments here.
 """
 import math
+from collections import OrderedDict
 
 import torch
 from torch import nn
@@ -375,6 +376,34 @@ def resnet(depth=50, classes=1000, size=224, width=64, groups=1, group_width=64)
         x = F.max_pool2d(F.relu(m.bn1(m.conv1(image))), 3, 2, 1)
         return m.fc(m.layer4(m.layer3(m.layer2(m.layer1(x)))).mean((2, 3)))
     return Net(run, conv1=conv(3, width, 7, 2), bn1=nn.BatchNorm2d(width), **stages, fc=nn.Linear(inputs, classes))
+
+
+@model
+def densenet(depth=121, classes=1000, size=224, growth=None):
+    blocks = {121: [6, 12, 24, 16], 161: [6, 12, 36, 24], 169: [6, 12, 32, 32], 201: [6, 12, 48, 32]}[depth]
+    growth = growth or (48 if depth == 161 else 32)
+
+    def dense(inputs):
+        return Net(lambda m, x: torch.cat([x, m.conv2(F.relu(m.norm2(m.conv1(F.relu(m.norm1(x))))))], 1),
+                   norm1=nn.BatchNorm2d(inputs), conv1=nn.Conv2d(inputs, 4 * growth, 1, bias=False),
+                   norm2=nn.BatchNorm2d(4 * growth), conv2=nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False))
+
+    def transition(inputs):
+        return Net(lambda m, x: F.avg_pool2d(m.conv(F.relu(m.norm(x))), 2),
+                   norm=nn.BatchNorm2d(inputs), conv=nn.Conv2d(inputs, inputs // 2, 1, bias=False))
+    c = 2 * growth
+    parts = {"conv0": nn.Conv2d(3, c, 7, 2, 3, bias=False), "norm0": nn.BatchNorm2d(c), "relu0": nn.ReLU(),
+             "pool0": nn.MaxPool2d(3, 2, 1)}
+    for b, count in enumerate(blocks):
+        layers = {"denselayer%d" % (i + 1): dense(c + i * growth) for i in range(count)}
+        parts["denseblock%d" % (b + 1)] = nn.Sequential(OrderedDict(layers))
+        c += count * growth
+        if b < 3:
+            parts["transition%d" % (b + 1)] = transition(c)
+            c //= 2
+    parts["norm5"] = nn.BatchNorm2d(c)
+    return Net(lambda m, image: m.classifier(F.relu(m.features(image)).mean((2, 3))),
+               features=nn.Sequential(OrderedDict(parts)), classifier=nn.Linear(c, classes))
 
 
 @model

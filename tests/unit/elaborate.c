@@ -23,6 +23,10 @@ static const Network networks[] = {
     {"examples/bert/bert.dl", NULL, NULL, 110106428 + 1538}, /* and which sentence is next */
     {"examples/char_rnn/char_rnn.dl", NULL, NULL, 1118336},
     {"examples/char_rnn/char_rnn.dl", "cell", "gru", 855168},
+    {"examples/densenet/densenet.dl", NULL, NULL, 7978856},
+    {"examples/densenet/densenet.dl", "depth", "161", 28681000},
+    {"examples/densenet/densenet.dl", "depth", "169", 14149480},
+    {"examples/densenet/densenet.dl", "depth", "201", 20013928},
     {"examples/dqn/dqn.dl", NULL, NULL, 2 * 1687206}, /* online and target */
     {"examples/googlenet/googlenet.dl", NULL, NULL, 13004888},
     {"examples/gpt2/gpt2.dl", NULL, NULL, 124439808},
