@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { ABI = 13 }; /* DLRT_ABI of the layout that is written here */
+enum { ABI = 14 }; /* DLRT_ABI of the layout that is written here */
 
 /* Of an entry, what is the same for all CPU levels. */
 typedef struct {
@@ -86,6 +86,10 @@ bool program_has_variables(const NativeProgram *program) {
 
 static LLVMValueRef number(Writer *w, int64_t value) {
   return LLVMConstInt(w->e->i64, (uint64_t)value, true);
+}
+
+static LLVMValueRef small(const Writer *w, int64_t value) {
+  return LLVMConstInt(w->e->i32, (uint64_t)value, false);
 }
 
 static LLVMValueRef none(Writer *w) {
@@ -260,8 +264,8 @@ static LLVMValueRef written_table(Writer *w, const ProgramStep *s) {
   for (size_t i = 0; i < s->results.count; i++) {
     const ProgramResult *r = &s->results.items[i];
     bool fixed = dim_is_constant(r->count);
-    rows[i] = STRUCTURE(w, number(w, r->operand), number(w, r->element),
-                        number(w, fixed ? dim_value(r->count) : -1),
+    rows[i] = STRUCTURE(w, small(w, r->operand), small(w, r->element), small(w, r->row),
+                        small(w, r->stride), number(w, fixed ? dim_value(r->count) : -1),
                         fixed ? none(w) : trips_function(w, r->count));
   }
   return array(w, rows, s->results.count, "written");

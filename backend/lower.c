@@ -320,6 +320,11 @@ static const bool *written_operands(const LoopKernel *kernel, int count) {
   return written;
 }
 
+/* Parts of one whole, one of which is made while the other is there. */
+static bool are_apart(const Value *a, const Value *b) {
+  return a != b && value_whole(a) && value_whole(a) == value_whole(b);
+}
+
 /* Tells the kernel which of its operands overlap no other that either writes. */
 static void mark_aliases(LoopKernel *kernel, const ProgramOperand *operands,
                          const Value *const *values, const bool *written, int count) {
@@ -329,7 +334,7 @@ static void mark_aliases(LoopKernel *kernel, const ProgramOperand *operands,
     int a = buffer->operand;
     buffer->noalias = true;
     for (int b = 0; b < count; b++)
-      if (b != a && (written[a] || written[b]) &&
+      if (b != a && (written[a] || written[b]) && !are_apart(values[a], values[b]) &&
           overlap(&operands[a], values[a], &operands[b], values[b]))
         buffer->noalias = false;
   }
@@ -349,6 +354,19 @@ static const Dim *in_loops(const Lowerer *lw, DimTable *dims, const Dim *work) {
   for (const OpenLoop *loop = lw->loop; loop && work; loop = loop->outer)
     work = dim_mul(dims, work, loop->trips);
   return work;
+}
+
+/* Of what is made in its slice of a concat's: numbers side by side, and from row to row. */
+static void find_rows(const Value *value, int64_t *row, int64_t *stride) {
+  const Value *whole = value_whole(value);
+  int axis = 0, rank = value->type.rank;
+  while (whole && axis < rank && value->type.dims[axis] == whole->type.dims[axis]) axis++;
+  if (!whole || axis == rank) return;
+  *row = *stride = 1;
+  for (int i = axis; i < value->type.rank; i++) {
+    *row *= dim_max(value->type.dims[i]);
+    *stride *= dim_max(whole->type.dims[i]);
+  }
 }
 
 static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Value *const *values,
@@ -375,8 +393,11 @@ static void finish(Lowerer *lw, ProgramEntry *entry, const Lowering *l, const Va
   step.bytes = in_loops(lw, l->dims, step.bytes);
   for (int i = 0; i < count; i++) vec_push(lw->arena, &step.operands, operands.items[i]);
   for (int i = 0; i < count && entry->function->kind == FUNCTION_TRAIN; i++) {
-    ProgramResult result = {i, values[i]->type.element, type_count(l->dims, &values[i]->type)};
-    if (written[i] && result.count) vec_push(lw->arena, &step.results, result);
+    ProgramResult result = {i, values[i]->type.element, type_count(l->dims, &values[i]->type), 0,
+                            0};
+    find_rows(values[i], &result.row, &result.stride);
+    bool copies = l->op->kind == OP_concat; /* that was looked at, and the rest may not be there */
+    if (written[i] && result.count && !copies) vec_push(lw->arena, &step.results, result);
   }
   if (count > lw->program->most_operands) lw->program->most_operands = count;
   vec_push(lw->arena, &entry->steps, step);
@@ -393,6 +414,14 @@ static const Type *corner_of(Lowerer *lw, const Op *op) {
 
 static void lower_scan(Lowerer *lw, ProgramEntry *entry, const Op *op);
 
+/* Whether a concat's operand is made where the result has it. */
+static bool is_part_of(const Op *op, int operand) {
+  const Value *part = op->operands[operand], *result = op_result(op);
+  const Value *whole = value_whole(result);
+  return value_whole(part) == (whole ? whole : result) &&
+         part->place.offset == result->place.offset + concat_start(op, operand);
+}
+
 static bool is_in_place(Lowerer *lw, const Op *op) {
   if (op->operand_count == 0 || op->result_count == 0) return false;
   ProgramOperand x = operand(lw, op->operands[0]), y = operand(lw, op->results[0]);
@@ -406,7 +435,7 @@ static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
   }
   if (op->kind == OP_concat) { /* alone: a copy for each operand that is not made there */
     for (int i = 0; i < op->operand_count; i++) {
-      if (value_whole(op->operands[i]) == op_result(op)) continue;
+      if (is_part_of(op, i)) continue;
       if (dim_is(op->operands[i]->type.dims[op_integer(op, ATTRIBUTE_axis)], 0)) continue;
       Lowering l = begin(lw, entry, op);
       lower_concat_part(&l, i);

@@ -1,6 +1,7 @@
 /* lower_map.c - kernels whose every element is computed on its own. */
 #include "backend/families.h"
 
+#include "ir/part.h"
 #include "support/bug.h"
 
 #include <string.h>
@@ -32,7 +33,8 @@ typedef struct {
   const Type *shape;       /* of the results */
   int tags[64][MOST_AXES]; /* of each operand: the result's axis, or -1 */
   bool seen[64];
-  int visits; /* values are visited once for each use */
+  bool ends[MOST_AXES]; /* the result's axes where an operand's or result's lines are apart */
+  int visits;           /* values are visited once for each use */
 } Flat;
 
 enum { MOST_VISITS = 4096 };
@@ -96,8 +98,42 @@ static bool uses_axis(const Flat *flat, int operand, int axis) {
   return false;
 }
 
+/* The value outside of the kernel: an operand, or behind those a result. */
+static const Value *outer_value(const Op *op, int i) {
+  return i < op->operand_count ? op->operands[i] : op->results[i - op->operand_count];
+}
+
+/* A part of a concat's result (ir/part.h) is not dense in front of the axis that is joined. */
+static void find_ends(Flat *flat) {
+  const Op *op = flat->region->op;
+  for (int i = 0; i < op->operand_count + op->result_count; i++) {
+    const Value *value = outer_value(op, i), *whole = value_whole(value);
+    bool is_operand = i < op->operand_count;
+    if (!whole || (is_operand && !flat->seen[i])) continue;
+    bool apart = false;
+    for (int a = 0; a < value->type.rank; a++) {
+      int axis = is_operand ? flat->tags[i][a] : dim_is(value->type.dims[a], 1) ? -1 : a;
+      apart = apart || whole->type.dims[a] != value->type.dims[a];
+      if (!apart || axis < 0) continue;
+      flat->ends[axis] = true;
+      apart = false;
+    }
+  }
+}
+
+/* Elements from one index of a group of axes to the next, for what is not dense: NULL, it is. */
+static LoopExpr *group_stride(LoopKernel *k, const Value *value, int last) {
+  const Value *whole = value_whole(value);
+  if (!whole) return NULL;
+  LoopExpr *stride = loop_int(k, 1);
+  for (int a = last + 1; a < value->type.rank; a++)
+    stride = loop_mul(k, stride, dim_expr(k, whole->type.dims[a]));
+  return stride;
+}
+
 /* Whether axes `a` and `b` of the result (neighbours but for axes of size 1) are one for all. */
 static bool together(const Flat *flat, int a, int b) {
+  if (flat->ends[b]) return false;
   for (int i = 0; i < flat->region->op->operand_count; i++)
     if (flat->seen[i] && uses_axis(flat, i, a) != uses_axis(flat, i, b)) return false;
   return true;
@@ -154,6 +190,8 @@ static int64_t common_multiple(int64_t a, int64_t b) {
 static int periodic_lanes(const Region *region, const Flat *flat, const Dim *const *dims, int count,
                           const int *group) {
   enum { MOST_REGISTERS = 6 };
+  for (int a = 0; a < flat->shape->rank; a++)
+    if (flat->ends[a]) return 0;
   if (count != 2 || !dim_is_constant(dims[1]) || dim_value(dims[1]) >= region->natural) return 0;
   int64_t lanes = common_multiple(dim_value(dims[1]), region->natural);
   if (lanes > MOST_REGISTERS * region->natural) return 0;
@@ -228,8 +266,9 @@ static int flat_lanes(const Region *region, const Dim *last) {
   return dim_is_constant(last) && size > natural ? (int)(size / natural * natural) : natural;
 }
 
-static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
+static void flat_kernel(Lowering *l, Region *region, Flat *flat) {
   LoopKernel *k = l->kernel;
+  find_ends(flat);
   int group[MOST_AXES], count = group_axes(flat, group);
   const Dim *dims[MOST_AXES];
   LoopExpr *sizes[MOST_AXES], *at[MOST_AXES];
@@ -259,13 +298,18 @@ static void flat_kernel(Lowering *l, Region *region, const Flat *flat) {
   int buffers = op->operand_count + op->result_count;
   for (int i = 0; i < buffers; i++) {
     LoopBuffer *buffer = region->buffers.items[i].buffer;
+    const Value *value = outer_value(op, i);
     ranks[i] = 0;
     for (int g = 0; g < count; g++) {
+      int last = -1; /* of the value's own axes in the group */
       bool has = i >= op->operand_count;
-      for (int a = 0; a < flat->shape->rank && !has; a++)
-        has = group[a] == g && uses_axis(flat, i, a);
+      for (int a = 0; a < value->type.rank; a++) {
+        int axis = i >= op->operand_count ? a : flat->seen[i] ? flat->tags[i][a] : -1;
+        if (axis >= 0 && group[axis] == g) last = a, has = true;
+      }
       if (!has) continue;
       buffer->sizes[ranks[i]] = sizes[g];
+      buffer->strides[ranks[i]] = last < 0 ? NULL : group_stride(k, value, last);
       index[i][ranks[i]++] = (Index){NULL, g};
     }
     buffer->rank = ranks[i];
@@ -566,12 +610,20 @@ void lower_map(Lowering *l) {
     general_kernel(l, &region, shape);
 }
 
+static LoopExpr *row_stride(LoopKernel *k, const Value *whole, int axis) {
+  LoopExpr *stride = loop_int(k, 1);
+  for (int i = axis; i < whole->type.rank; i++)
+    stride = loop_mul(k, stride, dim_expr(k, whole->type.dims[i]));
+  return stride;
+}
+
 /* [outer, mine] into [outer, all], from column `start` on. */
 void lower_concat_part(Lowering *l, int part) {
   LoopKernel *k = l->kernel;
   const Op *op = l->op;
   DimTable *t = l->dims;
   const Value *x = op->operands[part];
+  const Value *outside = value_whole(x), *whole = value_whole(op_result(op));
   int axis = (int)op_integer(op, ATTRIBUTE_axis);
   const Dim *outer = dim_constant(t, 1), *inner = outer, *start = dim_constant(t, 0);
   for (int i = 0; i < axis; i++) outer = dim_mul(t, outer, x->type.dims[i]);
@@ -583,6 +635,8 @@ void lower_concat_part(Lowering *l, int part) {
   LoopElement element = loop_element_of_type(x->type.element);
   LoopBuffer *from = loop_operand(k, "x", element, 2, dim_expr(k, outer), dim_expr(k, mine));
   LoopBuffer *to = loop_operand(k, "y", element, 2, dim_expr(k, outer), dim_expr(k, all));
+  if (outside) from->strides[0] = row_stride(k, outside, axis), from->strides[1] = loop_int(k, 1);
+  if (whole) to->strides[0] = row_stride(k, whole, axis), to->strides[1] = loop_int(k, 1);
   int lanes = LANE_REGISTERS * l->target->lanes;
   l->algorithm = "copy";
   LoopExpr *row = loop_int(k, 0), *column;

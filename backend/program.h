@@ -31,7 +31,8 @@ typedef struct {
 typedef struct {
   int operand;
   Element element;
-  const Dim *count; /* of its numbers */
+  const Dim *count;    /* of its numbers */
+  int64_t row, stride; /* of one that is made in its slice of a concat's; else 0 */
 } ProgramResult;
 
 typedef struct {

@@ -114,8 +114,8 @@ static const char *name_of(const Region *r, const char *letter, int number) {
   return arena_format(r->arena, "%s%d", letter, number);
 }
 
-/* A result that is made in its slice of a concat's. */
-static void set_strides(Region *r, LoopBuffer *buffer, const Value *value) {
+/* Of what lies in a slice of a concat's result. */
+static void set_strides(const Region *r, LoopBuffer *buffer, const Value *value) {
   const Value *whole = value_whole(value);
   if (!whole) return;
   LoopExpr *stride = loop_int(r->k, 1);
@@ -137,7 +137,9 @@ Region region_open(LoopKernel *k, const Op *op, const Target *target, DimTable *
   for (int i = 0; i < op->operand_count; i++) {
     const Value *value = r.block ? r.block->arguments[i] : op->operands[i];
     const char *name = value->name ? value->name : name_of(&r, "x", i);
-    vec_push(r.arena, &r.buffers, ((RegionBuffer){value, declare(&r, name, value)}));
+    LoopBuffer *buffer = declare(&r, name, value);
+    set_strides(&r, buffer, op->operands[i]);
+    vec_push(r.arena, &r.buffers, ((RegionBuffer){value, buffer}));
   }
   for (int i = 0; i < op->result_count; i++) {
     LoopBuffer *buffer =

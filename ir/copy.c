@@ -1,5 +1,6 @@
 /* A module in another arena. */
 #include "ir/graph.h"
+#include "ir/part.h"
 #include "support/bug.h"
 #include "support/map.h"
 
@@ -127,7 +128,7 @@ static void fill_value(Copier *c, Value *to, const Value *from) {
   to->number = from->number;
   to->name = copy_name(c, from->name);
   to->place = from->place;
-  to->place.of = mapped(c, from->place.of);
+  to->place.of = from->place.kind == PLACE_VIEW ? mapped(c, from->place.of) : NULL;
   map_set(c->arena, &c->values, map_key(from), to);
 }
 
@@ -210,6 +211,7 @@ static Function *copy_function(Copier *c, const Function *from, const char *name
   to->arena_bytes = from->arena_bytes;
   to->arena_align = from->arena_align;
   copy_block(c, to->body, from->body);
+  if (to->is_planned) block_find_parts(to->body); /* a whole is made behind its parts */
   to->next_number = from->next_number;
   return to;
 }

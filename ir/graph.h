@@ -39,7 +39,8 @@ typedef enum {
 typedef struct {
   PlaceKind kind;
   int64_t offset;
-  Value *of;
+  Value *of; /* VIEW: that value. ARENA: the one whose strides it has, since it is made or lies in a
+                slice of it (ir/part.h); NULL: it is dense */
 } MemoryPlace;
 
 /* What every walk looks at comes first, to lie together in memory. */

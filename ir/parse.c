@@ -1,5 +1,7 @@
 #include "ir/parse.h"
 
+#include "ir/part.h"
+
 #include <string.h>
 
 /* Numbers of values are counted on from the largest; and what is checked at a call stays few. */
@@ -526,7 +528,10 @@ static bool parse_function(Parser *p, Map *functions) {
     if (!parse_argument(p, &scope)) return false;
   }
   parser_advance(p);
-  return parse_results(p) && parse_plan(p) && parse_block(p, p->function->body, &scope);
+  if (!parse_results(p) || !parse_plan(p) || !parse_block(p, p->function->body, &scope))
+    return false;
+  if (p->function->is_planned) block_find_parts(p->function->body);
+  return true;
 }
 
 /* ---- the module's head ---- */

@@ -17,15 +17,21 @@ int64_t concat_start(const Op *op, int operand) {
 }
 
 const Value *value_whole(const Value *value) {
-  if (!value->op || value->place.kind != PLACE_ARENA) return NULL;
-  /* A part has one use: the first that comes is the concat, or there is none. */
-  for (const Op *op = value->op->next; op; op = op->next)
+  return value->place.kind == PLACE_ARENA ? value->place.of : NULL;
+}
+
+/* From the last concat back, so that what a part belongs to is known before its own parts. */
+void block_find_parts(const Block *block) {
+  for (Op *op = block->last; op; op = op->previous) {
+    if (op->kind == OP_scan) block_find_parts(op->region);
+    if (op->kind != OP_concat || op_result(op)->place.kind != PLACE_ARENA) continue;
+    Value *result = op_result(op), *whole = result->place.of ? result->place.of : result;
     for (int i = 0; i < op->operand_count; i++) {
-      if (op->operands[i] != value) continue;
-      const Value *whole = op->kind == OP_concat ? op_result(op) : NULL;
-      bool is_part = whole && whole->place.kind == PLACE_ARENA &&
-                     value->place.offset == whole->place.offset + concat_start(op, i);
-      return is_part ? whole : NULL;
+      MemoryPlace *place = &op->operands[i]->place;
+      int64_t start = concat_start(op, i);
+      if (start >= 0 && place->kind == PLACE_ARENA && !place->of &&
+          place->offset == result->place.offset + start)
+        place->of = whole;
     }
-  return NULL;
+  }
 }

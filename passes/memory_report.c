@@ -57,7 +57,7 @@ static void body_extent(const Block *block, int64_t *from, int64_t *to) {
 /* The arena's storage that a value lies in: follows places, not operations, so that it holds for a
  * graph read from text too. */
 static const Value *storage(const Value *value) {
-  while (value->place.kind == PLACE_VIEW) value = value->place.of;
+  while (value->place.of) value = value->place.of;
   return value;
 }
 

@@ -11,8 +11,8 @@
 
 #include "ir/part.h"
 #include "ir/trip.h"
-#include "passes/fuse.h"
 #include "passes/offsets.h"
+#include "passes/plan_parts.h"
 #include "passes/plan_scan.h"
 #include "passes/plan_writes.h"
 #include "passes/rewrite.h"
@@ -75,7 +75,7 @@ typedef struct {
   Function *function;
   VEC(Buffer) buffers;
   VEC(PlannedBody) bodies;
-  VEC(Value *) parts;
+  PlanParts parts;
   int steps;
 } Planning;
 
@@ -95,9 +95,16 @@ static void place_results(Planning *p) {
   }
 }
 
+/* What a value's bytes lie in; of a part of a concat, the whole. */
+static Value *root_of(Value *value) {
+  value = value_storage(value);
+  while (value->place.kind == PLACE_VIEW) value = value_storage(value->place.of);
+  return value;
+}
+
 /* Value.mark: the buffer's number + 1. */
 static Buffer *buffer_of(Planning *p, Value *value) {
-  Value *storage = value_storage(value);
+  Value *storage = root_of(value);
   return storage->mark > 0 ? &p->buffers.items[storage->mark - 1] : NULL;
 }
 
@@ -106,76 +113,14 @@ static Buffer *reusable(Planning *p, const Op *op, int step) {
   for (int i = 0; i < op->operand_count; i++) {
     Buffer *buffer = buffer_of(p, op->operands[i]);
     if (!buffer || buffer->interval.last != step || !plan_reads_in_place(op, i, 0)) continue;
-    bool once = true;
-    for (int j = 0; j < op->operand_count; j++)
-      once = once && (j == i || value_storage(op->operands[j]) != value_storage(op->operands[i]));
     Value *storage = value_storage(op->operands[i]);
+    bool once = storage == root_of(storage); /* a part is not dense */
+    for (int j = 0; j < op->operand_count; j++)
+      once = once && (j == i || root_of(op->operands[j]) != storage);
     if (once && type_bytes_at_bound(&storage->type) == type_bytes_at_bound(&op_result(op)->type))
       return buffer;
   }
   return NULL;
-}
-
-/* ---- parts of a concat that are made in its result's memory ---- */
-
-/* Pooling: a map that moves its elements, so its kernel knows the index of each that it makes. */
-static bool is_pooling(const Op *op) {
-  bool pools = false;
-  if (op->kind != OP_fused || kernel_kind(op) != KERNEL_MAP) return false;
-  for (const Op *inner = op->region->first; inner; inner = inner->next) {
-    if (inner->kind == OP_argmax) return false;
-    pools = pools || (inner->kind == OP_windows);
-  }
-  return pools;
-}
-
-/* Products hand over each vector of sums with its index, so that any strides will do. */
-static bool can_be_part(const Value *value) {
-  const Op *op = value->op;
-  if (!op || op->result_count != 1 || value->mark != 1 || value->place.kind != PLACE_NONE)
-    return false;
-  if (is_pooling(op)) return true;
-  const Op *first = op->kind == OP_fused ? op->region->first : op;
-  for (; first; first = op->kind == OP_fused ? first->next : NULL) switch (first->kind) {
-    case OP_dot_panel:
-    case OP_conv_panel:
-    case OP_conv_winograd:
-      return true;
-    case OP_conv:
-      return op_word(first, ATTRIBUTE_layout)[1] == 'h';
-    default:
-      break;
-    }
-  return false;
-}
-
-/* In entries that do not train: those look through what each kernel has made. While buffers are
- * planned a part is a view of the whole. */
-static void find_parts(Planning *p) {
-  Function *function = p->function;
-  bool trains = function->kind == FUNCTION_TRAIN || function->kind == FUNCTION_INIT;
-  if (trains || (function->scan && !op_is_apart(function->scan))) return;
-  graph_count_uses(function);
-  for (Op *op = function->body->first; op; op = op->next) {
-    if (op->kind != OP_concat || op_result(op)->place.kind != PLACE_NONE) continue;
-    for (int i = 0; i < op->operand_count; i++) {
-      int64_t start = concat_start(op, i);
-      if (start < 0 || !can_be_part(op->operands[i])) continue;
-      op->operands[i]->place = (MemoryPlace){PLACE_VIEW, start, op_result(op)};
-      vec_push(p->context->scratch, &p->parts, op->operands[i]);
-    }
-  }
-}
-
-/* A concat's result is there from the first part on that is made in it. */
-static int first_step(const Op *op) {
-  int first = (int)op->mark;
-  for (int i = 0; op->kind == OP_concat && i < op->operand_count; i++) {
-    const Value *x = op->operands[i];
-    bool inside = x->place.kind == PLACE_VIEW && x->place.of == op_result(op);
-    if (inside && x->op->mark < first) first = (int)x->op->mark;
-  }
-  return first;
 }
 
 static int64_t round_up(int64_t bytes) {
@@ -226,7 +171,7 @@ static void collect_buffers(Planning *p) {
     if (op->mark < 0) continue;
     int step = (int)op->mark;
     for (int i = 0; i < op->operand_count; i++) {
-      Value *storage = value_storage(op->operands[i]);
+      Value *storage = root_of(op->operands[i]);
       if (storage->mark > 0) last.items[storage->mark - 1] = step;
     }
     for (int i = 0; i < op->result_count; i++) {
@@ -237,7 +182,7 @@ static void collect_buffers(Planning *p) {
     }
   }
   for (int i = 0; p->function->scan && i < body->yield_count; i++) { /* read when a trip ends */
-    const Value *storage = value_storage(body->yields[i]);
+    const Value *storage = root_of(body->yields[i]);
     if (storage->mark > 0) last.items[storage->mark - 1] = p->steps;
   }
   p->steps += p->function->scan != NULL;
@@ -260,7 +205,8 @@ static void collect_buffers(Planning *p) {
       }
       int64_t bytes = type_bytes_at_bound(&value->type);
       if (bytes < 0) bug("%%%d is larger than a tensor may be", value->number);
-      Buffer buffer = {value, {first_step(op), ends, round_up(bytes), 0}};
+      Buffer buffer = {
+          value, {plan_parts_first(&p->parts, value, (int)op->mark), ends, round_up(bytes), 0}};
       vec_push(scratch, &p->buffers, buffer);
       value->mark = (int64_t)p->buffers.count;
     }
@@ -277,7 +223,7 @@ static void plan_function(PassContext *context, Function *function) {
   plan_reads(function);
   place_results(&p);
   plan_writes(context->scratch, function);
-  find_parts(&p);
+  p.parts = plan_parts(context->scratch, function);
   collect_buffers(&p);
   int count = (int)p.buffers.count;
   Interval *intervals = ARENA_ARRAY(context->scratch, count, Interval);
@@ -291,10 +237,7 @@ static void plan_function(PassContext *context, Function *function) {
       if (op->mark >= 0 && value->place.kind == PLACE_NONE)
         value->place = (MemoryPlace){PLACE_ARENA, intervals[value->mark - 1].offset, NULL};
     }
-  for (size_t i = 0; i < p.parts.count; i++) {
-    MemoryPlace *place = &p.parts.items[i]->place;
-    *place = (MemoryPlace){PLACE_ARENA, place->of->place.offset + place->offset, NULL};
-  }
+  plan_parts_place(&p.parts);
   for (size_t i = 0; i < p.bodies.count; i++)
     plan_body_move(p.bodies.items[i].body, intervals[p.bodies.items[i].buffer].offset);
 }

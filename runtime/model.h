@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DLRT_ABI 13
+#define DLRT_ABI 14
 
 /* How a step's trips are split over threads; NULL in a build for one thread, so that nothing of it
  * is linked. The one there is: `dlrt_pool`, in libdlrt. */
@@ -109,9 +109,10 @@ typedef void dlrt_kernel(void *const *operands, const int64_t *dims, int64_t beg
 
 /* A result of a step: for those who look for the first number that is not finite. */
 typedef struct {
-  int64_t operand; /* which of the step's */
-  int64_t element;
-  int64_t count; /* of its numbers, or -1: count_of(dims) */
+  int32_t operand; /* which of the step's */
+  int32_t element;
+  int32_t row, stride; /* numbers side by side, and from there to the next row; 0: all are */
+  int64_t count;       /* of its numbers, or -1: count_of(dims) */
   int64_t (*count_of)(const int64_t *dims);
 } dlrt_written;
 

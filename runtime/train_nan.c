@@ -39,7 +39,9 @@ static unsigned look(const search *s, const dlrt_step *step, finding *found) {
     int64_t count = written->count_of ? written->count_of(s->t->context->dims) : written->count;
     found->count += count;
     for (int64_t i = 0; i < count; i++) {
-      double value = number_at(written->element, data, size, i);
+      int64_t gap = written->stride - written->row;
+      int64_t at = written->row ? i + i / written->row * gap : i;
+      double value = number_at(written->element, data, size, at);
       if (isfinite(value)) continue;
       kinds |= isnan(value) ? NANS : value > 0 ? RISEN : FALLEN;
       found->nans += isnan(value) != 0;

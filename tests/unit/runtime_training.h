@@ -128,9 +128,10 @@ static const dlrt_operand update_operands[] = {
 static const dlrt_operand draw_operands[] = {{DLRT_OUTPUT, 0, 0}, {DLRT_PARAMETERS, 0, AT_NOISE}};
 static const dlrt_operand init_operands[] = {{DLRT_PARAMETERS, 0, AT_W}};
 
-static const dlrt_written product_written[] = {{2, DLRT_F32, -1, learn_rows}};
-static const dlrt_written loss_written[] = {{1, DLRT_F32, 1, NULL}};
-static const dlrt_written update_written[] = {{3, DLRT_F32, 2, NULL}, {4, DLRT_F32, 2, NULL}};
+static const dlrt_written product_written[] = {{2, DLRT_F32, 0, 0, -1, learn_rows}};
+static const dlrt_written loss_written[] = {{1, DLRT_F32, 0, 0, 1, NULL}};
+static const dlrt_written update_written[] = {{3, DLRT_F32, 0, 0, 2, NULL},
+                                              {4, DLRT_F32, 0, 0, 2, NULL}};
 
 #define LEARN_PRODUCT                                                                              \
   {                                                                                                \
