@@ -236,6 +236,21 @@ static bool is_window_reduction(const Op *op) {
   return op_axes(op) == ((1u << rank) - (1u << (rank - kernel_axes)));
 }
 
+/* Windows are many times as large as their map. A maximum and its place, for the gradient, are made
+ * by kernels of their own, each of which looks through windows of its own. */
+static void part_windows(Function *function) {
+  graph_count_uses(function);
+  for (Op *op = function->body->first; op; op = op->next) {
+    Op *windows = op->operand_count == 1 ? op->operands[0]->op : NULL;
+    if (!windows || windows->kind != OP_windows || op_result(windows)->mark < 2) continue;
+    if (!is_window_reduction(op) && !is_window_row(op)) continue;
+    Builder b = builder_before(op);
+    op_result(windows)->mark--;
+    op->operands[0] = build_like(&b, windows, windows->operands);
+    op->operands[0]->mark = 1;
+  }
+}
+
 /* Softmax, and reductions over the trailing axes or over the ones before the last. */
 static bool is_row_reduction(const Op *op, unsigned *axes) {
   int rank = op->operand_count ? op->operands[0]->type.rank : 0;
@@ -497,6 +512,7 @@ static void fuse_function(PassContext *context, Function *function) {
             .lanes = context->options->vector_lanes};
   int number = fuse_attention(context, function, fuse_updates(context, function, 0));
   part_widening(function);
+  part_windows(function);
   f.uses = uses_of(f.scratch, function);
   f.kernel = ARENA_ARRAY(f.scratch, f.uses.op_count, Kernel *);
   f.returned = ARENA_ARRAY(f.scratch, f.uses.op_count, bool);
