@@ -35,6 +35,7 @@ static bool call(Run *r, const dlrt_model *model, int64_t entry) {
   const NativeProgram *p = r->native->program;
   for (size_t i = 0; !status && i < p->tensors.count; i++) { /* none were given: invented ones */
     dlrt_tensor_view view;
+    if (model->tensors[i].kind == DLRT_MEMORY) continue; /* it has its first values */
     if (p->tensors.items[i].offset >= 0 && dlrt_at(context, (int)i, &view) == DLRT_OK) {
       const Tensor *t = p->tensors.items[i].tensor;
       int64_t count = p->tensors.items[i].bytes / element_infos[t->type.element].bytes;

@@ -198,6 +198,11 @@ static bool wants_training(const Options *options) {
          options->command == COMMAND_dump;
 }
 
+/* Those whose states need first values. */
+static bool calls_models(CommandName command) {
+  return command == COMMAND_build || command == COMMAND_run;
+}
+
 static Module *load_dl(Compilation *c) {
   Session *session = c->session;
   const Options *options = session->options;
@@ -220,7 +225,7 @@ static Module *load_dl(Compilation *c) {
     elaborate_options.entry_count = (int)options->values[OPTION_entry].count;
   }
   elaborate_options.training = wants_training(options);
-  elaborate_options.initialisers = options->command == COMMAND_build;
+  elaborate_options.initialisers = calls_models(options->command);
   double start = now_ms();
   Module *module = elaborate(session->arena, session->diagnostics, &elaborate_options, &c->extra);
   c->elaborate_ms = now_ms() - start;
@@ -293,8 +298,9 @@ static bool open_file(Session *session, Compilation *c, bool is_text, const char
   c->module = c->is_text_ir ? load_text_ir(session, c->path) : load_dl(c);
   if (!c->module) return false;
   const char *weights = option_text(session->options, OPTION_weights, NULL);
-  if (session->options->command == COMMAND_build) entries_add_reset(c->module);
-  if (option_given(session->options, OPTION_entry)) entries_drop_init(c->module);
+  if (calls_models(session->options->command)) entries_add_reset(c->module);
+  if (option_given(session->options, OPTION_entry) || session->options->command == COMMAND_run)
+    entries_drop_init(c->module);
   if (weights) entries_drop_training(c->module);
   if (weights && !weights_load(session, c->module, weights, &c->notes)) return false;
   if (!read_vocabulary(session, &c->notes)) return false;
