@@ -154,8 +154,7 @@ int dlrt_program_open(dlrt_program *program, bool needed, dlrt_context **context
   if (path) status = dlrt_load(*context, path);
   int code = 0;
   if (status) code = dlrt_complain(program, EXIT_INPUT, "%s", dlrt_detail(*context));
-  bool made = path || dlrt_init(*context, (uint64_t)program->seed) == DLRT_OK;
-  if (!made && !needed) randomise(*context, model); /* where nothing but its speed is asked for */
+  if (!path && dlrt_init(*context, (uint64_t)program->seed)) randomise(*context, model);
   free(own);
   if (!code) return 0;
   dlrt_close(*context);

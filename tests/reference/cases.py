@@ -6,16 +6,17 @@ TABLE = HERE.parent / "examples.txt"
 
 
 def page_of(example):
-    """Its .dl file: an example's, or a page of layers."""
-    page = HERE.parent.parent / "examples" / example / (example + ".dl")
-    return page if page.exists() else HERE / "pages" / (example + ".dl")
+    """Its .dl file: an example's, a page of layers, or a program of the decade."""
+    root, name = HERE.parent.parent, example + ".dl"
+    pages = (root / "examples" / example / name, HERE / "pages" / name, root / "tests" / "programs" / name)
+    return next(page for page in pages if page.exists())
 
 
 class Case:
     def __init__(self, line):
         self.name, self.example, self.entry, self.kind, count, *words = line.split()
         self.parameters = None if count == "-" else int(count)
-        self.defines, self.dims, self.scales, self.given = {}, {}, [], {}
+        self.defines, self.dims, self.scales, self.given, self.calls = {}, {}, [], {}, 1
         words = iter(words)
         for word in words:
             if word in ("-D", "--dim"):
@@ -23,7 +24,9 @@ class Case:
                 (self.defines if word == "-D" else self.dims)[key] = self.number(value)
                 continue
             key, value = word.split("=")
-            if key in ("gain", "unit"):
+            if key == "calls":
+                self.calls = int(value)
+            elif key in ("gain", "unit"):
                 self.scales.append(word)
             elif ".." in value:
                 self.given[key] = tuple(int(x) for x in value.split(".."))

@@ -21,6 +21,13 @@
 static const double tolerance = 1e-5;
 enum { MOST_WORDS = 16, MOST_RESULTS = 32 };
 
+/* A state's value between calls. */
+typedef struct Kept {
+  const Tensor *tensor;
+  void *bytes;
+  struct Kept *next;
+} Kept;
+
 typedef struct {
   Arena *arena;
   char text[512];
@@ -33,6 +40,8 @@ typedef struct {
   size_t scale_count;
   ConstOverride given[MOST_WORDS]; /* inputs: a range or a number */
   int given_count;
+  int calls; /* more than one: states begin with 0, and last */
+  Kept *kept;
 } Case;
 
 /* "a=b" cut at its sign. */
@@ -54,11 +63,14 @@ static bool parse_case(const char *line, Case *c) {
   c->name = words[0];
   c->example = words[1];
   c->entry = words[2];
+  c->calls = 1;
   for (int i = 5; i < count && c->given_count < MOST_WORDS && c->scale_count < MOST_WORDS; i++) {
     if (strcmp(words[i], "-D") == 0) {
       c->defines[c->define_count++] = cut(words[++i]);
     } else if (strcmp(words[i], "--dim") == 0) {
       c->dims[c->dim_count++] = cut(words[++i]);
+    } else if (strncmp(words[i], "calls=", 6) == 0) {
+      c->calls = atoi(words[i] + 6);
     } else if (strncmp(words[i], "gain=", 5) == 0 || strncmp(words[i], "unit=", 5) == 0) {
       bool unit = words[i][0] == 'u';
       char *number = words[i] + 5, *colon = strrchr(number, ':');
@@ -72,14 +84,36 @@ static bool parse_case(const char *line, Case *c) {
   return strcmp(words[3], "small") == 0;
 }
 
+/* Bytes that hold any element: a tensor here is short. */
+enum { WIDEST = 8 };
+
 static bool parameter(void *user, const Tensor *tensor, RunTensor *value) {
   const Case *c = user;
+  for (const Kept *k = c->kept; k; k = k->next)
+    if (k->tensor == tensor) {
+      value->bytes = k->bytes;
+      return true;
+    }
   Formula f =
       formula_parameter_of(tensor->name, value->shape, value->rank, c->scales, c->scale_count);
   float *data = arena_array(c->arena, (size_t)value->count, sizeof *data);
-  for (int64_t i = 0; i < value->count; i++) data[i] = formula_parameter(&f, (uint64_t)i);
+  for (int64_t i = 0; i < value->count; i++)
+    data[i] = c->calls > 1 && tensor->kind == TENSOR_STATE ? 0 : formula_parameter(&f, (uint64_t)i);
   value->bytes = data;
   return true;
+}
+
+static void written(void *user, const Tensor *tensor, const RunTensor *value) {
+  Case *c = user;
+  Kept *k = c->kept;
+  while (k && k->tensor != tensor) k = k->next;
+  if (!k) {
+    k = ARENA_NEW(c->arena, Kept);
+    *k = (Kept){tensor, arena_array(c->arena, (size_t)value->count, WIDEST), c->kept};
+    c->kept = k;
+  }
+  for (int64_t i = 0; i < value->count; i++)
+    element_store(value->element, k->bytes, i, element_load(value->element, value->bytes, i));
 }
 
 static const char *given(const Case *c, const char *name) {
@@ -88,20 +122,21 @@ static const char *given(const Case *c, const char *name) {
   return NULL;
 }
 
-static RunTensor input(const Case *c, const Value *v, const int64_t *dims) {
+/* The rows that call number `call` reads, of those of all calls. */
+static RunTensor input(const Case *c, const Value *v, const int64_t *dims, int call) {
   RunTensor t = {.element = v->type.element, .rank = v->type.rank, .count = 1};
   for (int i = 0; i < t.rank; i++) {
     if (!dim_evaluate(v->type.dims[i], dims, &t.shape[i])) t.shape[i] = 0;
     t.count *= t.shape[i];
   }
-  t.bytes = arena_array(c->arena, (size_t)t.count, 8);
+  t.bytes = arena_array(c->arena, (size_t)t.count, WIDEST);
   const char *value = given(c, v->name);
   const char *dots = value ? strstr(value, "..") : NULL;
   int64_t low = dots ? strtoll(value, NULL, 10) : 0;
   int64_t end = dots ? strtoll(dots + 2, NULL, 10) : t.element == ELEMENT_u8 ? 256 : 10;
   uint64_t hash = formula_hash("input ", v->name);
   for (int64_t i = 0; i < t.count; i++) {
-    uint64_t at = (uint64_t)i;
+    uint64_t at = (uint64_t)(call * t.count + i);
     if (value && !dots)
       element_store(t.element, t.bytes, i, strtod(value, NULL));
     else if (element_is_float(t.element))
@@ -144,6 +179,33 @@ static bool compare(FILE *values, const char *line, const Function *f, const Run
   return good;
 }
 
+/* The entry's calls, their results one below the other. */
+static bool call(Case *c, const Function *f, const int64_t *dims, RunTensor *outputs) {
+  const char *message = "too many inputs or results";
+  InterpretOptions how = {.arena = c->arena, .dims = dims, .tensor = parameter, .user = c};
+  how.written = written;
+  bool good = f->results.count <= MOST_RESULTS && f->body->argument_count <= MOST_WORDS;
+  for (int k = 0; good && k < c->calls; k++) {
+    RunTensor inputs[MOST_WORDS], results[MOST_RESULTS];
+    for (int i = 0; i < f->body->argument_count; i++)
+      inputs[i] = input(c, f->body->arguments[i], dims, k);
+    good = interpret(f, &how, inputs, results, &message);
+    for (size_t i = 0; good && i < f->results.count; i++) {
+      RunTensor *all = &outputs[i];
+      if (k == 0) {
+        *all = results[i];
+        all->bytes = arena_array(c->arena, (size_t)(all->count * c->calls), WIDEST);
+        all->count = 0;
+      }
+      for (int64_t j = 0; j < results[i].count; j++, all->count++)
+        element_store(all->element, all->bytes, all->count,
+                      element_load(all->element, results[i].bytes, j));
+    }
+  }
+  if (!good) printf("FAIL %s: %s\n", c->name, message);
+  return good;
+}
+
 static bool run(Case *c) {
   Arena *arena = c->arena = arena_new();
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
@@ -151,6 +213,8 @@ static bool run(Case *c) {
   snprintf(path, sizeof path, TEST_SOURCE_DIR "/examples/%s/%s.dl", c->example, c->example);
   if (access(path, R_OK))
     snprintf(path, sizeof path, TEST_SOURCE_DIR "/tests/reference/pages/%s.dl", c->example);
+  if (access(path, R_OK))
+    snprintf(path, sizeof path, TEST_SOURCE_DIR "/tests/programs/%s.dl", c->example);
   ElaborateOptions options = {.path = path, .overrides = c->defines, .entries = &c->entry};
   options.override_count = c->define_count;
   options.entry_count = 1;
@@ -170,14 +234,8 @@ static bool run(Case *c) {
         if (strcmp(c->dims[j].name, symbol->name) == 0)
           dims[i] = strtoll(c->dims[j].value, NULL, 10);
     }
-    RunTensor inputs[MOST_WORDS], outputs[MOST_RESULTS];
-    for (int i = 0; i < f->body->argument_count && i < MOST_WORDS; i++)
-      inputs[i] = input(c, f->body->arguments[i], dims);
-    const char *message = "";
-    InterpretOptions how = {.arena = arena, .dims = dims, .tensor = parameter};
-    how.user = c;
-    good = f->results.count <= MOST_RESULTS && interpret(f, &how, inputs, outputs, &message);
-    if (!good) printf("FAIL %s: %s\n", c->name, message);
+    RunTensor outputs[MOST_RESULTS];
+    good = call(c, f, dims, outputs);
     snprintf(path, sizeof path, TEST_SOURCE_DIR "/tests/reference/values/%s.txt", c->name);
     FILE *values = good ? fopen(path, "r") : NULL;
     good = values != NULL;

@@ -21,14 +21,17 @@ import formula
 import language_models  # their models
 import layers
 import models
+import programs
 
 FOLDER = cases.TABLE.parent / "reference" / "values"
-TYPES = {torch.float64: "f32", torch.int64: "i64"}
+TYPES = {torch.float64: "f32", torch.int64: "i64", torch.bool: "bool"}
 
 
 def inputs(case):
-    """The entry's inputs: name -> (element type, shape); scalars are in the table."""
-    n, define = case.dims.get("N", 1), case.defines.get
+    """The entry's inputs: name -> (element type, shape); scalars are in the table. Of several calls one below the other."""
+    if (case.example, case.entry) in programs.INPUTS:
+        return programs.inputs(case)
+    n, define = case.dims.get("N", 1) * case.calls, case.defines.get
 
     def image(side, planes=3):
         return {"image": ("f32", (n, planes, side, side))}
@@ -76,7 +79,11 @@ def state_of(module):
 
 
 def fill(module, case):
+    """What is carried from call to call begins with 0."""
+    carried = {name for name, _ in module.named_buffers()} if case.calls > 1 else ()
     for name, t in state_of(module).items():
+        if name in carried:
+            continue
         t.copy_(torch.from_numpy(formula.parameter(name, tuple(t.shape), formula.parse_scales(case.scales))))
 
 
@@ -87,8 +94,12 @@ def reached(module, case):
 
 def run(module, case, values):
     entry = getattr(module, "entries", {}).get(case.entry, module)
-    out = entry(**values)
-    return out if isinstance(out, dict) else {"out": out}
+    calls = []
+    for i in range(case.calls):
+        part = {k: v.chunk(case.calls)[i] if torch.is_tensor(v) else v for k, v in values.items()}
+        out = entry(**part)
+        calls.append(out if isinstance(out, dict) else {"out": out})
+    return {name: torch.cat([out[name] for out in calls]) for name in calls[0]} if case.calls > 1 else calls[0]
 
 
 def versions():
@@ -132,6 +143,7 @@ def record(case):
         f.write("# %s: made by tests/reference/make.py with %s\nparameters %d\n" % (case.name, versions(), count))
         for name, out in outs.items():
             flat = out.detach().flatten()
+            flat = flat.double() if out.dtype == torch.bool else flat
             every = max(len(flat) // 64, 1)
             every -= every > 1 and every % 2 == 0
             few = flat[::every]

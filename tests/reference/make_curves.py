@@ -22,6 +22,7 @@ import formula
 import language_models  # their models
 import layers
 import models
+import programs  # their models
 
 FOLDER = cases.TABLE.parent / "reference" / "curves"
 VERSIONS = "torch %s, numpy %s, python %s" % (torch.__version__, numpy.__version__, platform.python_version())
@@ -33,6 +34,8 @@ MAKE = {
     "rmsprop": lambda p, lr: torch.optim.RMSprop(p, lr=lr),
     "adam": lambda p, lr: torch.optim.Adam(p, lr=lr),
     "adamw": lambda p, lr: torch.optim.AdamW(p, lr=lr, weight_decay=0.1),
+    "matrices": lambda p, lr: torch.optim.AdamW([{"params": [t for t in p if t.dim() > 1]}, {"params": [t for t in p if t.dim() < 2], "weight_decay": 0}], lr=lr, eps=1e-6),
+    "adadelta": lambda p, lr: torch.optim.Adadelta(p, lr=lr, rho=0.95, eps=1e-6),
 }
 
 
@@ -60,13 +63,17 @@ def run(net, optimizer, seed, image, label, element):
                 t.copy_(torch.from_numpy(value).view(t.shape))
     module.to(element)
     image = image.to(element)
-    step = MAKE[optimizer](module.parameters(), net.rates[optimizer])
+    own = models.OWN[net.name](module, net.rates["own"]) if optimizer == "own" else None
+    step = None if own else MAKE[optimizer](list(module.parameters()), net.rates[optimizer])
     losses = []
 
     def loss_of(i):
         out = learner(module, image[i], label[i])
         return out if net.is_loss else F.cross_entropy(out, label[i])
     for i in range(curves.STEPS):
+        if own:
+            losses.append(own(image[i], label[i]))
+            continue
         loss = loss_of(i)
         step.zero_grad()
         loss.backward()

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 MODELS = {}
 LEARNERS = {}  # by a network's name in curves.py, a function of the module, images and labels
+OWN = {}  # by the same name, of a module and a rate: a function of images and labels that learns and gives the loss
 
 
 def model(build):

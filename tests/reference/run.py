@@ -59,7 +59,7 @@ class Example:
         count = sum(self.count(p["shape"]) for p in report["parameters"])
         if count != case.parameters:
             raise Failed("%d parameters, should be %d" % (count, case.parameters))
-        tensors = report["parameters"] + report.get("states", [])
+        tensors = report["parameters"] + (report.get("states", []) if case.calls == 1 else [])
         self.weights = folder / "weights.safetensors"
         lines = "".join("%s %s %s\n" % (t["name"], t["type"], shape_of(t["shape"], {})) for t in tensors)
         call([build / "tests" / "reference", "weights", self.weights] + case.scales, lines)
@@ -71,11 +71,18 @@ class Example:
                 continue
             path = folder / (i["name"] + ".npy")
             span = "%d..%d" % given if given else "-"
-            call([build / "tests" / "reference", "input", i["name"], i["type"], shape_of(i["shape"], case.dims), span, path])
+            call([build / "tests" / "reference", "input", i["name"], i["type"], self.rows(i["shape"]), span, path])
             self.inputs.append("%s=%s" % (i["name"], path))
         indices = set(case.given) - {i["name"] for i in entry["inputs"]}
         self.inputs += [w for name in sorted(indices) for w in ("--dim", "%s=%s" % (name, case.given[name]))]
+        if case.calls > 1:
+            self.inputs += ["--batch", str(case.dims["N"])]
         self.result = folder / ("out.npy" if len(entry["outputs"]) == 1 else "out.npz")
+
+    def rows(self, shape):
+        """An input's shape; of several calls one below the other."""
+        shape = [self.case.dims.get(d, d) for d in shape]
+        return shape_of([shape[0] * self.case.calls] + shape[1:] if shape else [], {})
 
     @staticmethod
     def count(shape):

@@ -11,7 +11,7 @@ but for four units in the last place of the loss, before chaos can hide anything
 the seeds counts: what is wrong in a gradient or an optimizer is wrong for each of them, while two or
 three of five may cross a corner as early as that (in resnet20 with rmsprop PyTorch's own float32
 does: its first three losses differ by 2e-5 with one seed, by 4e-8 with another).
---quick: LeNet and the MLP, with sgd and adam, some of the layers, the examples of text; further seeds
+--quick: LeNet and the MLP, with sgd and adam, some of the layers, the examples of text, the language models of tests/programs; further seeds
 only if the first is beyond the bound.
 --threads 1,2: the losses must be the same bits.
 Needs a build (default build/release), and cc.
@@ -32,7 +32,8 @@ from run import ROOT, Failed, call
 FACTOR, FIRST, ULPS = 3.0, 3, 4
 QUICK = {"lenet": ("sgd", "adam"), "mlp": ("sgd", "adam"), **{name: ("adam",) for name in (
     "long_short", "gated", "before", "both", "looking", "tree_loss", "ctc_loss",
-    "char_lstm", "char_gru", "masked_words", "translated", "spoken")}}
+    "char_lstm", "char_gru", "masked_words", "translated", "spoken", "remembered")},
+    "skipgram": ("sgd",), "counted": ("adagrad",), "aligned": ("adadelta",), "permuted": ("matrices",), "lasting": ("own",), "fooled": ("own",)}
 
 
 def recorded(net):
