@@ -119,6 +119,15 @@ FOOLED = """  minimize judged over D with sgd(lr=RATE, momentum=0.5)
   minimize seen over G with sgd(lr=RATE, momentum=0.5)
   loss = judged + seen
 """
+SLOPES = """  real   = reshape(image[:, :784], [N, 1, 28, 28])
+  fake   = stop_gradient(G(image[:, 784:912]))
+  judged = apart(real, fake) + penalties(real, fake, image[:, 912:, None, None] / 2 + 0.5)
+"""
+STEEP = """  minimize judged over D with adam(lr=RATE, beta1=0.5, beta2=0.9)
+  seen = -mean(D(G(image[::-1, 784:912])))
+  minimize seen over G with adam(lr=RATE, beta1=0.5, beta2=0.9)
+  loss = judged + seen
+"""
 
 SPOKEN = "  loss = cross_entropy(unembed(trunk(token[:, :-1])), token[:, 1:])\n"
 
@@ -149,4 +158,7 @@ NETS = {net.name: net for net in (
     program("lasting", "lstm_lm", (9, 20), {"vocab": 20, "width": 24, "drop": 0.0}, REMEMBERED, own=(CLIPPED, 1.0)),
     *(Net(name, 16, (30,), {"pixels": 24, "noise": 6, "hidden": 20, "units": 10, "drop": 0.0, "drop_pixels": 0.0, "saturating": flag},
           {"own": 0.05}, page="gan", body=JUDGED, own=FOOLED) for name, flag in (("fooled", "false"), ("minimax", "true"))),
+    Net("steep", 4, (913,), {"width": 2}, {"own": 3e-4}, page="wgan_gp", body=SLOPES, own=STEEP),
+    Net("ticket", 16, (784,), {}, {"adam": 1e-2}, page="lottery", body="  loss = cross_entropy(net(image), label)\n"),
+    Net("descending", 8, (3, 32, 32), {"k": 2}, {"adam": 3e-5}, page="double_descent", body="  loss = cross_entropy(logits(image), label)\n"),
 )}

@@ -22,6 +22,9 @@ INPUTS = {
     ("xlnet", "features"): {"token": "i64 N T", "segment": "i64 N T", "valid": "bool N T"},
     ("lstm_lm", "score"): {"token": "i64 N T"},
     ("gan", "sample"): {"z": "f32 N noise"},
+    ("wgan_gp", "sample"): {"z": "f32 N 128"},
+    ("init_study", "study"): {"x": "f32 N 784", "label": "i64 N"},
+    ("double_descent", "logits"): {"image": "f32 N 3 32 32"},
 }
 
 
@@ -29,7 +32,7 @@ def inputs(case):
     sizes = {**case.defines, **case.dims, "2hidden": 2 * case.defines.get("hidden", 0)}
     sizes["N"] = sizes["N"] * case.calls
     of = {name: text.split() for name, text in INPUTS[case.example, case.entry].items()}
-    return {name: (words[0], tuple(sizes[axis] for axis in words[1:])) for name, words in of.items()}
+    return {name: (words[0], tuple(int(axis) if axis.isdigit() else sizes[axis] for axis in words[1:])) for name, words in of.items()}
 
 
 def zeros(*shape):
@@ -473,3 +476,119 @@ def both_sides(m, image, label):
 
 for name in ("fooled", "minimax"):
     LEARNERS[name], OWN[name] = both_sides, adversaries
+
+
+# ---- Wasserstein GAN with the gradient's penalty ----
+@model
+def wgan_gp(width=64, penalty=True):
+    def make(m, z):
+        x = F.relu(m.up1(F.relu(m.fc(z)).view(-1, 4 * width, 4, 4)))
+        return torch.sigmoid(m.up3(F.relu(m.up2(x[:, :, :7, :7]))))
+
+    def judge(m, x):
+        for conv in (m.conv1, m.conv2, m.conv3):
+            x = F.leaky_relu(conv(x), 0.2)
+        return m.fc(x.flatten(1))[:, 0]
+    down = [nn.Conv2d(i, o, 5, 2, 2) for i, o in ((1, width), (width, 2 * width), (2 * width, 4 * width))]
+    net = Net(None, G=Net(make, fc=nn.Linear(128, 64 * width), up1=nn.ConvTranspose2d(4 * width, 2 * width, 5),
+                          up2=nn.ConvTranspose2d(2 * width, width, 5), up3=nn.ConvTranspose2d(width, 1, 8, 2)),
+              D=Net(judge, conv1=down[0], conv2=down[1], conv3=down[2], fc=nn.Linear(64 * width, 1)))
+    net.entries, net.owners = {"sample": net.G}, {"sample": ["G."]}
+    return net
+
+
+def distance(m, image):
+    real, a = image[:, :784].reshape(-1, 1, 28, 28), (image[:, 912] / 2 + 0.5)[:, None, None, None]
+    fake = m.G(image[:, 784:912]).detach()
+    with torch.enable_grad():
+        mix = (a * real + (1 - a) * fake).requires_grad_()
+        slope, = torch.autograd.grad(m.D(mix).sum(), mix, create_graph=True)
+        return m.D(fake).mean() - m.D(real).mean() + 10 * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+
+
+def admired(m, image):
+    return -m.D(m.G(image.flip(0)[:, 784:912])).mean()
+
+
+def by_turns(m, lr):
+    steps = [torch.optim.Adam(side.parameters(), lr=lr, betas=(0.5, 0.9)) for side in (m.D, m.G)]
+
+    def learn(image, label):
+        both = 0
+        for loss_of, step in zip((distance, admired), steps):
+            loss = loss_of(m, image)
+            m.zero_grad()
+            loss.backward()
+            step.step()
+            both += loss.item()
+        return both
+    return learn
+
+
+LEARNERS["steep"], OWN["steep"] = lambda m, image, label: distance(m, image) + admired(m, image), by_turns
+
+
+# ---- studies of training ----
+class Masked(nn.Linear):
+    def __init__(self, inputs, out):
+        super().__init__(inputs, out)
+        for name in ("mask", "first"):
+            self.register_buffer(name, torch.zeros(out, inputs))
+
+    def forward(self, x):
+        return F.linear(x, self.weight * self.mask, self.bias)
+
+
+@model
+def lottery():
+    def run(m, image):
+        return m.fc3(F.relu(m.fc2(F.relu(m.fc1(image)))))
+    return Net(run, fc1=Masked(784, 300), fc2=Masked(300, 100), fc3=Masked(100, 10))
+
+
+@learner
+def ticket(m, image, label):
+    return F.cross_entropy(m(image), label)
+
+
+@model
+def init_study(depth=5, width=1000, init="xavier", act="tanh"):
+    def study(x, label):
+        with torch.enable_grad():
+            hs = [x]
+            for layer in net.hidden:
+                hs.append({"tanh": torch.tanh, "relu": F.relu, "softsign": F.softsign, "sigmoid": torch.sigmoid}[act](layer(hs[-1])))
+            slopes = torch.autograd.grad(F.cross_entropy(net.output(hs[-1]), label), hs[1:])
+        return {"activations": torch.stack([h.detach().var(unbiased=False) for h in hs[1:]]),
+                "gradients": torch.stack([g.var(unbiased=False) for g in slopes])}
+    net = Net(None, hidden=nn.ModuleList(nn.Linear(784 if i == 0 else width, width) for i in range(depth)), output=nn.Linear(width, 10))
+    net.entries = {"study": study}
+    return net
+
+
+class Preactivated(nn.Module):
+    def __init__(self, inputs, width, stride):
+        super().__init__()
+        self.bn1, self.bn2 = nn.BatchNorm2d(inputs), nn.BatchNorm2d(width)
+        self.conv1, self.conv2 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False), nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        if stride > 1 or inputs != width:
+            self.shortcut = nn.Conv2d(inputs, width, 1, stride, bias=False)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(x))
+        x = self.shortcut(y) if hasattr(self, "shortcut") else x
+        return x + self.conv2(F.relu(self.bn2(self.conv1(y))))
+
+
+@model
+def double_descent(k=64, classes=10):
+    def run(m, image):
+        return m.fc(m.blocks(m.first(image)).mean((2, 3)))
+    widths = [k * 2 ** (i // 2) for i in range(8)]
+    blocks = [Preactivated(widths[max(i - 1, 0)], widths[i], 2 if i > 0 and i % 2 == 0 else 1) for i in range(8)]
+    return Net(run, first=nn.Conv2d(3, k, 3, 1, 1, bias=False), blocks=nn.Sequential(*blocks), fc=nn.Linear(8 * k, classes))
+
+
+@learner
+def descending(m, image, label):
+    return F.cross_entropy(m(image), label)
