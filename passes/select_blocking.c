@@ -50,6 +50,10 @@ static double seconds_of(const Select *s, const Work *w, const Blocking *b) {
   double slots = arithmetic + panels * tiles * pieces * costs[COST_block_start];
   slots += (pieces - 1) * panels * rows * vectors * costs[COST_block_sum];
   slots += groups * strips * costs[COST_block_trip];
+  /* Lines of a row, and of what an epilogue reads for it, come fast if they follow each other soon.
+   */
+  if (4 * rows * (double)p->size > (double)w->machine.l2)
+    slots += groups * rows * costs[COST_block_row];
   if (b->depth * p->step_bytes > w->machine.l1 / 2) slots += arithmetic * costs[COST_block_far];
   double seconds = slots * 2 * w->machine.lanes / s->context->options->flop_rate;
   /* x comes to L2 once for each group; for each panel, if the strip's part of it does not fit. */
