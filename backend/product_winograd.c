@@ -187,8 +187,20 @@ static void input_block(const Tiles *b) {
 /* ---- products ---- */
 
 /* The next matrix of w comes from memory while this one is used: each register tile fetches a part
- * of it, a cache line for each few channels. */
-static void fetch(const Tiles *b, LoopExpr *panel, LoopExpr *of, LoopExpr *row, LoopExpr *channel) {
+ * of it, a row for each few channels. Few tiles fetch more each: `pace` rows in a step, in parts of
+ * 2^PACE_BITS. None is left out: memory would be slow to find the walk again. */
+enum { PACE_BITS = 12, FLOATS_OF_LINE = 16 };
+
+static LoopExpr *fetch_pace(const Tiles *b, LoopExpr *begin, LoopExpr *end) {
+  LoopKernel *k = b->l->kernel;
+  LoopExpr *tiles = loop_div(k, loop_sub(k, end, begin), loop_int(k, b->tile.rows));
+  tiles = loop_max(k, loop_int(k, 1), loop_min(k, tiles, loop_int(k, UNROLL)));
+  LoopExpr *whole = loop_int(k, (int64_t)UNROLL << PACE_BITS);
+  return loop_let(k, "pace", loop_div(k, whole, tiles));
+}
+
+static void fetch(const Tiles *b, LoopExpr *panel, LoopExpr *of, LoopExpr *row, LoopExpr *channel,
+                  LoopExpr *pace) {
   LoopKernel *k = b->l->kernel;
   int64_t matrix = b->channels * b->columns;
   LoopBuffer *flat = loop_view(k, region_buffer(b->r, b->op->operands[1]), "next", LOOP_F32, 1,
@@ -196,9 +208,14 @@ static void fetch(const Tiles *b, LoopExpr *panel, LoopExpr *of, LoopExpr *row, 
   LoopExpr *next = loop_add(k, loop_mul(k, panel, loop_int(k, b->matrices)), of);
   LoopExpr *at = loop_mul(k, loop_add(k, next, loop_int(k, 1)), loop_int(k, matrix));
   LoopExpr *tile = loop_div(k, row, loop_int(k, b->tile.rows));
-  at = loop_add(k, at, loop_mul(k, tile, loop_int(k, matrix / UNROLL)));
-  at = loop_add(k, at, loop_mul(k, channel, loop_int(k, b->columns / UNROLL)));
-  loop_prefetch(k, loop_element(k, flat, at));
+  LoopExpr *step = loop_mul(k, tile, loop_int(k, b->channels / UNROLL));
+  step = loop_add(k, step, loop_div(k, channel, loop_int(k, UNROLL)));
+  step = loop_binary(k, LOOP_SHR, loop_mul(k, step, pace), loop_int(k, PACE_BITS));
+  at = loop_let(k, "ahead", loop_add(k, at, loop_mul(k, step, loop_int(k, b->columns))));
+  int64_t tiles = b->tiles / b->tile.rows, most = (UNROLL + tiles - 1) / tiles;
+  if (most < 2 && b->kind_count > 1) most = 2;
+  for (int64_t i = 0; i < most * b->columns; i += FLOATS_OF_LINE)
+    loop_prefetch(k, loop_element(k, flat, loop_add(k, at, loop_int(k, i))));
 }
 
 typedef struct {
@@ -242,13 +259,14 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   to = loop_let(k, "to", loop_add(k, loop_mul(k, to, loop_int(k, b->columns)), part));
   LoopExpr *begin, *end;
   tiles_of_point(b, point, &begin, &end);
+  LoopExpr *pace = fetch_pace(b, begin, end);
   LoopExpr *first = loop_for_step(k, "t", begin, end, b->tile.rows);
   LoopExpr *acc = tile_sums(&b->tile, 1), *rows = loop_int(k, b->tile.rows);
   bool ahead = b->ahead && b->channels % UNROLL == 0;
   LoopExpr *c;
   if (ahead) {
     LoopExpr *four = loop_for_step(k, "k", zero, loop_int(k, b->channels), UNROLL);
-    fetch(b, p, of, loop_sub(k, first, begin), four);
+    fetch(b, p, of, loop_sub(k, first, begin), four, pace);
     c = loop_add(k, four, loop_each(k, "u", zero, loop_int(k, UNROLL)));
   } else {
     c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
