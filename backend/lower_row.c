@@ -363,6 +363,7 @@ static int strip_of(const Row *row, const Dim *channels, bool *whole) {
 void lower_row(Lowering *l) {
   Row row = {.l = l, .region = region_open(l->kernel, l->op, l->target, l->dims)};
   row.region.next_fault = l->first_fault;
+  if (lower_channel_sums(l, &row.region)) return;
   LoopKernel *k = l->kernel;
   DimTable *t = l->dims;
   find_axes(&row);

@@ -29,6 +29,7 @@ import peers
 import plot
 
 NAMES = ["lenet", "mlp", "alexnet", "vgg16", "resnet18", "resnet50", "googlenet", "inception_v3", "mobilenet_v2",
+         "densenet121",
          "lstm512", "bert128", "gpt2_prefill128", "gpt2_decode128", "gpt2_decode1000"]
 # dlc's time over ONNX Runtime's at batch 1 on one thread, at most
 LIMITS = {"resnet50": 1.6, "vgg16": 1.6, "alexnet": 1.6}
