@@ -208,6 +208,18 @@ static bool is_imported(const Declaration *declaration) {
   return kind != DEFINITION_MODEL && kind != DEFINITION_TRAIN;
 }
 
+const Declaration *program_find_another(const ProgramFile *from, const char *name) {
+  bool found = false;
+  if (names_get(&from->declarations, name)) return NULL;
+  for (size_t i = 0; i < from->import_count; i++) {
+    const Declaration *declaration = names_get(&from->imports[i]->declarations, name);
+    if (!declaration || !is_imported(declaration)) continue;
+    if (found) return declaration;
+    found = true;
+  }
+  return NULL;
+}
+
 const Declaration *program_find(const Program *program, const ProgramFile *from, const char *name,
                                 const ProgramFile **home) {
   const Declaration *found = names_get(&from->declarations, name);

@@ -42,6 +42,8 @@ Program *program_load_text(Arena *arena, Interner *interner, Diagnostics *diagno
  * statement at the top level is no declaration and not found here. */
 const Declaration *program_find(const Program *program, const ProgramFile *from, const char *name,
                                 const ProgramFile **home);
+/* Another import's declaration that `name` could mean as well, or NULL. */
+const Declaration *program_find_another(const ProgramFile *from, const char *name);
 /* The standard library's alone, as `std.name` asks for. */
 const Declaration *program_find_standard(const Program *program, const char *name,
                                          const ProgramFile **home);

@@ -236,13 +236,29 @@ void name_unknown(Names *names, const char *name, Span span, Wanted wanted) {
   if (near) diag_fix(d, span, "%s", near);
 }
 
+/* Which of two imports is meant cannot be guessed. */
+static void check_imports(Names *names, const char *name, Span span) {
+  const Declaration *another = program_find_another(names->file, name);
+  if (!another || names_get(&names->reported, name)) return;
+  names_put(names->arena, &names->reported, name, names);
+  const Declaration *first = program_find(names->program, names->file, name, NULL);
+  Diagnostic *d =
+      diag_report(names->diagnostics, E0102, span, "'%s' is declared in two imported files", name);
+  diag_note(d, first->name.span, "one is here");
+  diag_note(d, another->name.span, "the other one is here");
+  diag_help(d, "give one of them another name");
+}
+
 void name_use(Names *names, const char *name, Span span, Wanted wanted) {
   Binding *binding = scope_find(names, name, false);
   if (binding) {
     binding->uses++;
     return;
   }
-  if (program_find(names->program, names->file, name, NULL) || is_builtin(names, name)) return;
+  if (program_find(names->program, names->file, name, NULL) || is_builtin(names, name)) {
+    check_imports(names, name, span);
+    return;
+  }
   Binding *later = scope_find(names, name, true);
   if (!later) {
     name_unknown(names, name, span, wanted);

@@ -218,6 +218,9 @@ int dlrt_paths_check(dlrt_training *t) {
     return dlrt_complain(program, EXIT_INPUT, "no memory to train");
   if (program->save && strcmp(program->save, "-") == 0)
     return dlrt_complain(program, EXIT_USAGE, "--save wants a file");
+  if (program->save && strcmp(program->save, t->checkpoint) == 0)
+    return dlrt_complain(program, EXIT_USAGE, "--save %.300s: that is the checkpoint's file",
+                         program->save);
   int code = check_path(t, program->save);
   if (!code) code = check_path(t, t->checkpoint);
   return code ? code : check_path(t, program->plot);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "runtime/bind.h"
 #include "runtime/safetensors.h"
 #include "tests/unit/runtime_model.h"
 #include "tests/unit/runtime_pictures.h"
@@ -198,6 +199,17 @@ static void test_kept(void **state) {
   put("x", "\0\0\x08\2\0\0\0\1\0\0\0\3\xff\xff\x00", 15);
   assert_int_equal(run(&line, "predict x=x -o - -q --weights w"), 0);
   assert_string_equal(out, "0.5,0.5,-2.5\n");
+  /* Of as many channels as there are. */
+  char many[600] = "x=u8 /255 mean 0";
+  for (int i = 1; i < 100; i++) strcat(many, ",2");
+  strcat(many, " std 1");
+  for (int i = 1; i < 100; i++) strcat(many, ",3");
+  int channels;
+  double *numbers = dlrt_kept_norm(many, "x", &channels);
+  assert_non_null(numbers);
+  assert_int_equal(channels, 100);
+  assert_true(numbers[99] == 2 && numbers[100] == 1 && numbers[199] == 3);
+  free(numbers);
 }
 
 static void test_weights(void **state) {
