@@ -264,6 +264,10 @@ bool target_find_all(Target *targets, Arena *arena, const char *triple, const ch
   return true;
 }
 
+const Target *target_middle(const Target *targets, size_t count) {
+  return &targets[count / 2];
+}
+
 TargetShape target_shape(const Target *targets, size_t count) {
   const Target *best = &targets[0];
   /* tiles of 6 rows x 4 registers with 32 registers, 6 x 2 with 16; panels for several CPUs are as
@@ -271,7 +275,7 @@ TargetShape target_shape(const Target *targets, size_t count) {
   int vectors = count == 1 && best->registers >= 32 ? 4 : 2;
   /* Algorithms are the same for all: what the middle one does in a second weighs. By the fastest
    * one's arithmetic Winograd's algorithm would save the others' too little. */
-  TargetRates rates = targets[count / 2].rates;
+  TargetRates rates = target_middle(targets, count)->rates;
   TargetShape shape = {
       best->lanes, best->registers, best->lanes * vectors, best->l1, best->l2, rates, count};
   for (size_t i = 1; i < count; i++)

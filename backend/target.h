@@ -63,6 +63,8 @@ typedef struct {
   size_t cpus; /* that code is made for */
 } TargetShape;
 TargetShape target_shape(const Target *targets, size_t count);
+/* Whose rates those are: of several CPUs the middle one. */
+const Target *target_middle(const Target *targets, size_t count);
 /* Can the machine that runs dlc run this? */
 bool target_runs_here(const Target *target);
 /* The known architectures, for `dlc help targets`: NULL at the end. */

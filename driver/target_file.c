@@ -137,14 +137,20 @@ bool target_file_read(Session *session, const char *path, Target *targets, size_
     diag_help(d, "cpu %s", targets[0].cpu);
     return false;
   }
-  bool any = false;
+  const Target *found = NULL, *middle = target_middle(targets, count);
   for (size_t i = 0; i < count; i++) {
     if (strcmp(targets[i].cpu, r.cpu) != 0) continue;
-    any = true;
+    found = &targets[i];
     for (int rate = 0; rate < RATES; rate++)
       if (r.given[rate]) set(&targets[i], rate, r.values[rate]);
   }
-  if (any) return true;
+  if (found && found != middle) {
+    Diagnostic *d = fail(
+        &r, W0510, 0, 0,
+        arena_format(session->arena, "no algorithm is chosen by what %s says of %s", path, r.cpu));
+    diag_help(d, "of several CPUs the middle one's speed chooses: one of %s", middle->cpu);
+  }
+  if (found) return true;
   Diagnostic *d =
       fail(&r, E0509, 0, 0,
            arena_format(session->arena, "what %s says is of %s, and code is made for %s", path,

@@ -246,9 +246,28 @@ static bool can_hold(const Pieces *p, const Op *op) {
   return true;
 }
 
+/* A number that was asked for and fits no batch: as many of them are pieces of one size. */
+static void warn_of_number(PassContext *context, const Function *function, const Dim *batch) {
+  int64_t asked = context->options->pictures, all = dim_max(batch);
+  if (asked <= 1 || (dim_is_constant(batch) && (asked >= all || all % asked == 0))) return;
+  Span span = SPAN_NONE;
+  for (const Op *op = function->body->first; op && span.file == 0; op = op->next)
+    if (op->at) span = op->at->span;
+  Text size = text_new(context->scratch);
+  dim_print(&size, batch);
+  bool known = dim_is_constant(batch);
+  Diagnostic *d = diag_report(context->diagnostics, W0614, span,
+                              "batches of '%s' stay whole: --pictures is %lld, and the batch %s%s",
+                              function->name, (long long)asked, text_get(&size),
+                              known ? "" : ", which calls give");
+  diag_help(d, "%s",
+            known ? "a number that divides the batch" : "--pictures 1, or --dim to fix it");
+}
+
 static void cut_function(PassContext *context, Function *function, int *pieces) {
   Pieces p = {.context = context, .function = function, .batch = find_batch(function)};
   if (!p.batch) return;
+  warn_of_number(context, function, p.batch);
   find_uses(&p);
   VEC(Op *) ops = {0};
   for (Op *op = function->body->first, *next; op; op = next) {

@@ -179,6 +179,8 @@ static void print_table(const dlrt_program *program, const dlrt_measure *m, cons
       " speed: the operation's own FLOPs, or bytes where those bind. of roof: the least time for\n"
       " them (%.0f GFLOP/s, memory %.0f GB/s, caches %.0f GB/s, measured now), by the time taken\n",
       roof->flops / 1e9, roof->memory / 1e9, roof->cache / 1e9);
+  if (program->model->trip_bytes && dlrt_threads(m->context) > 1)
+    puts(" trips of a batch ran one by one here, in calls at a time");
 }
 
 static void print_json(const dlrt_program *program, const dlrt_measure *m, const dlrt_roof *roof,
