@@ -55,6 +55,7 @@ int dlrt_resume_arguments(dlrt_program *program, char ***words) {
                         .tolerance = program->tolerance,
                         .again = true};
   code = dlrt_options_read(&again, count, *words);
+  again.quiet = program->quiet; /* what is said now is not the checkpoint's to tell */
   if (!code) code = dlrt_choose_level(&again);
   dlrt_options_free(program);
   *program = again;

@@ -55,6 +55,12 @@ accuracy=$(./small predict image=images.idx --expect labels.idx --weights whole.
   sed -E 's/.*"accuracy":([0-9.]+).*/\1/')
 awk -v a="$accuracy" 'BEGIN { exit !(a >= 0.95) }' || fail "the accuracy is $accuracy"
 
+# What was quiet once is not so when it goes on without -q.
+./small train --resume one.checkpoint.safetensors --epochs 41 2>said.txt
+grep -q '^resume ' said.txt || fail "--resume took the -q of the first training"
+./small train --resume one.checkpoint.safetensors --epochs 41 -q 2>said.txt
+[ ! -s said.txt ] || fail "-q of --resume: $(cat said.txt)"
+
 # Names and shapes that a strict reader wants, and every line of the log is JSON.
 python3 - <<'PYTHON'
 import json, struct
