@@ -1,12 +1,15 @@
 #!/bin/bash
 # LeNet's program without weights: at most 150 KiB for each CPU level, and nothing needed but libc and libm.
+# Built from its own folder: a program holds the path that it was made from at each place it tells of.
 # usage: program_size.sh DLC EXAMPLES
 set -euo pipefail
 limit=$((150 * 1024))
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+dlc=$(realpath "$1")
+cd "$2/lenet"
 for cpu in x86-64-v2 x86-64-v3 x86-64-v4; do
-  "$1" build "$2/lenet/lenet.dl" --entry lenet --cpu $cpu -o "$folder/lenet" -q
+  "$dlc" build lenet.dl --entry lenet --cpu $cpu -o "$folder/lenet" -q
   size=$(stat -c %s "$folder/lenet")
   if [ "$size" -gt $limit ]; then
     echo "program_size: $cpu: $size bytes, over $limit"
