@@ -68,6 +68,7 @@ void leftovers_folder(const char *path) {
 
 void leftovers_file(const char *path) {
   file = path;
+  watch();
 }
 
 void leftovers_child(pid_t running) {

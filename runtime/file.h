@@ -35,6 +35,7 @@ typedef struct {
   size_t used;
 } dlrt_output;
 
+char *dlrt_output_temporary(const char *path); /* `.NAME.tmp`; to be freed; NULL: no memory */
 dlrt_status dlrt_output_open(const char *path, dlrt_output *output, dlrt_error *error);
 dlrt_status dlrt_output_write(dlrt_output *output, const void *data, size_t size,
                               dlrt_error *error);

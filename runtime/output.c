@@ -14,7 +14,7 @@ static dlrt_status cannot(const char *path, dlrt_error *error) {
   return dlrt_fail(error, DLRT_NO_SPACE, "%.300s: %s", path, strerror(errno));
 }
 
-static char *temporary_name(const char *path) {
+char *dlrt_output_temporary(const char *path) {
   size_t length = strlen(path);
   char *name = malloc(length + sizeof "..tmp");
   if (!name) return NULL;
@@ -34,7 +34,7 @@ dlrt_status dlrt_output_open(const char *path, dlrt_output *output, dlrt_error *
   bool special = there && !S_ISREG(about.st_mode);
   output->path = strdup(path);
   output->buffer = malloc(BUFFER);
-  if (!straight && !special) output->temporary = temporary_name(path);
+  if (!straight && !special) output->temporary = dlrt_output_temporary(path);
   if (!output->path || !output->buffer || (!straight && !special && !output->temporary))
     return dlrt_fail(error, DLRT_NO_MEMORY, "%.300s: no memory to write it", path);
   if (straight)

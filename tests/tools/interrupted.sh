@@ -28,6 +28,32 @@ if [ $status != 143 ] || [ -n "$left" ]; then
   exit 1
 fi
 
+# A signal between the text of a dump and its name: what was written goes, too.
+cat >"$folder/slow.c" <<END
+#include <unistd.h>
+int fsync(int file) { /* the text is there, its name is not yet */
+  (void)file;
+  return (int)sleep(60);
+}
+END
+if cc -shared -fPIC "$folder/slow.c" -o "$folder/slow.so" && ! nm -D "$1" | grep -q __asan_init; then
+  mkdir "$folder/text"
+  LD_PRELOAD="$folder/slow.so" "$1" dump "$2/lenet/lenet.dl" -o "$folder/text/lenet.ir" -q &
+  builder=$!
+  for ((i = 0; i < 600; i++)); do
+    [ -s "$folder/text/.lenet.ir.tmp" ] && break
+    sleep 0.1
+  done
+  kill -TERM $builder
+  wait $builder 2>/dev/null
+  status=$?
+  left=$(ls -A "$folder/text")
+  if [ $status != 143 ] || [ $i = 600 ] || [ -n "$left" ]; then
+    echo "interrupted while a text is written: exit code $status, wanted 143; left behind: ${left:-nothing}"
+    exit 1
+  fi
+fi
+
 # Whatever dlc is about when the signal comes: it ends, and soon.
 for ((i = 0; i < 24; i++)); do
   TMPDIR="$folder/temporary" timeout -k 20 "0.$((i * 37 % 40 + 100))" "$1" build "$2/lenet/lenet.dl" -o "$folder/out/lenet" -q
