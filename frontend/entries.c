@@ -60,7 +60,10 @@ static bool add_input(Elaborator *e, Frame *frame, const Parameter *parameter) {
   if (!type_expr || is_word) {
     Diagnostic *d =
         report(e, frame, E0224, parameter->span, "the input '%s' needs a tensor's type", name);
-    diag_help(d, "%s: f32[N, 3]; a single number is f32[]", name);
+    bool is_bool = is_word && type_expr->kind == EXPR_NAME && strcmp(type_expr->name, "bool") == 0;
+    const char *element = is_bool ? "bool" : "f32";
+    diag_help(d, "%s: %s[N, 3]; a single %s is %s[]", name, element, is_bool ? "one" : "number",
+              element);
     return false;
   }
   Type type;
