@@ -257,8 +257,8 @@ bool native_call(const NativeCode *code, const Function *function, NativeRun *ru
               .constants = block(program->constants_bytes)};
   for (size_t i = 0; i < program->constants.count; i++) {
     const ProgramConstant *c = &program->constants.items[i];
-    if (c->data->bytes) /* text may elide it */
-      memcpy(m.constants + c->offset, c->data->bytes, (size_t)c->bytes);
+    if (data_is_known(c->data)) /* text may elide it; moves may be left to do */
+      memcpy(m.constants + c->offset, data_contents(c->data), (size_t)c->bytes);
   }
   for (size_t i = 0; i < program->tensors.count; i++) {
     const ProgramTensor *t = &program->tensors.items[i];
