@@ -7,100 +7,11 @@
 /* Numbers of values are counted on from the largest; and what is checked at a call stays few. */
 enum { MOST_NUMBER = 16 * MOST_OPERATIONS, MOST_CHECKS = 1000 };
 
-/* ---- tokens ---- */
-
-void parser_advance(Parser *p) {
-  p->end = (Span){p->token.span.file, p->token.span.to, p->token.span.to};
-  p->token = p->ahead;
-  p->ahead = lexer_next(&p->lexer);
-}
-
-bool parser_fail(Parser *p, DiagnosticCode code, Span span, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  const char *message = arena_vformat(p->arena, format, args);
-  va_end(args);
-  diag_report(p->diagnostics, code, span, "%s", message);
-  return false;
-}
-
-bool parser_expected(Parser *p, const char *what) {
-  const Token *t = &p->token;
-  if (t->kind == TOKEN_BAD) return parser_fail(p, E0801, t->span, "%s", t->text);
-  if (t->kind == TOKEN_END)
-    return parser_fail(p, E0801, p->end, "%s is missing at the end of the text", what);
-  uint32_t length = t->span.to - t->span.from;
-  return parser_fail(p, E0801, t->span, "%s is expected, not '%.*s'", what,
-                     (int)(length < 40 ? length : 40), p->lexer.bytes + t->span.from);
-}
-
-bool parser_is_sign(const Parser *p, int sign) {
-  return p->token.kind == TOKEN_SIGN && p->token.sign == sign;
-}
-
-bool parser_is_word(const Parser *p, const char *word) {
-  return p->token.kind == TOKEN_WORD && strcmp(p->token.text, word) == 0;
-}
-
-bool parser_take_sign(Parser *p, int sign) {
-  if (!parser_is_sign(p, sign)) return false;
-  parser_advance(p);
-  return true;
-}
-
-bool parser_take_word(Parser *p, const char *word) {
-  if (!parser_is_word(p, word)) return false;
-  parser_advance(p);
-  return true;
-}
-
-bool parser_sign(Parser *p, int sign) {
-  static const char *const names[] = {"'->'", "'=='", "'<='", "'..'", "'...'"};
-  if (parser_take_sign(p, sign)) return true;
-  const char one[] = {'\'', (char)sign, '\'', 0};
-  return parser_expected(p, sign >= SIGN_ARROW ? names[sign - SIGN_ARROW] : one);
-}
-
-bool parser_word(Parser *p, const char **word, const char *what) {
-  if (p->token.kind != TOKEN_WORD) return parser_expected(p, what);
-  *word = p->token.text;
-  parser_advance(p);
-  return true;
-}
-
-static bool parse_name(Parser *p, const char **name, const char *what) {
-  if (p->token.kind != TOKEN_STRING) return parser_word(p, name, what);
-  *name = p->token.text;
-  parser_advance(p);
-  return true;
-}
-
-bool parser_integer(Parser *p, int64_t *value, const char *what) {
-  if (p->token.kind != TOKEN_INT) return parser_expected(p, what);
-  if (p->token.integer > INT64_MAX)
-    return parser_fail(p, E0801, p->token.span, "a number beyond 64 bits");
-  *value = (int64_t)p->token.integer;
-  parser_advance(p);
-  return true;
-}
-
-bool parser_deeper(Parser *p) {
-  if (++p->depth <= MOST_NESTING) return true;
-  return parser_fail(p, E0805, p->token.span, "more than %d levels of nesting", MOST_NESTING);
-}
-
-static bool parse_global(Parser *p, const char **name) {
-  if (p->token.kind != TOKEN_GLOBAL) return parser_expected(p, "a @name");
-  *name = p->token.text;
-  parser_advance(p);
-  return true;
-}
-
 /* ---- values: each block has its own names ---- */
 
-typedef struct {
+struct Scope {
   Map values;
-} Scope;
+};
 
 static uint64_t value_key(const Token *t) {
   return t->text ? map_key(t->text) : t->integer * 2 + 1;
@@ -157,7 +68,7 @@ static bool parse_definitions(Parser *p, TokenList *list) {
 
 /* ---- places in memory: a view's value is known when the whole block is ---- */
 
-static bool parse_place(Parser *p, const Scope *scope, MemoryPlace *place) {
+bool parse_place(Parser *p, const Scope *scope, MemoryPlace *place) {
   static const struct {
     const char *word;
     PlaceKind kind;
@@ -351,7 +262,7 @@ static bool parse_op(Parser *p, Block *block, Scope *scope) {
   }
   if (!parse_operator(p, &op)) return false;
   const OperatorInfo *info = &operator_infos[op.kind];
-  if (p->token.kind == TOKEN_GLOBAL && !parse_global(p, &op.symbol)) return false;
+  if (p->token.kind == TOKEN_GLOBAL && !parser_global(p, &op.symbol)) return false;
   if (!op.symbol != !(info->traits & TRAIT_SYMBOL))
     return parser_fail(p, E0803, op.span, "'%s' has %s", info->name,
                        op.symbol ? "no @name" : "a @name");
@@ -461,7 +372,7 @@ static bool parse_result(Parser *p) {
       p->token.kind == TOKEN_STRING || (p->ahead.kind == TOKEN_SIGN && p->ahead.sign == ':');
   if (named) {
     result.is_named = true;
-    if (!parse_name(p, &result.name, "a result's name") || !parser_sign(p, ':')) return false;
+    if (!parser_any_name(p, &result.name, "a result's name") || !parser_sign(p, ':')) return false;
   }
   if (!parse_type(p, &result.type) || !parse_place(p, NULL, &place)) return false;
   vec_push(p->arena, &p->function->results, result);
@@ -516,7 +427,7 @@ static bool parse_function(Parser *p, Map *functions) {
   Span span = p->token.span;
   const char *name = NULL;
   Scope scope = {0};
-  if (!parse_global(p, &name)) return false;
+  if (!parser_global(p, &name)) return false;
   if (map_get(functions, map_key(name)))
     return parser_fail(p, E0804, span, "two functions are named '%s'", name);
   p->function = module_add_function(p->module, (FunctionKind)kind, name);
@@ -534,126 +445,13 @@ static bool parse_function(Parser *p, Map *functions) {
   return true;
 }
 
-/* ---- the module's head ---- */
-
-static bool parse_file(Parser *p) {
-  const char *word = NULL, *name;
-  Span span = p->token.span;
-  if (!parse_name(p, &word, "a file's word") || !parser_sign(p, '=')) return false;
-  if (p->token.kind != TOKEN_STRING) return parser_expected(p, "a file's name in quotes");
-  name = p->token.text;
-  parser_advance(p);
-  Module *module = p->module;
-  if (word == module->name && module->files.count == 1) { /* the module's own */
-    module->files.items[0] = name;
-    return true;
-  }
-  if (map_get(&p->files, map_key(word)))
-    return parser_fail(p, E0804, span, "two files have the word '%s'", word);
-  vec_push(p->arena, &module->files, name);
-  vec_push(p->arena, &module->file_words, word);
-  map_set(p->arena, &p->files, map_key(word), (void *)(uintptr_t)module->files.count);
-  return true;
-}
-
-static bool parse_dim_declaration(Parser *p) {
-  const char *name = NULL;
-  int64_t bound = 0;
-  Span span = p->token.span;
-  if (!parser_word(p, &name, "a dim's name")) return false;
-  bool fixed = parser_take_sign(p, '=');
-  if (!fixed && !parser_take_sign(p, SIGN_LESS_EQUAL)) return parser_expected(p, "'<=' or '='");
-  if (!parser_integer(p, &bound, "a bound")) return false;
-  if (bound < 1) return parser_fail(p, E0803, span, "a dim is at least 1");
-  if (map_get(&p->dims, map_key(name)))
-    return parser_fail(p, E0804, span, "two dims are named '%s'", name);
-  Symbol *symbol = dim_symbol_new(p->module->dims, name, fixed ? bound : 1, bound, false);
-  map_set(p->arena, &p->dims, map_key(name), symbol);
-  return true;
-}
-
-static bool parse_tensor(Parser *p, TensorKind kind) {
-  const char *name = NULL;
-  Type type = {0};
-  Span span = p->token.span;
-  WrittenData written;
-  if (!parse_global(p, &name)) return false;
-  if (module_tensor(p->module, name))
-    return parser_fail(p, E0804, span, "two tensors are named '%s'", name);
-  if (!parser_sign(p, ':') || !parse_type(p, &type)) return false;
-  Tensor *tensor = module_add_tensor(p->module, kind, name, type, NULL);
-  if (parser_take_sign(p, '=')) {
-    if (!parse_data(p, &written)) return false;
-    if (!(tensor->data = parse_make_data(p, &written, &type))) return false;
-  }
-  return parse_place(p, NULL, &tensor->place) && parse_location(p, &tensor->at);
-}
-
-/* `schedule @critic * 5, @generator`; module_verify knows whether they are there. */
-static bool parse_schedule(Parser *p) {
-  do {
-    ScheduledStep step = {.times = 1};
-    if (!parse_global(p, &step.entry)) return false;
-    if (parser_take_sign(p, '*') && !parser_integer(p, &step.times, "how often it runs"))
-      return false;
-    vec_push(p->arena, &p->module->schedule, step);
-  } while (parser_take_sign(p, ','));
-  return true;
-}
-
-/* (%token, %s) */
-static bool parse_run_values(Parser *p, NameVec *names) {
-  if (!parser_sign(p, '(')) return false;
-  while (!parser_take_sign(p, ')')) {
-    const char *name = NULL;
-    if (names->count && !parser_sign(p, ',')) return false;
-    if (!parse_name(p, &name, "a value's name")) return false;
-    vec_push(p->arena, names, name);
-  }
-  return true;
-}
-
-/* `run @generate start 1 end 2 { @next (token) (token) }`; module_verify knows what it means. */
-static bool parse_run(Parser *p) {
-  PageRun run = {.start = -1, .end = -1};
-  if (!parse_global(p, &run.name)) return false;
-  if (parser_take_word(p, "start") && !parser_integer(p, &run.start, "a token")) return false;
-  if (parser_take_word(p, "end") && !parser_integer(p, &run.end, "a token")) return false;
-  if (!parser_sign(p, '{')) return false;
-  while (!parser_take_sign(p, '}')) {
-    RunLine line = {0};
-    if (!parse_global(p, &line.entry) || !parse_run_values(p, &line.inputs) ||
-        !parse_run_values(p, &line.outputs))
-      return false;
-    vec_push(p->arena, &run.lines, line);
-  }
-  vec_push(p->arena, &p->module->runs, run);
-  return true;
-}
-
-static bool parse_head(Parser *p) {
-  const char *name = NULL;
-  if (!parser_take_word(p, "module")) return parser_expected(p, "'module' and a name");
-  if (!parse_name(p, &name, "the module's name")) return false;
-  p->module->name = name;
-  p->module->files.items[0] = arena_format(p->arena, "%s.dl", name);
-  if (parser_take_word(p, "after") && !parse_name(p, &p->module->after, "a pass")) return false;
-  if (parser_take_word(p, "ir")) {
-    int64_t version = 0;
-    Span span = p->token.span;
-    if (!parser_integer(p, &version, "a version of the text")) return false;
-    if (version != 1)
-      return parser_fail(p, E0806, span, "this is graph text %lld, dlc %s reads graph text 1",
-                         (long long)version, DLC_VERSION);
-  }
-  return true;
-}
+/* ---- modules ---- */
 
 static bool parse_module(Parser *p) {
   Map functions = {0};
   if (!parse_head(p)) return false;
   while (p->token.kind != TOKEN_END) {
-    bool fine = parser_take_word(p, "file")       ? parse_file(p)
+    bool fine = parser_take_word(p, "file")       ? parse_source_file(p)
                 : parser_take_word(p, "dim")      ? parse_dim_declaration(p)
                 : parser_take_word(p, "param")    ? parse_tensor(p, TENSOR_PARAM)
                 : parser_take_word(p, "state")    ? parse_tensor(p, TENSOR_STATE)

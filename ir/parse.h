@@ -1,5 +1,6 @@
 /* parse.h - the insides of module_parse: parse.c reads modules, functions and operations,
- * parse_attribute.c what stands between: types, dims, attributes, data, locations.
+ * parse_head.c what a module has beside functions, parse_attribute.c what stands between: types,
+ * dims, attributes, data, locations; all of them by the tokens of parse_token.c.
  *
  * The first mistake ends it: every function that reads something gives false (or NULL) after one
  * was reported.
@@ -48,6 +49,8 @@ bool parser_take_sign(Parser *p, int sign); /* if it is there */
 bool parser_take_word(Parser *p, const char *word);
 bool parser_sign(Parser *p, int sign); /* must be there */
 bool parser_word(Parser *p, const char **word, const char *what);
+bool parser_any_name(Parser *p, const char **name, const char *what); /* in quotes, too */
+bool parser_global(Parser *p, const char **name);
 bool parser_integer(Parser *p, int64_t *value, const char *what); /* not negative */
 bool parser_deeper(Parser *p);
 
@@ -58,5 +61,17 @@ bool parse_attributes(Parser *p, Operator kind, Attribute *given, int *count, Wr
 bool parse_data(Parser *p, WrittenData *data);
 Data *parse_make_data(Parser *p, const WrittenData *written, const Type *type);
 bool parse_location(Parser *p, const Location **at); /* NULL if there is none */
+
+/* Where values of that scope lie; NULL: of none. */
+typedef struct Scope Scope;
+bool parse_place(Parser *p, const Scope *scope, MemoryPlace *place);
+
+bool parse_head(Parser *p);
+/* Each behind the word that begins it. */
+bool parse_source_file(Parser *p);
+bool parse_dim_declaration(Parser *p);
+bool parse_tensor(Parser *p, TensorKind kind);
+bool parse_schedule(Parser *p);
+bool parse_run(Parser *p);
 
 #endif

@@ -8,14 +8,9 @@
  * of modest size, so that no value between overflows or vanishes, and terms of one sign, since
  * (x + c) - c may be there to round x.
  * Afterwards no number is added to, or multiplied with, such a result. Linear. */
-#include "passes/dce.h"
 #include "passes/rewrite.h"
 
 #include <math.h>
-
-typedef struct {
-  int changed;
-} Reassociate;
 
 static bool is_modest(double number) {
   return fabs(number) > 1e-9 && fabs(number) < 1e9;
@@ -31,7 +26,7 @@ static bool join(Operator kind, Element element, double inner, double outer, dou
   return element == ELEMENT_f64 ? isnormal(both) : isnormal((float)both);
 }
 
-static void reassociate_op(Reassociate *r, Op *op) {
+static void reassociate_op(Op *op, int *changed) {
   if (op->kind != OP_mul && op->kind != OP_add) return;
   Value *value = op->operands[0];
   Op *before = value->op;
@@ -47,26 +42,18 @@ static void reassociate_op(Reassociate *r, Op *op) {
   Value *by = build_binary(&b, op->kind, x, build_number(&b, element, number));
   by->mark = op_result(op)->mark;
   op_replace(op, by, true);
-  r->changed++;
+  ++*changed;
 }
 
-static void reassociate_block(Block *block, void *user) {
+static void reassociate_block(Block *block, void *changed) {
   for (Op *op = block->first, *next; op; op = next) {
     next = op->next;
     op_follow(op);
-    reassociate_op(user, op);
+    reassociate_op(op, changed);
   }
 }
 
 bool pass_reassociate(PassContext *context) {
-  for (size_t i = 0; i < context->module->functions.count; i++) {
-    Function *function = context->module->functions.items[i];
-    Reassociate r = {0};
-    graph_count_uses(function);
-    function_blocks(function, reassociate_block, &r);
-    if (!r.changed) continue;
-    graph_resolve(function);
-    dce_function(function);
-  }
+  module_rewrite(context->module, reassociate_block);
   return true;
 }

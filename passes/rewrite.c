@@ -1,5 +1,6 @@
 #include "passes/rewrite.h"
 
+#include "passes/dce.h"
 #include "support/bug.h"
 
 Value *value_follow(Value *value) {
@@ -109,6 +110,21 @@ static void visit_blocks(Block *block, void (*visit)(Block *block, void *user), 
 
 void function_blocks(Function *function, void (*visit)(Block *block, void *user), void *user) {
   visit_blocks(function->body, visit, user);
+}
+
+int module_rewrite(Module *module, void (*visit)(Block *block, void *changed)) {
+  int all = 0;
+  for (size_t i = 0; i < module->functions.count; i++) {
+    Function *function = module->functions.items[i];
+    int changed = 0;
+    graph_count_uses(function);
+    function_blocks(function, visit, &changed);
+    if (!changed) continue;
+    graph_resolve(function);
+    dce_function(function);
+    all += changed;
+  }
+  return all;
 }
 
 bool value_number(const Value *value, double *number) {

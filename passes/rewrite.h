@@ -44,6 +44,9 @@ bool transpose_is_reshape(const Type *type, const int *perm);
 
 /* Calls `visit` for the function's block and the blocks of all regions in it, outer ones first. */
 void function_blocks(Function *function, void (*visit)(Block *block, void *user), void *user);
+/* Rewrites every function, by `visit` for each of its blocks, with uses counted in values' marks:
+ * it adds to *changed what it changed. What nothing uses then goes. How much was changed in all. */
+int module_rewrite(Module *module, void (*visit)(Block *block, void *changed));
 
 /* A rank-0 constant, full or a broadcast of one: its number. */
 bool value_number(const Value *value, double *number);

@@ -15,7 +15,6 @@
  * products out of loops. Transposes and reshapes of the rows between become those of the indices.
  * Linear. */
 #include "passes/cost.h"
-#include "passes/dce.h"
 #include "passes/rewrite.h"
 #include "support/bug.h"
 
@@ -24,10 +23,6 @@ enum { MOST_VIEWS = 8 };
 /* Indices for each row of the table from which on it pays to write and read what is moved instead.
  */
 static const double fewest_indices = 2;
-
-typedef struct {
-  int changed;
-} Tables;
 
 /* Views that leave the last axis as it is, from the last one back. */
 typedef struct {
@@ -244,8 +239,7 @@ static Value *gradient_of_table(Op *scatter) {
   return from_zero ? product : build_binary(&b, OP_add, before, product);
 }
 
-static void tables_block(Block *block, void *user) {
-  Tables *tables = user;
+static void tables_block(Block *block, void *changed) {
   for (Op *op = block->first, *next; op; op = next) {
     next = op->next;
     op_follow(op);
@@ -255,22 +249,12 @@ static void tables_block(Block *block, void *user) {
     if (!by) continue;
     by->mark = op_result(op)->mark;
     op_replace(op, by, true);
-    tables->changed++;
+    ++*(int *)changed;
   }
 }
 
 bool pass_tables(PassContext *context) {
-  int changed = 0;
-  for (size_t i = 0; i < context->module->functions.count; i++) {
-    Function *function = context->module->functions.items[i];
-    Tables tables = {0};
-    graph_count_uses(function);
-    function_blocks(function, tables_block, &tables);
-    if (!tables.changed) continue;
-    graph_resolve(function);
-    dce_function(function);
-    changed += tables.changed;
-  }
+  int changed = module_rewrite(context->module, tables_block);
   if (changed > 0) context->effect = arena_format(context->module->arena, "%d products", changed);
   return true;
 }

@@ -16,6 +16,7 @@
 #include "backend/lower.h"
 #include "ir/module_text.h"
 #include "passes/pass.h"
+#include "tests/bench/clock.h"
 #include "tests/bench/kernel_cases.h"
 #include "tests/tools/native.h"
 
@@ -23,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 }; /* of cblas */
 typedef void Sgemm(int order, int x_form, int w_form, int m, int n, int k, float alpha,
@@ -59,9 +59,7 @@ typedef struct {
 
 /* Of this thread alone: other processes on the machine take time, but are not counted. */
 static double seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+  return clock_seconds(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* ---- the machine's limits, by kernels of the same loop IR ---- */

@@ -15,6 +15,7 @@
  */
 #include "runtime/context.h"
 #include "runtime/program.h"
+#include "tests/bench/clock.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -22,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 }; /* of cblas */
@@ -53,9 +53,7 @@ typedef struct {
 } Bench;
 
 static double seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+  return clock_seconds(CLOCK_MONOTONIC);
 }
 
 static void *find(void *library, const char *name, bool must) {
