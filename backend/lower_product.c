@@ -167,22 +167,25 @@ static LoopExpr *conv_transpose_value(Region *r, const Op *op, const Index *inde
   const Value *x = op->operands[0], *w = op->operands[1];
   int spatial = x->type.rank - 2;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
-  int64_t outs = dim_value(w->type.dims[1]), ins = dim_value(w->type.dims[0]) / groups;
+  bool nhwc = op_word(op, ATTRIBUTE_layout)[1] == 'h';
+  int last = x->type.rank - 1, channel = nhwc ? last : 1, first = nhwc ? 1 : 2;
+  int in_axis = nhwc ? last : 0, out_axis = nhwc ? last - 1 : 1, kernel = nhwc ? 0 : 2;
+  int64_t outs = dim_value(w->type.dims[out_axis]), ins = dim_value(w->type.dims[in_axis]) / groups;
   Sum s = sum_open(r, op->results[0], index);
   Index xi[MOST_AXES], wi[MOST_AXES];
   int64_t divisors[MOST_AXES] = {0};
-  Index group = index_divide(r, index[1], outs);
+  Index group = index_divide(r, index[channel], outs);
   Index c = sum_over(&s, dim_constant(r->dims, ins));
   xi[0] = index[0];
-  xi[1] = wi[0] = groups == 1 ? c : index_add(r, index_scale(r, group, ins), c);
-  wi[1] = groups == 1 ? index[1] : index_mod(r, index[1], outs);
+  xi[channel] = wi[in_axis] = groups == 1 ? c : index_add(r, index_scale(r, group, ins), c);
+  wi[out_axis] = groups == 1 ? index[channel] : index_mod(r, index[channel], outs);
   for (int i = 0; i < spatial; i++) {
-    Index at = wi[2 + i] = sum_over(&s, w->type.dims[2 + i]);
+    Index at = wi[kernel + i] = sum_over(&s, w->type.dims[kernel + i]);
     int64_t before = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
     at = index_scale(r, at, -op_list_integer(op, ATTRIBUTE_dilation, i));
-    at = index_add(r, index_add(r, index[2 + i], at), index_scalar(loop_int(r->k, before)));
-    xi[2 + i] = at;
-    divisors[2 + i] = op_list_integer(op, ATTRIBUTE_stride, i);
+    at = index_add(r, index_add(r, index[first + i], at), index_scalar(loop_int(r->k, before)));
+    xi[first + i] = at;
+    divisors[first + i] = op_list_integer(op, ATTRIBUTE_stride, i);
   }
   return sum_close(&s, region_value_inside(r, x, xi, divisors), region_value(r, w, wi));
 }
@@ -299,9 +302,9 @@ void lower_product(Lowering *l) {
        product_winograd(l, &region, product) || product_dot(l, &region, product) ||
        product_weight_winograd(l, &region, product) ||
        product_weight_depthwise(l, &region, product) ||
-                 product_weight_grouped(l, &region, product) || product_weight_packed(l, &region, product) ||
+       product_weight_grouped(l, &region, product) || product_weight_packed(l, &region, product) ||
        product_weight(l, &region, product) || product_depthwise(l, &region, product) ||
-       product_grouped(l, &region, product)))
+       product_grouped(l, &region, product) || product_depthwise_transpose(l, &region, product)))
     return;
   plain_product(l, &region, product);
 }

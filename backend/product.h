@@ -31,12 +31,14 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand);
  * product_winograd   conv_winograd
  * product_grouped    a convolution in groups of few channels, in nhwc
  * product_depthwise  a convolution of each channel alone, in nhwc
+ * product_depthwise_transpose  its gradient for the input, with a stride
  * product_weight_depthwise  conv_weight of these, of large maps
  * product_weight_grouped  the same of small ones, and of groups of few channels */
 bool product_attention(Lowering *lowering, Region *region, const Op *product);
 bool product_attention_gradient(Lowering *lowering, Region *region, const Op *product);
 bool product_dot(Lowering *lowering, Region *region, const Op *product);
 bool product_grouped(Lowering *lowering, Region *region, const Op *product);
+bool product_depthwise_transpose(Lowering *lowering, Region *region, const Op *product);
 bool product_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_packed(Lowering *lowering, Region *region, const Op *product);

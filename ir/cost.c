@@ -41,7 +41,8 @@ static const Dim *conv_flops(DimTable *table, const Op *op) {
   switch (op->kind) {
   case OP_conv_transpose: /* each element of x goes through the kernel */
     points = count_of(table, op->operands[0]);
-    each = product_of(table, w, 1, w->rank);
+    each = op_word(op, ATTRIBUTE_layout)[1] == 'h' ? product_of(table, w, 0, w->rank - 1)
+                                                   : product_of(table, w, 1, w->rank);
     break;
   case OP_conv_weight: /* each element of dy, through the result without its out channels */
     points = count_of(table, op->operands[1]);

@@ -182,12 +182,20 @@ bool evaluate_conv_panel(Evaluation *e) {
   return run_conv(e, &conv, turned, y);
 }
 
-/* w: [channels of the small side, channels of the large / groups, kernel]. */
+/* Where [kernel, channels of the large side / groups, channels of the small] has what [channel, d]
+ * of the other form is. */
+static int64_t turned_place(const Conv *conv, int64_t channel, int64_t d) {
+  int64_t k = d % conv->kernel, c = d / conv->kernel;
+  return (k * conv->large.channels + c) * conv->small.channels * conv->groups + channel;
+}
+
+/* w: [channels of the small side, channels of the large / groups, kernel], or back to front. */
 bool evaluate_conv_transpose(Evaluation *e) {
   const RunTensor *x = operand(e, 0), *w = operand(e, 1);
   RunTensor *y = result_new(e, 0);
+  bool nhwc = op_word(e->op, ATTRIBUTE_layout)[1] == 'h';
   Conv conv;
-  if (!y || !get_conv(e, y, x, false, w->shape + 2, &conv)) return false;
+  if (!y || !get_conv(e, y, x, nhwc, nhwc ? w->shape : w->shape + 2, &conv)) return false;
   int64_t depth = conv.large.channels * conv.kernel, inner = conv.small.channels;
   int64_t most = positions_at_once(&conv);
   int64_t *seen = scratch_integers(e, conv.kernel * most);
@@ -200,7 +208,8 @@ bool evaluate_conv_transpose(Evaluation *e) {
   for (int64_t group = 0; group < conv.groups; group++) {
     for (int64_t c = 0; c < inner; c++)
       for (int64_t d = 0; d < depth; d++)
-        turned[d * inner + c] = weights[(group * inner + c) * depth + d];
+        turned[d * inner + c] = weights[nhwc ? turned_place(&conv, group * inner + c, d)
+                                             : (group * inner + c) * depth + d];
     for (int64_t from = 0; from < conv.positions; from += most) {
       int64_t count = conv.positions - from < most ? conv.positions - from : most;
       see(&conv, from, count, seen);
@@ -208,7 +217,7 @@ bool evaluate_conv_transpose(Evaluation *e) {
         const Scalar *small = side_group(&conv.small, image, group);
         for (int64_t c = 0; c < inner; c++)
           for (int64_t p = 0; p < count; p++)
-            tile[c * count + p] = small[c * conv.small.channel + from + p];
+            tile[c * count + p] = small[c * conv.small.channel + (from + p) * conv.small.place];
         for (int64_t i = 0; i < depth * count; i++) columns[i] = (Scalar){0};
         product(conv.real, depth, count, inner, turned, tile, columns);
         Scalar *large = side_group(&conv.large, image, group);
@@ -216,7 +225,8 @@ bool evaluate_conv_transpose(Evaluation *e) {
           for (int64_t p = 0; p < count; p++) {
             int64_t place = seen[d % conv.kernel * count + p];
             if (place >= 0)
-              add_scalar(conv.real, &large[d / conv.kernel * conv.large.channel + place],
+              add_scalar(conv.real,
+                         &large[d / conv.kernel * conv.large.channel + place * conv.large.place],
                          columns[d * count + p]);
           }
       }

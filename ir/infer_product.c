@@ -277,33 +277,34 @@ bool infer_conv_transpose(Inference *i) {
   if (!product_element(i, &type.element) || !infer_arithmetic(i, 0) || !conv_ranks(i, x->rank) ||
       !conv_attributes(i) || !infer_constants(i, ATTRIBUTE_output_pad, 0))
     return false;
-  const Dim *one = dim_constant(t, 1);
+  bool nhwc = infer_attribute(i, ATTRIBUTE_layout)->word[1] == 'h';
+  int last = x->rank - 1, channel = nhwc ? last : 1, first = nhwc ? 1 : 2;
+  const Dim *one = dim_constant(t, 1), *channels = x->dims[channel];
   const Dim *groups = dim_constant(t, infer_integer(i, ATTRIBUTE_groups));
-  if (!infer_require(i, CHECK_EQUAL, x->dims[1], w->dims[0]) ||
-      !infer_require(i, CHECK_EQUAL, dim_mod(t, x->dims[1], dim_value(groups)),
-                     dim_constant(t, 0))) {
+  if (!infer_require(i, CHECK_EQUAL, channels, w->dims[nhwc ? last : 0]) ||
+      !infer_require(i, CHECK_EQUAL, dim_mod(t, channels, dim_value(groups)), dim_constant(t, 0))) {
     infer_fail(i, E0209, 1, "the channels of 'conv_transpose' differ, or do not split into groups");
     infer_label(i, "%s and %s in %lld groups", infer_type_text(i, x), infer_type_text(i, w),
                 (long long)dim_value(groups));
     return false;
   }
-  type.dims[1] = dim_mul(t, w->dims[1], groups);
+  type.dims[channel] = dim_mul(t, w->dims[nhwc ? last - 1 : 1], groups);
   for (int n = 0; n < x->rank - 2; n++) {
     const DimList *pads = &infer_attribute(i, ATTRIBUTE_pad)->lists.items[n];
     const Dim *spread =
-        dim_mul(t, dim_sub(t, x->dims[n + 2], one), infer_list(i, ATTRIBUTE_stride, n));
-    const Dim *window =
-        dim_mul(t, dim_sub(t, w->dims[n + 2], one), infer_list(i, ATTRIBUTE_dilation, n));
+        dim_mul(t, dim_sub(t, x->dims[first + n], one), infer_list(i, ATTRIBUTE_stride, n));
+    const Dim *window = dim_mul(t, dim_sub(t, w->dims[nhwc ? n : n + 2], one),
+                                infer_list(i, ATTRIBUTE_dilation, n));
     const Dim *size = dim_add(t, dim_add(t, spread, window), one);
     size = dim_add(t, size, infer_list(i, ATTRIBUTE_output_pad, n));
     size = dim_sub(t, dim_sub(t, size, pads->items[0]), pads->items[1]);
     if (!infer_require(i, CHECK_LESS_OR_EQUAL, one, size)) {
       infer_fail(i, E0207, 0, "the padding of 'conv_transpose' leaves no output");
       infer_label(i, "%s and %s: axis %d would be %s", infer_type_text(i, x), infer_type_text(i, w),
-                  n + 2, infer_dim_text(i, size));
+                  first + n, infer_dim_text(i, size));
       return false;
     }
-    type.dims[n + 2] = size;
+    type.dims[first + n] = size;
   }
   return infer_result(i, &type);
 }

@@ -35,7 +35,7 @@ static bool product_of(const Affine *a, Op *op, Product *product) {
   *product = (Product){op, 1, 0};
   if (op->kind == OP_conv_transpose) {
     product->weight_axis = 1;
-    return op_integer(op, ATTRIBUTE_groups) == 1;
+    return op_integer(op, ATTRIBUTE_groups) == 1 && op_word(op, ATTRIBUTE_layout)[1] == 'c';
   }
   if (op->kind == OP_conv) return op_word(op, ATTRIBUTE_layout)[1] == 'c';
   const DimList *batch = op_attribute(op, ATTRIBUTE_batch)->lists.items;

@@ -79,7 +79,8 @@ static double product_depth(const Op *op) {
     return (double)dim_max(w->dims[w->rank - 2]) * (1 + width / (out > 1 ? out : 1));
   }
   case OP_conv_transpose:
-    return weights / (double)dim_max(w->dims[1]);
+    return weights /
+           (double)dim_max(w->dims[op_word(op, ATTRIBUTE_layout)[1] == 'h' ? w->rank - 2 : 1]);
   default:
     return weights;
   }

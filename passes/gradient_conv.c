@@ -139,9 +139,20 @@ static Value *uncovered(Gradient *g, Value *d, Window *w) {
 }
 
 GRADIENT(conv_transpose) {
-  Value *x = gradient_x(g, 0), *kernel = gradient_x(g, 1);
+  Value *x = gradient_x(g, 0), *kernel = gradient_x(g, 1), *d = slope_full_of(g, 0);
   Window w = window_of(g->op);
-  Value *d = uncovered(g, slope_full_of(g, 0), &w);
-  if (gradient_wants(g, 0)) gradient_give(g, 0, convolve(g, OP_conv, d, kernel, &w, NULL));
-  if (gradient_wants(g, 1)) gradient_give(g, 1, kernel_share(g, d, x, &kernel->type, &w));
+  bool last = strcmp(op_word(g->op, ATTRIBUTE_layout), "nhwc") == 0;
+  if (last) {
+    x = turn(g, x, false, true);
+    kernel = turn(g, kernel, true, true);
+    d = turn(g, d, false, true);
+  }
+  d = uncovered(g, d, &w);
+  if (gradient_wants(g, 0)) {
+    Value *share = convolve(g, OP_conv, d, kernel, &w, NULL);
+    gradient_give(g, 0, last ? turn(g, share, false, false) : share);
+  }
+  if (!gradient_wants(g, 1)) return;
+  Value *share = kernel_share(g, d, x, &kernel->type, &w);
+  gradient_give(g, 1, last ? turn(g, share, true, false) : share);
 }

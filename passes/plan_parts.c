@@ -41,6 +41,7 @@ static bool product_by_strides(const Op *op) {
   case OP_conv_winograd:
     return true;
   case OP_conv:
+  case OP_conv_transpose:
     return op_word(op, ATTRIBUTE_layout)[1] == 'h';
   default:
     return false;

@@ -123,9 +123,9 @@ static bool product_weight_of(const Quantise *q, const Op *op, Weight *w, Type *
   }
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   DimTable *dims = q->context->module->dims;
+  if (op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
   if (op->kind == OP_conv) {
-    if (op_word(op, ATTRIBUTE_layout)[1] != 'c' || (groups > 1 && dim_is(type->dims[1], 1)))
-      return false;
+    if ((groups > 1 && dim_is(type->dims[1], 1))) return false;
     w->axes = 1;
   } else { /* [C, out/groups, k..] as [groups, C/groups, out/groups, k..] */
     if (type->rank == MOST_AXES || (groups > 1 && dim_is(type->dims[1], 1))) return false;

@@ -151,8 +151,24 @@ static Value *by_zeros(Select *s, Builder *b, Value *x, Value *w, const ConvWind
   return select_conv_last(s, b, x, w, &plain, part_form(form, w, &plain), s->columns);
 }
 
+/* Each channel alone: as it is, in nhwc. */
+static Value *alone(Select *s, Builder *b, Value *x, Value *w, const ConvWindow *window,
+                    const int64_t *output_pad) {
+  for (int i = 0; i < 2; i++)
+    if (window->dilation[i] != 1 || window->stride[i] > MOST_STRIDE) return NULL;
+  Attribute attributes[] = {{ATTRIBUTE_stride, attribute_integers(s->module, window->stride, 2)},
+                            {ATTRIBUTE_pad, attribute_pairs(s->module, window->pad, 2)},
+                            {ATTRIBUTE_output_pad, attribute_integers(s->module, output_pad, 2)},
+                            {ATTRIBUTE_groups, attribute_integer(s->module, window->groups)},
+                            {ATTRIBUTE_layout, attribute_word("nhwc")}};
+  s->choices++;
+  s->images = true;
+  w = build_transpose(b, w, (int[]){2, 3, 1, 0});
+  return select_because(s, build(b, OP_conv_transpose, (Value *[]){x, w}, 2, attributes, 5));
+}
+
 bool select_conv_transpose(Select *s, Op *op) {
-  if (!select_conv_takes(op)) return false;
+  if (!select_conv_takes(op) || op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
   int axes = op->operands[0]->type.rank - 2;
   const Type *result = &op_result(op)->type;
   int64_t output_pad[2] = {0, 0}, size[2] = {1, 1};
@@ -181,6 +197,7 @@ bool select_conv_transpose(Select *s, Op *op) {
   Value *w = select_conv_weight_2d(s, &b, original_order(s, &b, operands[1]));
   Value *x = select_conv_image(s, &b, operands[0]);
   Value *y = strided ? apart(s, &b, x, w, &window, output_pad, form) : NULL;
+  if (!y && strided && fixed && form == CONV_DEPTHWISE) y = alone(s, &b, x, w, &window, output_pad);
   if (!y && strided && fixed) y = by_phases(s, &b, x, w, &window, size, form);
   if (!y) y = by_zeros(s, &b, x, w, &window, output_pad, form);
   if (!y) return false;
