@@ -15,7 +15,8 @@
  * - the layout goes on through all that lies between, so that only the network's ends are
  * transposed; a flattened map's order is undone in the weight that it meets.
  *
- * Afterwards attention is of f32 alone, and a `conv` is one of groups in nhwc or as it was. Linear. */
+ * Afterwards attention is of f32 alone, and a `conv` is one of groups in nhwc or as it was.
+ * Linear. */
 #include "passes/select.h"
 
 #include "passes/canon.h"
