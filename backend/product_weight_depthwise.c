@@ -21,7 +21,7 @@ enum {
   MOST_GROUPS = 6, /* and groups of pixels */
   LINE = 16,       /* f32 of a cache line */
   NEAR_LINES = 12, /* of these, of a pixel: walks through memory of less are slow */
-  SMALL_MAP = 400  /* pixels: these are copied (product_weight_grouped.c) */
+  SMALL_MAP = 800  /* pixels: these are copied (product_weight_grouped.c) */
 };
 
 typedef struct {

@@ -20,6 +20,8 @@ enum {
   PASS_PIXELS = 64, /* of a pass, about: what is added up at its end costs little then */
   MOST_TAPS = 11,   /* of a kernel row */
   MOST_CODE = 6000, /* multiply-adds that are written out */
+  FAR = 4,          /* L2s: larger maps come from memory */
+  LINE = 16,        /* f32 of a cache line */
   FEW_CHANNELS = 12 /* of a group, on one side: more have kernels of their own */
 };
 
@@ -38,8 +40,10 @@ typedef struct {
   LoopBuffer *x, *dy;         /* copied: [lines, columns, C], [lines, columns, C]; dy may be NULL */
   LoopBuffer *sums;           /* [blocks * vectors, KH * KW * I, lanes] */
   LoopExpr *n, *first, *past; /* the picture, and lines that are copied */
-  LoopExpr *number, *in, *out; /* the block's in the trip, its first channels */
-  LoopExpr *vector;            /* in the block */
+  LoopExpr *number, *in, *out;  /* the block's in the trip, its first channels */
+  LoopExpr *vector;             /* in the block */
+  LoopBuffer *near_x, *near_dy; /* as one axis, if what comes next is fetched; else NULL */
+  LoopExpr *next_x, *next_dy;   /* where the next block begins in them */
 } Grouped;
 
 static int64_t smaller(int64_t a, int64_t b) {
@@ -97,6 +101,61 @@ static void copy_dy(Grouped *g) {
   loop_end(k);
 }
 
+/* ---- what comes next ---- */
+
+/* The next block of a trip has the same lines, or it is the first one of the next lines. */
+static LoopExpr *next_of(const Grouped *g, LoopExpr *some, int64_t lines, int64_t line,
+                         int64_t channels, LoopExpr *channel, LoopExpr *at) {
+  LoopKernel *k = g->l->kernel;
+  LoopExpr *last = loop_ge(k, loop_add(k, g->number, loop_int(k, 1)), some);
+  LoopExpr *back = loop_mul(k, g->number, loop_int(k, channels));
+  LoopExpr *on = loop_sub(k, loop_int(k, lines * line), back);
+  on = loop_select(k, last, on, loop_int(k, channels));
+  at = loop_mul(k, at, loop_int(k, line));
+  return loop_let(k, "next", loop_add(k, loop_add(k, at, channel), on));
+}
+
+static void begin_ahead(Grouped *g, LoopExpr *some) {
+  LoopKernel *k = g->l->kernel;
+  const Grouping *b = &g->block;
+  int64_t x = g->size[1] * b->groups * b->in, dy = g->seen[1] * b->groups * b->out;
+  bool whole = g->lines == g->seen[0];
+  LoopExpr *at = loop_add(k, loop_mul(k, g->n, loop_int(k, g->size[0])),
+                          loop_mul(k, g->first, loop_int(k, g->stride[0])));
+  g->next_x = next_of(g, some, whole ? g->size[0] : g->lines * g->stride[0], x, b->whole * b->in,
+                      g->in, at);
+  at = loop_add(k, loop_mul(k, g->n, loop_int(k, g->seen[0])), g->first);
+  g->next_dy = next_of(g, some, g->lines, dy, b->whole * b->out, g->out, at);
+}
+
+/* Copies wait for memory, so while a block is multiplied the next one is fetched: each group of
+ * pixels its own places, of which vectors take some each. */
+static void fetch_ahead(const Grouped *g, LoopExpr *oh, LoopExpr *ow, int64_t count) {
+  LoopKernel *k = g->l->kernel;
+  const Grouping *b = &g->block;
+  int64_t some = ceil_of(count, b->vectors), down = g->stride[0], right = g->stride[1];
+  LoopExpr *line = loop_sub(k, oh, g->first);
+  LoopExpr *pixel = loop_add(k, ow, loop_mul(k, g->vector, loop_int(k, some)));
+  LoopExpr *x = loop_mul(k, line, loop_int(k, down * g->size[1]));
+  x = loop_mul(k, loop_add(k, x, loop_mul(k, pixel, loop_int(k, right))),
+               loop_int(k, b->groups * b->in));
+  x = loop_let(k, "x", loop_add(k, g->next_x, x));
+  for (int64_t y = 0; y < down; y++)
+    for (int64_t i = 0; i < some * right; i++)
+      for (int64_t c = 0; c < b->whole * b->in; c += LINE) {
+        int64_t at = (y * g->size[1] + i) * b->groups * b->in + c;
+        loop_prefetch(k, loop_element(k, g->near_x, loop_add(k, x, loop_int(k, at))));
+      }
+  LoopExpr *dy = loop_add(k, loop_mul(k, line, loop_int(k, g->seen[1])), pixel);
+  dy = loop_mul(k, dy, loop_int(k, b->groups * b->out));
+  dy = loop_let(k, "dy", loop_add(k, g->next_dy, dy));
+  for (int64_t i = 0; i < some; i++)
+    for (int64_t c = 0; c < b->whole * b->out; c += LINE) {
+      int64_t at = i * b->groups * b->out + c;
+      loop_prefetch(k, loop_element(k, g->near_dy, loop_add(k, dy, loop_int(k, at))));
+    }
+}
+
 /* ---- sums ---- */
 
 static LoopExpr *dy_at(const Grouped *g, LoopExpr *oh, LoopExpr *ow) {
@@ -148,6 +207,7 @@ static void add_pass(const Grouped *g, LoopExpr *begin, LoopExpr *end, int64_t f
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, sums, lanes, loop_number(k, 0));
   LoopExpr *oh = loop_for(k, "oh", begin, end);
   LoopExpr *ow = loop_for_step(k, "ow", zero, loop_int(k, full), (int)g->pixels);
+  if (g->near_x && from == 0) fetch_ahead(g, oh, ow, g->pixels);
   add_pixels(g, acc, oh, ow, g->pixels, from, past);
   loop_end(k);
   if (full < wide) add_pixels(g, acc, oh, loop_int(k, full), wide - full, from, past);
@@ -192,7 +252,7 @@ static void each_vector(Grouped *g, void (*body)(const Grouped *g)) {
   }
 }
 
-static void begin_block(Grouped *g, LoopExpr *trip) {
+static LoopExpr *begin_block(Grouped *g, LoopExpr *trip) {
   LoopKernel *k = g->l->kernel;
   LoopExpr *block = loop_mul(k, trip, loop_int(k, g->blocks));
   LoopExpr *some = loop_sub(k, loop_int(k, g->block.blocks), block);
@@ -201,6 +261,7 @@ static void begin_block(Grouped *g, LoopExpr *trip) {
   block = loop_let(k, "at", loop_add(k, block, g->number));
   g->in = loop_let(k, "in", loop_mul(k, block, loop_int(k, g->block.whole * g->block.in)));
   g->out = loop_let(k, "out", loop_mul(k, block, loop_int(k, g->block.whole * g->block.out)));
+  return some;
 }
 
 static void all_lines(Grouped *g, LoopExpr *trip) {
@@ -212,7 +273,8 @@ static void all_lines(Grouped *g, LoopExpr *trip) {
   g->first = loop_let(k, "first", loop_mul(k, part, loop_int(k, g->lines)));
   LoopExpr *past = loop_add(k, g->first, loop_int(k, g->lines));
   g->past = loop_let(k, "past", loop_min(k, past, loop_int(k, g->seen[0])));
-  begin_block(g, trip);
+  LoopExpr *some = begin_block(g, trip);
+  if (g->near_x) begin_ahead(g, some);
   copy_x(g);
   if (g->dy) copy_dy(g);
   each_vector(g, each_pass);
@@ -303,6 +365,12 @@ bool product_weight_grouped(Lowering *l, Region *r, const Op *op) {
                         loop_int(k, g.block.whole * out));
   g.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, g.blocks * g.block.vectors),
                         loop_int(k, rows), loop_int(k, lanes));
+  if (type_bytes_at_bound(x) > FAR * l->target->l2) {
+    g.near_x = loop_view(k, region_buffer(r, op->operands[0]), "x_numbers", LOOP_F32, 1,
+                         dims_product(k, x->dims, 4));
+    g.near_dy = loop_view(k, region_buffer(r, op->operands[1]), "dy_numbers", LOOP_F32, 1,
+                          dims_product(k, dy->dims, 4));
+  }
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *zero = loop_int(k, 0);
   LoopExpr *vector = loop_for(k, "v", zero, loop_int(k, g.blocks * g.block.vectors));
   LoopExpr *row = loop_for(k, "row", zero, loop_int(k, rows));
