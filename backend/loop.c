@@ -50,17 +50,41 @@ void loop_remark(LoopKernel *k, const char *format, ...) {
     k->remark = text;
 }
 
-/* `name`, or with a number after it if an open block knows it already. */
-static const char *new_name(LoopKernel *k, const char *name) {
-  const char *result = arena_string(k->arena, name, strlen(name));
-  for (int number = 1;; number++) {
-    size_t at = 0;
-    while (at < k->names.count && strcmp(k->names.items[at], result) != 0) at++;
-    if (at == k->names.count) break;
-    result = arena_format(k->arena, "%s%d", name, number);
+static uint32_t hash_of(const char *text) {
+  uint32_t hash = 2166136261u; /* FNV-1a */
+  for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 16777619u;
+  return hash;
+}
+
+static void number_on(LoopKernel *k, LoopName *name) {
+  name->name = arena_format(k->arena, "%s%d", name->base, ++name->number);
+  name->hash = hash_of(name->name);
+}
+
+static bool is_seen(const LoopKernel *k, const LoopName *name) {
+  for (size_t i = 0; i < k->names.count; i++) {
+    const LoopName *other = &k->names.items[i];
+    if (other->hash == name->hash && strcmp(other->name, name->name) == 0) return true;
   }
-  vec_push(k->arena, &k->names, result);
-  return result;
+  return false;
+}
+
+/* `base`, or with a number after it if an open block knows it already. */
+static const char *new_name(LoopKernel *k, const char *base) {
+  LoopName new = {.name = base, .base = base, .hash = hash_of(base)};
+  /* Blocks end in the order in which they began: what the last one of this base had to pass by is
+   * there as long as it is. */
+  for (size_t i = k->names.count; i-- > 0;)
+    if (strcmp(k->names.items[i].base, base) == 0) {
+      new.number = k->names.items[i].number;
+      number_on(k, &new);
+      break;
+    }
+  while (is_seen(k, &new)) number_on(k, &new);
+  new.base = arena_string(k->arena, base, strlen(base));
+  if (new.number == 0) new.name = new.base;
+  vec_push(k->arena, &k->names, new);
+  return new.name;
 }
 
 /* ---- buffers ---- */

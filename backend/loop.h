@@ -368,6 +368,13 @@ struct LoopStatement {
   size_t names_before; /* LoopKernel.names outside of it */
 };
 
+/* What is seen in an open block: `base`, or with the number after it. */
+typedef struct {
+  const char *name, *base;
+  int number; /* 0: none */
+  uint32_t hash;
+} LoopName;
+
 struct LoopKernel {
   Arena *arena;
   const char *name;
@@ -391,7 +398,7 @@ struct LoopKernel {
   LoopPlace current;
   /* While it is built: open blocks, and the names that are seen in them. */
   VEC(LoopStatement *) open;
-  VEC(const char *) names;
+  VEC(LoopName) names;
 };
 
 /* The text of `--emit loops`. */
