@@ -36,7 +36,8 @@ int fsync(int file) { /* the text is there, its name is not yet */
   return (int)sleep(60);
 }
 END
-if cc -shared -fPIC "$folder/slow.c" -o "$folder/slow.so" && ! nm -D "$1" | grep -q __asan_init; then
+if cc -shared -fPIC "$folder/slow.c" -o "$folder/slow.so" &&
+  [ -z "$(nm -D "$1" | grep __asan_init)" ]; then # the sanitizers must be loaded first
   mkdir "$folder/text"
   LD_PRELOAD="$folder/slow.so" "$1" dump "$2/lenet/lenet.dl" -o "$folder/text/lenet.ir" -q &
   builder=$!
