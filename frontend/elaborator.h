@@ -355,6 +355,10 @@ Instance *instance_of(const Object *object);
 bool name_unnamed(const CallSite *site, Instance *instance);
 /* Gives the instances in `object` their names; `path` is relative to the frame's. */
 void name_instances(Elaborator *e, Frame *frame, const char *path, Object *object, Span span);
+/* An instance that is to be named so and has another name already; NULL: there is none, or beside
+ * it some that have no name yet. */
+const Instance *named_otherwise(Elaborator *e, const Frame *frame, const char *path,
+                                const Object *object);
 Object *instance_member(Elaborator *e, Frame *frame, Instance *instance, const char *name,
                         Span span);
 /* The name that a statement gives after `from`; NULL: it is none, reported. */

@@ -179,6 +179,22 @@ void name_instances(Elaborator *e, Frame *frame, const char *path, Object *objec
   name_object(e, frame, path, object, span, 0);
 }
 
+const Instance *named_otherwise(Elaborator *e, const Frame *frame, const char *path,
+                                const Object *object) {
+  const Instance *found = NULL;
+  if (object->kind == OBJECT_INSTANCE) {
+    const Instance *instance = instance_of(object);
+    bool same =
+        !instance->path || strcmp(instance->path, instance_path(e, frame, instance, path)) == 0;
+    return same ? NULL : instance;
+  }
+  for (size_t i = 0; object->kind == OBJECT_LIST && i < object->count; i++) {
+    found = named_otherwise(e, frame, arena_format(e->arena, "%s.%zu", path, i), object->items[i]);
+    if (!found) return NULL;
+  }
+  return found;
+}
+
 /* ---- names that are paths: a.b.c = .. ---- */
 
 void put_path(Elaborator *e, PointerTable *root, const char *path, Object *object) {

@@ -38,12 +38,23 @@ bool evaluate_values(Elaborator *e, Frame *frame, const Stmt *stmt, Object **tar
 
 static void name_values(Elaborator *e, Frame *frame, const Stmt *stmt, Object *value) {
   const char *name = name_from(e, frame, stmt);
+  Span span = stmt->from->span;
   if (!name || is_error(value)) return;
-  if (value->kind == OBJECT_INSTANCE || value->kind == OBJECT_LIST)
-    name_instances(e, frame, name, value, stmt->from->span);
-  else
-    report(e, frame, E0223, stmt->from->span, "'from' names an instance, not %s",
-           object_text(e, value));
+  if (value->kind != OBJECT_INSTANCE && value->kind != OBJECT_LIST) {
+    report(e, frame, E0223, span, "'from' names an instance, not %s", object_text(e, value));
+    return;
+  }
+  const Instance *other = named_otherwise(e, frame, name, value);
+  if (other) {
+    Diagnostic *d =
+        report(e, frame, E0112, span, "what '%s' is to name is '%s' already", name, other->path);
+    diag_help(d, "give the name where it is made: an instance has one");
+  } else if (frame->kind == FRAME_FUNCTION) {
+    Diagnostic *d = report(e, frame, E0223, span, "'from' names nothing in a function");
+    diag_help(d, "what a function makes is named where it is called");
+  } else {
+    name_instances(e, frame, name, value, span);
+  }
 }
 
 static void execute_bind(Elaborator *e, Frame *frame, const Stmt *stmt) {

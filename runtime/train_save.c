@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MOST_METADATA = 24 };
 #define WORD_END "\x1f" /* between arguments */
@@ -208,6 +209,13 @@ static int check_path(dlrt_training *t, const char *path) {
   return status ? dlrt_complain_status(t->program, status, &t->program->error) : 0;
 }
 
+/* By what is there, as one file has several names; a link is replaced, not what it leads to. */
+static bool is_same_file(const char *a, const char *b) {
+  struct stat one, other;
+  return strcmp(a, b) == 0 || (lstat(a, &one) == 0 && lstat(b, &other) == 0 &&
+                               one.st_dev == other.st_dev && one.st_ino == other.st_ino);
+}
+
 int dlrt_paths_check(dlrt_training *t) {
   const dlrt_program *program = t->program;
   if (program->resume)
@@ -218,7 +226,7 @@ int dlrt_paths_check(dlrt_training *t) {
     return dlrt_complain(program, EXIT_INPUT, "no memory to train");
   if (program->save && strcmp(program->save, "-") == 0)
     return dlrt_complain(program, EXIT_USAGE, "--save wants a file");
-  if (program->save && strcmp(program->save, t->checkpoint) == 0)
+  if (program->save && is_same_file(program->save, t->checkpoint))
     return dlrt_complain(program, EXIT_USAGE, "--save %.300s: that is the checkpoint's file",
                          program->save);
   int code = check_path(t, program->save);

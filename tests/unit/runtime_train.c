@@ -305,10 +305,13 @@ static void test_resume_refuses(void **state) {
   has(err, "made with other options: 'batch 4', not 'batch 5'");
   assert_int_equal(run(&training, "train --resume d.safetensors"), 1);
   has(err, "d.safetensors: no checkpoint of 'train --save'");
-  assert_int_equal(run(&training, "train --resume d.checkpoint.safetensors --save "
-                                  "d.checkpoint.safetensors"),
-                   2);
-  has(err, "--save d.checkpoint.safetensors: that is the checkpoint's file");
+  static const char *const names[] = {"d.checkpoint.safetensors", "./d.checkpoint.safetensors"};
+  for (int i = 0; i < 2; i++) {
+    char line[200];
+    snprintf(line, sizeof line, "train --resume d.checkpoint.safetensors --save %s", names[i]);
+    assert_int_equal(run(&training, line), 2);
+    has(err, "d.checkpoint.safetensors: that is the checkpoint's file");
+  }
   dlrt_model other = training;
   other.source_hash = "00";
   assert_int_equal(run(&other, "train --resume d.checkpoint.safetensors"), 1);
