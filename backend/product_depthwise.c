@@ -12,6 +12,8 @@
  */
 #include "backend/product.h"
 
+#include "ir/grouping.h"
+
 #include <string.h>
 
 enum {
@@ -216,13 +218,14 @@ static void known_tile(const Depthwise *d, LoopExpr *ow, int64_t first, int64_t 
 /* Tiles of the line, as even as can be; those at its ends, of which some windows reach over an
  * edge, each by itself. False if these are many. */
 static bool known_line(const Depthwise *d) {
-  enum { MOST_ALONE = 4 };
+  enum { MOST_ALONE = 4, MOST_SEEN = 1024 /* columns, which are gone through here */ };
   LoopKernel *k = d->l->kernel;
   const Dim *all = d->product->results[0]->type.dims[2];
   if (!dim_is_constant(all) || !dim_is_constant(d->width) || dim_value(all) < 1) return false;
   int64_t size = dim_value(all), most = d->l->target->registers / 2;
   if (most > MOST_PIXELS) most = MOST_PIXELS;
   int64_t tiles = (size + most - 1) / most, pixels = (size + tiles - 1) / tiles;
+  if (grouping_seen(pixels, d->stride, d->kw, d->dilation) > MOST_SEEN) return false;
   tiles = (size + pixels - 1) / pixels;
   int64_t left = 0, right = tiles;
   while (left < tiles && left * pixels * d->stride < d->before) left++;

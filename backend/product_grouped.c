@@ -120,7 +120,7 @@ static void plan_tile(Grouped *g) {
 }
 
 static int64_t lines_seen(const Grouped *g, int64_t lines) {
-  return (lines - 1) * g->stride[0] + (g->kernel[0] - 1) * g->dilation[0] + 1;
+  return grouping_seen(lines, g->stride[0], g->kernel[0], g->dilation[0]);
 }
 
 /* Lines of a trip, whose part of x stays in L2. */
@@ -308,7 +308,7 @@ bool product_grouped(Lowering *l, Region *r, const Op *product) {
     g.size[i] = dim_value(x->dims[1 + i]), g.result[i] = dim_value(out->dims[1 + i]);
     if (g.result[i] < 1 || g.size[i] < 1) return false;
   }
-  g.columns = (g.result[1] - 1) * g.stride[1] + (g.kernel[1] - 1) * g.dilation[1] + 1;
+  g.columns = grouping_seen(g.result[1], g.stride[1], g.kernel[1], g.dilation[1]);
   plan_tile(&g);
   if (!grouping_is_short(&g.block, g.kernel[1]) || !plan_lines(&g)) return false;
   if (g.before[1] > g.columns) return false;

@@ -13,10 +13,14 @@
  */
 #include "backend/product_weight.h"
 
+#include "ir/grouping.h"
+
 enum {
   PIXELS = 4,      /* at a time */
   MOST_SUMS = 12,  /* in registers: as many kernel rows as have so many taps */
   MOST_TAPS = 8,   /* of a kernel row, */
+  MOST_ROWS = 64,  /* of a kernel, */
+  MOST_SEEN = 512, /* columns of a group of pixels, */
   MOST_ALONE = 6,  /* lines that are written out, */
   MOST_GROUPS = 6, /* and groups of pixels */
   LINE = 16,       /* f32 of a cache line */
@@ -208,11 +212,14 @@ bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
     d.before[i] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
     d.kernel[i] = op_list_integer(op, ATTRIBUTE_kernel, i);
   }
+  if (d.kernel[0] > MOST_ROWS || d.kernel[1] > MOST_TAPS ||
+      grouping_seen(PIXELS, d.stride[1], d.kernel[1], d.dilation[1]) > MOST_SEEN)
+    return false;
   int64_t top, bottom, left, right, whole = (d.out_width + PIXELS - 1) / PIXELS;
   find_lines(&d, &top, &bottom);
   edges(&d, &left, &right);
-  if (d.kernel[1] > MOST_TAPS || d.out_width * d.out_height <= SMALL_MAP ||
-      top + d.out_height - bottom > MOST_ALONE || left + whole - right > MOST_GROUPS)
+  if (d.out_width * d.out_height <= SMALL_MAP || top + d.out_height - bottom > MOST_ALONE ||
+      left + whole - right > MOST_GROUPS)
     return false;
   LoopKernel *k = l->kernel;
   int lanes = l->target->lanes;

@@ -316,12 +316,13 @@ static bool plan(Grouped *g) {
   int64_t most = target->registers - spare;
   if (taps > MOST_TAPS) return false;
   g->pairs = g->kernel[0] * g->block.in;
+  if (g->pairs > MOST_CODE) return false;
   g->some = even_part(g->pairs, most / taps < 1 ? 1 : most / taps);
   g->pixels = even_part(g->seen[1], MOST_PIXELS);
   int64_t copies = g->block.alike ? 1 : g->block.vectors;
   if (g->pairs * taps * g->pixels * copies > MOST_CODE) return false;
-  g->columns = (g->seen[1] - 1) * g->stride[1] + (taps - 1) * g->dilation[1] + 1;
-  int64_t span = (g->kernel[0] - 1) * g->dilation[0] + 1;
+  g->columns = grouping_seen(g->seen[1], g->stride[1], taps, g->dilation[1]);
+  int64_t span = grouping_seen(1, g->stride[0], g->kernel[0], g->dilation[0]);
   int64_t room = l2 / 8 / grouping_line_bytes(&g->block, g->columns);
   int64_t lines = room > span ? (room - span) / g->stride[0] + 1 : 1;
   g->lines = even_part(g->seen[0], lines);
@@ -329,7 +330,8 @@ static bool plan(Grouped *g) {
   /* A trip reads whole lines of the cache, several side by side where few sums are made of them. */
   int64_t wide = g->pairs * taps <= 32 ? 4 : 2;
   g->blocks = ceil_of(g->block.blocks, 2 * ceil_of(g->block.blocks, 2 * wide));
-  return grouping_fits(&g->block, (g->lines - 1) * g->stride[0] + span, g->columns, 1, l2 / 2);
+  int64_t seen = grouping_seen(g->lines, g->stride[0], g->kernel[0], g->dilation[0]);
+  return grouping_fits(&g->block, seen, g->columns, 1, l2 / 2);
 }
 
 bool product_weight_grouped(Lowering *l, Region *r, const Op *op) {

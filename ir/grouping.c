@@ -31,11 +31,21 @@ bool grouping_find(int64_t lanes, int64_t groups, int64_t in, int64_t out, Group
 }
 
 bool grouping_is_short(const Grouping *g, int64_t taps) {
-  return g->single || g->in * taps * (g->alike ? 1 : g->vectors) <= MOST_CODE;
+  return taps <= MOST_CODE &&
+         (g->single || g->in * taps * (g->alike ? 1 : g->vectors) <= MOST_CODE);
+}
+
+int64_t grouping_seen(int64_t places, int64_t stride, int64_t kernel, int64_t dilation) {
+  int64_t apart, reach, seen;
+  bool large = __builtin_mul_overflow(places - 1, stride, &apart) ||
+               __builtin_mul_overflow(kernel - 1, dilation, &reach) ||
+               __builtin_add_overflow(apart, reach, &seen) || seen == INT64_MAX;
+  return large ? INT64_MAX : seen + 1;
 }
 
 int64_t grouping_line_bytes(const Grouping *g, int64_t columns) {
-  return columns * g->whole * g->in * (int64_t)sizeof(float);
+  int64_t bytes, each = g->whole * g->in * (int64_t)sizeof(float);
+  return __builtin_mul_overflow(columns, each, &bytes) ? INT64_MAX : bytes;
 }
 
 bool grouping_fits(const Grouping *g, int64_t lines, int64_t columns, int64_t taps, int64_t bytes) {

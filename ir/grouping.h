@@ -26,7 +26,10 @@ bool grouping_find(int64_t lanes, int64_t groups, int64_t in, int64_t out, Group
  * row: few enough? Else a loop goes over them, or there is no such kernel. */
 bool grouping_is_short(const Grouping *grouping, int64_t taps);
 
-/* Bytes of a line of so many columns of a block's part of x. */
+/* Places of x along an axis that so many of the result see, as pads and dilation let them be far
+ * beyond x; INT64_MAX: more than 64 bits hold. */
+int64_t grouping_seen(int64_t places, int64_t stride, int64_t kernel, int64_t dilation);
+/* Bytes (or INT64_MAX) of a line of so many columns of a block's part of x. */
 int64_t grouping_line_bytes(const Grouping *grouping, int64_t columns);
 /* Does the block's part of so many lines, and of a weight of `taps`, stay in a cache of `bytes`? */
 bool grouping_fits(const Grouping *grouping, int64_t lines, int64_t columns, int64_t taps,

@@ -70,11 +70,11 @@ static void consider_grouped(Select *s, Candidates *list, const Op *op, const Co
   for (int i = 2; i < y->rank; i++) {
     if (!dim_is_constant(y->dims[i]) || !dim_is_constant(x->dims[i])) return;
     int axis = i - y->rank + 2;
-    int64_t reach = (dim_value(w->dims[i]) - 1) * window->dilation[axis];
+    int64_t kernel = dim_value(w->dims[i]), apart = window->dilation[axis];
     int64_t size =
         dim_value(dim_value(x->dims[i]) > dim_value(y->dims[i]) ? x->dims[i] : y->dims[i]);
-    if (axis == 1) columns = size + reach;
-    if (axis == 0) lines = reach + window->stride[axis];
+    if (axis == 1) columns = grouping_seen(size, 1, kernel, apart);
+    if (axis == 0) lines = grouping_seen(2, window->stride[axis], kernel, apart) - 1;
   }
   if (!grouping_fits(&grouping, lines, columns, taps, options->cache_bytes / 4)) return;
   double lanes = (double)(grouping.blocks * grouping.whole) / (double)work->groups;
