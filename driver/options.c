@@ -102,6 +102,11 @@ static void add_list(Arena *arena, Options *options, OptionId id, const char *va
   }
 }
 
+/* What --memory may be followed by; another word is the file. */
+static bool is_form(const char *word) {
+  return strcmp(word, "text") == 0 || strcmp(word, "svg") == 0;
+}
+
 Options *options_read(Arena *arena, Diagnostics *diagnostics, CommandName command, int count,
                       char **arguments) {
   Options *options = ARENA_NEW(arena, Options);
@@ -131,7 +136,8 @@ Options *options_read(Arena *arena, Diagnostics *diagnostics, CommandName comman
       vec_push(arena, &options->values[info->id], "");
       continue;
     }
-    if (!value && info->id == OPTION_memory) value = "text"; /* the one option that needs none */
+    if (!value && info->id == OPTION_memory && !(i + 1 < count && is_form(arguments[i + 1])))
+      value = "text"; /* the one option that needs none */
     if (!value && i + 1 < count) value = arguments[++i];
     if (!value) {
       diag_usage(diagnostics, "option '%s' wants %s", info->spelling, info->argument);
