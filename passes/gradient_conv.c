@@ -117,8 +117,18 @@ GRADIENT(conv) {
 GRADIENT(conv_weight) {
   Value *x = gradient_x(g, 0), *dy = gradient_x(g, 1), *d = slope_full_of(g, 0);
   Window w = window_of(g->op);
-  if (gradient_wants(g, 0)) gradient_give(g, 0, large_share(g, dy, d, &x->type, &w));
-  if (gradient_wants(g, 1)) gradient_give(g, 1, convolve(g, OP_conv, x, d, &w, NULL));
+  bool last = strcmp(op_word(g->op, ATTRIBUTE_layout), "nhwc") == 0;
+  if (last) { /* the result, and so d, is the same in both layouts */
+    x = turn(g, x, false, true);
+    dy = turn(g, dy, false, true);
+  }
+  if (gradient_wants(g, 0)) {
+    Value *share = large_share(g, dy, d, &x->type, &w);
+    gradient_give(g, 0, last ? turn(g, share, false, false) : share);
+  }
+  if (!gradient_wants(g, 1)) return;
+  Value *share = convolve(g, OP_conv, x, d, &w, NULL);
+  gradient_give(g, 1, last ? turn(g, share, false, false) : share);
 }
 
 /* ---- conv_transpose ---- */
