@@ -1,10 +1,10 @@
 /* dlc dump FILE: the graph after a pass, what each pass changed, or the plan of memory. */
 #include "driver/compile.h"
 #include "driver/diff.h"
+#include "driver/ir_file.h"
 #include "driver/output.h"
 #include "driver/tune.h"
 #include "driver/verify.h"
-#include "ir/module_text.h"
 #include "passes/memory_report.h"
 
 #include <string.h>
@@ -14,7 +14,8 @@ typedef struct {
   const char *after; /* NULL: the last pass */
   bool all, diff, done, verify;
   PrintOptions print;
-  Text out;
+  Text out;           /* of several passes, or what they changed */
+  IrFile file;        /* one graph, with the data that its text elides */
   const char *before; /* the text before the pass, for --diff */
 } Dump;
 
@@ -33,8 +34,10 @@ static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, M
     bool more = option_given(dump->session->options, OPTION_all);
     if (wanted) diff_print(&dump->out, pass->name, effect, dump->before, now, more);
     dump->before = now;
-  } else if (wanted) {
+  } else if (wanted && dump->all) {
     text_string(&dump->out, text_of(dump, module));
+  } else if (wanted) {
+    dump->file = ir_file_of(dump->session, module, dump->print);
   }
   if (wanted && !dump->all) dump->done = true;
   return !dump->done;
@@ -92,17 +95,22 @@ int command_dump(Session *session) {
   }
   if (dump.diff)
     dump.before = text_of(&dump, c.module);
-  else if (elaborate_only || dump.all)
+  else if (dump.all)
     text_string(&dump.out, text_of(&dump, c.module));
+  else if (elaborate_only)
+    dump.file = ir_file_of(session, c.module, dump.print);
   Tuning tuning;
   const char *tune = option_text(options, OPTION_tune, NULL);
   if (tune && !tune_open(&tuning, &c, tune)) return EXIT_INPUT;
   if (!elaborate_only && !compile_passes(&c, after_pass, &dump)) return EXIT_INPUT;
   if (tune && !tune_close(&tuning)) return EXIT_INPUT;
-  if (!dump.after && !dump.diff) text_string(&dump.out, text_of(&dump, c.module));
+  if (!dump.after && !dump.diff) dump.file = ir_file_of(session, c.module, dump.print);
   if (dump.after && !dump.all && !elaborate_only && !dump.done) {
     diag_usage(session->diagnostics, "'%s' does not run at -O%d", dump.after, c.passes.level);
     return EXIT_USAGE;
   }
-  return output_text(session, &dump.out) ? EXIT_DONE : EXIT_INPUT;
+  const char *path = option_text(options, OPTION_output, "-");
+  bool written =
+      dump.file.text ? ir_file_put(session, &dump.file, path) : output_text(session, &dump.out);
+  return written ? EXIT_DONE : EXIT_INPUT;
 }

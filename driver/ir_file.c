@@ -6,11 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* f.safetensors for f.ir; NULL for other names. */
+/* f.ir.safetensors for f.ir, as f.safetensors may be the weights that are read; NULL for other
+ * names. */
 static const char *data_path(Arena *arena, const char *path) {
   size_t length = strlen(path);
   if (length < 4 || strcmp(path + length - 3, ".ir") != 0) return NULL;
-  return arena_format(arena, "%.*s.safetensors", (int)(length - 3), path);
+  return arena_format(arena, "%s.safetensors", path);
 }
 
 static Span span_of(Session *session, const char *path) {

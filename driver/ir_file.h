@@ -1,4 +1,4 @@
-/* ir_file.h - graph text as files: what the text elides lies beside it, f.safetensors for f.ir. */
+/* ir_file.h - graph text as files: what the text elides lies beside it, in f.ir.safetensors. */
 #ifndef DRIVER_IR_FILE_H
 #define DRIVER_IR_FILE_H
 

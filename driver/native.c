@@ -56,7 +56,8 @@ static bool is_there(const Compilation *c, const char *name, Data *data, Span sp
                        : arena_format(arena, "the %lld numbers of %s", (long long)data->count,
                                       data_hash(arena, data)));
   diag_help(
-      d, "'dlc dump -o NAME.ir' writes what it elides into NAME.safetensors: keep both together");
+      d,
+      "'dlc dump -o NAME.ir' writes what it elides into NAME.ir.safetensors: keep both together");
   return false;
 }
 
