@@ -43,19 +43,26 @@ static void end(int number) {
   }
   if (part) unlink(part);
   if (path) remove_folder(path);
-  raise(number); /* SA_RESETHAND has put its own action back: delivered when this returns */
+  signal(number, SIG_DFL);
+  raise(number); /* delivered when this returns */
+}
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void watch_set(sigset_t *set) {
+  sigemptyset(set);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaddset(set, signals[i]);
 }
 
 /* What dlc was started to ignore (nohup) stays ignored. */
 static void watch(void) {
-  static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
   static bool watched;
   if (watched) return;
   watched = true;
-  struct sigaction action = {.sa_handler = end, .sa_flags = SA_RESETHAND | SA_RESTART}, before;
-  sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    sigaddset(&action.sa_mask, signals[i]);
+  /* No SA_RESETHAND: a second signal (timeout sends two) that comes when the first one's action is
+   * reset and it is not blocked yet would end dlc before its handler has run. */
+  struct sigaction action = {.sa_handler = end, .sa_flags = SA_RESTART}, before;
+  watch_set(&action.sa_mask);
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
     if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
       sigaction(signals[i], &action, NULL);
@@ -73,4 +80,15 @@ void leftovers_file(const char *path) {
 
 void leftovers_child(pid_t running) {
   child = running;
+}
+
+sigset_t leftovers_hold(void) {
+  sigset_t set, before;
+  watch_set(&set);
+  sigprocmask(SIG_BLOCK, &set, &before);
+  return before;
+}
+
+void leftovers_release(const sigset_t *before) {
+  sigprocmask(SIG_SETMASK, before, NULL);
 }

@@ -31,12 +31,13 @@ const char *link_folder(Arena *arena, Diagnostics *diagnostics) {
   const char *base = getenv("TMPDIR");
   if (!base || !*base) base = "/tmp";
   char *folder = arena_format(arena, "%s/dlc-XXXXXX", base);
-  if (mkdtemp(folder)) {
-    leftovers_folder(folder);
-    return folder;
-  }
+  sigset_t before = leftovers_hold();
+  int error = mkdtemp(folder) ? 0 : errno;
+  if (!error) leftovers_folder(folder);
+  leftovers_release(&before);
+  if (!error) return folder;
   Diagnostic *d = diag_report(diagnostics, E0603, SPAN_NONE,
-                              "no folder for temporary files can be made: %s", strerror(errno));
+                              "no folder for temporary files can be made: %s", strerror(error));
   diag_help(d, "set TMPDIR to a folder that can be written to");
   return NULL;
 }
@@ -119,15 +120,18 @@ static bool run(Linker *l, Arguments *args) {
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   posix_spawnattr_t attributes; /* a group of its own, which a signal can end */
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
   posix_spawnattr_setpgroup(&attributes, 0);
   pid_t child;
+  sigset_t before = leftovers_hold();
+  posix_spawnattr_setsigmask(&attributes, &before);
   int error = posix_spawnp(&child, args->items[0], &actions, &attributes,
                            (char *const *)args->items, environ);
+  if (!error) leftovers_child(child);
+  leftovers_release(&before);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error) return missing_program(l, args->items[0], error);
-  leftovers_child(child);
   int status = 0, lost = 0;
   while (!lost && waitpid(child, &status, 0) < 0)
     if (errno != EINTR) lost = errno;
