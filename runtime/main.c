@@ -246,11 +246,11 @@ int dlrt_main(const dlrt_model *model, int argc, char **argv) {
     dlrt_help(&program, stdout);
   } else if (!code) {
     dlrt_look_around(&program);
-    /* A second Ctrl-C ends at once. */
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = interrupt};
     interrupted = 0;
+    sigaction(SIGTERM, &action, NULL); /* timeout sends it twice: to the program and to its group */
+    action.sa_flags = (int)SA_RESETHAND; /* a second Ctrl-C ends at once */
     sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a write beyond a limit fails like one to a full disk */
     code = run(&program);
   }

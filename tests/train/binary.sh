@@ -51,6 +51,20 @@ done
 wait $!
 cmp whole.safetensors part.safetensors || fail "after kill -9 the bits differ"
 
+# Ended by timeout, which sends its signal twice: it stops in order, with a checkpoint.
+for wait in 0.11 0.12 0.13 0.14 0.15; do
+  rm -f part.*
+  ./small train $data $options --epochs 1000000 --save part.safetensors -q &
+  while [ ! -e part.checkpoint.safetensors ]; do sleep 0.01; done
+  sleep $wait
+  rm part.checkpoint.safetensors
+  kill -TERM $!
+  kill -TERM $!
+  status=0
+  wait $! || status=$?
+  [ $status = 130 ] && [ -e part.checkpoint.safetensors ] || fail "after TERM twice: exit code $status, $(ls part.*)"
+done
+
 accuracy=$(./small predict image=images.idx --expect labels.idx --weights whole.safetensors --json -q |
   sed -E 's/.*"accuracy":([0-9.]+).*/\1/')
 awk -v a="$accuracy" 'BEGIN { exit !(a >= 0.95) }' || fail "the accuracy is $accuracy"
