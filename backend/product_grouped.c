@@ -154,27 +154,34 @@ static void copy_weights(Grouped *g) {
   loop_end(k);
 }
 
+void group_copy_lines(LoopKernel *k, int64_t all, const GroupReach *reach, GroupLine line) {
+  LoopExpr *some = loop_sub(k, loop_sub(k, reach->past, reach->first), loop_int(k, 1));
+  some = loop_mul(k, some, loop_int(k, reach->stride));
+  some = loop_add(k, some, loop_int(k, (reach->taps - 1) * reach->dilation + 1));
+  line.at = loop_for(k, "line", loop_int(k, 0), some);
+  LoopExpr *from = loop_add(k, loop_mul(k, reach->first, loop_int(k, reach->stride)), line.at);
+  line.line = loop_let(k, "from", loop_sub(k, from, loop_int(k, reach->before)));
+  group_copy_line(k, all, &line);
+  loop_end(k);
+}
+
 static void copy_lines(Grouped *g) {
-  LoopKernel *k = g->l->kernel;
-  LoopExpr *some = loop_sub(k, loop_sub(k, g->past, g->first), loop_int(k, 1));
-  some = loop_mul(k, some, loop_int(k, g->stride[0]));
-  some = loop_add(k, some, loop_int(k, (g->kernel[0] - 1) * g->dilation[0] + 1));
-  LoopExpr *line = loop_for(k, "line", loop_int(k, 0), some);
-  LoopExpr *from = loop_add(k, loop_mul(k, g->first, loop_int(k, g->stride[0])), line);
-  from = loop_let(k, "from", loop_sub(k, from, loop_int(k, g->before[0])));
-  group_copy_line(k, g->block.partial ? g->block.groups * g->block.in : 0,
-                  &(GroupLine){.from = region_buffer(g->r, g->product->operands[0]),
+  group_copy_lines(g->l->kernel, g->block.partial ? g->block.groups * g->block.in : 0,
+                   &(GroupReach){.first = g->first,
+                                 .past = g->past,
+                                 .stride = g->stride[0],
+                                 .taps = g->kernel[0],
+                                 .dilation = g->dilation[0],
+                                 .before = g->before[0]},
+                   (GroupLine){.from = region_buffer(g->r, g->product->operands[0]),
                                .to = g->x,
                                .n = g->n,
-                               .line = from,
                                .channel = g->in,
-                               .at = line,
                                .channels = g->block.whole * g->block.in,
                                .height = g->size[0],
                                .width = g->size[1],
                                .before = g->before[1],
                                .columns = g->columns});
-  loop_end(k);
 }
 
 /* ---- tiles ---- */

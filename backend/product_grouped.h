@@ -25,4 +25,13 @@ typedef struct {
  * are left out. */
 void group_copy_line(LoopKernel *k, int64_t all, const GroupLine *line);
 
+/* Lines of a result, and how those of x that they are made of lie. */
+typedef struct {
+  LoopExpr *first, *past; /* of the result */
+  int64_t stride, taps, dilation, before;
+} GroupReach;
+
+/* All lines of x that `reach` needs; `line` has the rest, without a line. */
+void group_copy_lines(LoopKernel *k, int64_t all, const GroupReach *reach, GroupLine line);
+
 #endif
