@@ -4,9 +4,13 @@
  * elements pass through vector registers, once for each reduction, and once more for what is made
  * of them. If the last axis stays (the middle ones are reduced, nhwc), a trip is a strip of
  * channels, one a lane. What a reduction gives is known everywhere in its row.
+ *
+ * With sums of blocks of rows (ir/block_sum.h) a trip is a block, and each row is added to the
+ * block's sums, which lie in the first cache, where its results are made.
  */
 #include "backend/families.h"
 
+#include "ir/block_sum.h"
 #include "support/bug.h"
 
 #include <math.h>
@@ -32,6 +36,7 @@ typedef struct {
   bool reduced[MOST_AXES]; /* of shape's axes */
   int first, last;         /* reduced axes; -1: none */
   bool lanes_stay;         /* the last axis is not reduced */
+  const Op *sum;           /* one of those of blocks of rows; NULL: there is none */
   Index index[MOST_AXES];  /* of the current element */
   VEC(const Value *) row_values;
   Softmax softmax[MOST_SOFTMAX];
@@ -54,6 +59,12 @@ static void find_axes(Row *row) {
   for (const Op *op = first_op(r); op; op = r->block ? op->next : NULL) {
     if (!is_reduction(op)) continue;
     const Type *type = &op->operands[0]->type;
+    if (block_sum_source(op)) {
+      if (row->sum && !type_equal(&row->sum->operands[0]->type, type))
+        bug("blocks differ in '%s'", row->l->kernel->name);
+      row->sum = op;
+      continue;
+    }
     if (row->shape) continue;
     row->shape = type;
     if (op->kind == OP_softmax)
@@ -62,6 +73,10 @@ static void find_axes(Row *row) {
       for (int i = 0; i < op_list_count(op, ATTRIBUTE_axis); i++)
         row->reduced[op_list_integer(op, ATTRIBUTE_axis, i)] = true;
   }
+  if (!row->shape && row->sum) {
+    row->shape = &block_sum_source(row->sum)->type;
+    row->reduced[row->shape->rank - 1] = true;
+  }
   if (!row->shape) bug("no reduction in '%s'", row->l->kernel->name);
   for (int i = 0; i < row->shape->rank; i++) {
     if (!row->reduced[i]) continue;
@@ -69,6 +84,8 @@ static void find_axes(Row *row) {
     row->last = i;
   }
   row->lanes_stay = row->shape->rank > 0 && !row->reduced[row->shape->rank - 1];
+  if (row->sum && row->first != row->shape->rank - 1)
+    bug("rows are summed across in '%s'", row->l->kernel->name);
 }
 
 static bool is_row_value(const Row *row, const Value *value) {
@@ -279,7 +296,7 @@ static void reduce_all(Row *row) {
   Region *r = &row->region;
   for (const Op *op = first_op(r); op; op = r->block ? op->next : NULL) {
     const Value *result = op->result_count ? op->results[0] : NULL;
-    if (!result) continue;
+    if (!result || block_sum_source(op)) continue;
     if (op->kind == OP_softmax) {
       if (row->softmax_count == MOST_SOFTMAX) bug("too many softmax in '%s'", row->l->kernel->name);
       softmax(row, op, &row->softmax[row->softmax_count]);
@@ -317,12 +334,41 @@ static void store_row_value(Row *row, int i) {
                region_value(&row->region, result, where));
 }
 
-static void body(Row *row) {
+/* What the result, one of blocks of rows, adds up; NULL: it is none. */
+static const Value *summed(const Row *row, int i) {
+  const Value *result = region_result(&row->region, i);
+  return row->sum && result->op ? block_sum_source(result->op) : NULL;
+}
+
+static LoopExpr *block_sum(Row *row, int i, const Value *source, const Index *at) {
+  Region *r = &row->region;
+  LoopExpr *sum = region_load(r, region_result_buffer(r, i), region_result(r, i), 2, at);
+  return loop_add(row->l->kernel, sum, region_value(r, source, row->index));
+}
+
+static void clear_sums(Row *row, LoopExpr *block) {
+  LoopKernel *k = row->l->kernel;
+  Region *r = &row->region;
+  int lanes = row_lanes(row, LANE_REGISTERS), outer_lanes = r->lanes;
+  LoopExpr *channels = dim_expr(k, row->shape->dims[row->shape->rank - 1]);
+  LoopExpr *zero = loop_splat(k, loop_literal(k, LOOP_F32, 0), lanes);
+  r->lanes = lanes;
+  LoopExpr *c = loop_for_lanes(k, "c", loop_int(k, 0), channels, lanes);
+  Index at[] = {index_scalar(block), index_lanes(c)};
+  for (int i = 0; i < region_result_count(r); i++)
+    if (summed(row, i)) region_store(r, region_result_buffer(r, i), 2, at, zero);
+  loop_end(k);
+  r->lanes = outer_lanes;
+}
+
+/* `block`: of the rows that are summed up, if any are. */
+static void body(Row *row, LoopExpr *block) {
   Region *r = &row->region;
   reduce_all(row);
-  bool whole = false; /* any result of the whole shape? */
+  bool whole = row->sum; /* any result of the whole shape? */
   for (int i = 0; i < region_result_count(r); i++) {
     const Value *result = region_result(r, i);
+    if (summed(row, i)) continue;
     if (has_row_shape(row, &result->type) && !type_equal(&result->type, row->shape))
       store_row_value(row, i);
     else
@@ -334,15 +380,19 @@ static void body(Row *row) {
       open_row(row, row->lanes_stay ? r->lanes : row_lanes(row, LANE_REGISTERS), LOOP_F32, NULL);
   remember_softmax(row);
   LoopExpr *results[64];
+  Index at[2];
+  if (block) at[0] = index_scalar(block), at[1] = row->index[row->last];
   for (int i = 0; i < region_result_count(r); i++) {
-    const Value *result = region_result(r, i);
-    results[i] = type_equal(&result->type, row->shape)
-                     ? loop_let(row->l->kernel, "r", region_value(r, result, row->index))
-                     : NULL;
+    const Value *result = region_result(r, i), *source = summed(row, i);
+    LoopExpr *value = source                                  ? block_sum(row, i, source, at)
+                      : type_equal(&result->type, row->shape) ? region_value(r, result, row->index)
+                                                              : NULL;
+    results[i] = value ? loop_let(row->l->kernel, "r", value) : NULL;
   }
   for (int i = 0; i < region_result_count(r); i++)
     if (results[i])
-      region_store(r, region_result_buffer(r, i), row->shape->rank, row->index, results[i]);
+      region_store(r, region_result_buffer(r, i), summed(row, i) ? 2 : row->shape->rank,
+                   summed(row, i) ? at : row->index, results[i]);
   close_blocks(row, blocks);
   region_pop(r, scope);
 }
@@ -388,12 +438,20 @@ void lower_row(Lowering *l) {
     strips = dim_floor(t, dim_add(t, channels, dim_constant(t, strip - 1)), strip);
     l->trips = dim_mul(t, l->trips, strips);
   }
-  int64_t length = row_length(&row);
-  l->grain = grain_for(length > INT64_MAX / strip ? length : length * (channels ? strip : 1), true);
+  int64_t length = row_length(&row), times = channels ? strip : 1;
+  const Dim *const *sums = row.sum ? row.sum->operands[0]->type.dims : NULL; /* blocks, rows */
+  if (sums) l->trips = sums[0], times = dim_max(sums[1]);
+  l->grain = grain_for(times > 0 && length > INT64_MAX / times ? length : length * times, true);
   LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
   LoopExpr *at[MOST_AXES];
   int blocks = 1;
-  if (channels) {
+  if (sums) {
+    clear_sums(&row, trip);
+    LoopExpr *rows = dim_expr(k, sums[1]);
+    LoopExpr *within = loop_for(k, "row", loop_int(k, 0), rows);
+    index_split(k, loop_let(k, "at", loop_add(k, loop_mul(k, trip, rows), within)), dims, kept, at);
+    blocks++;
+  } else if (channels) {
     const Dim *all[MOST_AXES + 1];
     LoopExpr *split[MOST_AXES + 1];
     for (int i = 0; i < leading; i++) all[i] = dims[i];
@@ -410,6 +468,6 @@ void lower_row(Lowering *l) {
   }
   for (int i = 0; i < kept; i++)
     row.index[axes[i]] = channels && i == kept - 1 ? index_lanes(at[i]) : index_scalar(at[i]);
-  body(&row);
+  body(&row, sums ? trip : NULL);
   while (blocks--) loop_end(k);
 }

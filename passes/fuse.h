@@ -23,7 +23,9 @@
  * its result: softmax, layer norm, mean and variance, global pooling. All reductions are over the
  * same axes of values of one shape (with or without keepdims): the trailing ones, or the middle
  * ones in nhwc (all but the first and the last). What is before the first reduction and after the
- * last is as in a map. Yields have the rows' shape, or the shape without the reduced axes.
+ * last is as in a map. Yields have the rows' shape, or the shape without the reduced axes. A kernel
+ * of rows along the last axis may also yield sums of blocks of them (ir/block_sum.h), and needs no
+ * other reduction then.
  *
  * Any other operation stands alone in the function's block and is a kernel of its own, as every
  * operation is at -O0. Reshapes in the function's block are views: no kernel. */

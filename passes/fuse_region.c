@@ -19,18 +19,6 @@ bool op_is_generator(const Op *op) {
   }
 }
 
-bool reshape_is_of_units(const Op *op) {
-  if (op->kind != OP_reshape) return false;
-  const Type *from = &op->operands[0]->type, *to = &op_result(op)->type;
-  int i = 0, j = 0;
-  for (;;) {
-    while (i < from->rank && dim_is(from->dims[i], 1)) i++;
-    while (j < to->rank && dim_is(to->dims[j], 1)) j++;
-    if (i == from->rank || j == to->rank) return i == from->rank && j == to->rank;
-    if (from->dims[i++] != to->dims[j++]) return false;
-  }
-}
-
 static bool is_product(const Op *op) {
   return operator_has(op->kind, TRAIT_PRODUCT);
 }

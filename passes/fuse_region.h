@@ -2,6 +2,7 @@
 #ifndef PASSES_FUSE_REGION_H
 #define PASSES_FUSE_REGION_H
 
+#include "ir/block_sum.h"
 #include "passes/fuse.h"
 #include "support/vec.h"
 
@@ -10,8 +11,6 @@ typedef VEC(Value *) ValueList;
 
 /* Whether an operation that makes a value from nothing goes into each region that uses it. */
 bool op_is_generator(const Op *op);
-/* Whether a reshape only inserts or drops axes of size 1. */
-bool reshape_is_of_units(const Op *op);
 
 /* An empty kernel, not yet in a block; its region sees what block_add_argument adds. */
 Op *fused_new(Function *function, Value *const *operands, int operand_count, const Type *results,

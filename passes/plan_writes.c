@@ -1,5 +1,6 @@
 #include "passes/plan_writes.h"
 
+#include "ir/block_sum.h"
 #include "passes/faults.h"
 #include "passes/fuse_region.h"
 #include "passes/plan.h"
@@ -20,6 +21,22 @@ Value *plan_copy(Function *function, Value *value) {
   return op_result(op);
 }
 
+/* Sums of blocks of rows read each element where others do. */
+static bool sums_blocks(const Op *op) {
+  return block_sum_source(op) ||
+         (op->kind == OP_reshape && op->next && block_sum_source(op->next) &&
+          op->next->operands[0] == op_result(op));
+}
+
+static int results_but_sums(const Op *fused) {
+  int count = fused->result_count;
+  for (int i = 0; i < fused->region->yield_count; i++) {
+    const Op *op = fused->region->yields[i]->op;
+    count -= op && block_sum_source(op);
+  }
+  return count;
+}
+
 /* Elementwise operations of the whole shape read where they write; reductions over rows, and
  * softmax, read a row before its result is written. What does not depend on the operand may move
  * other ones' elements, but for a product's. A kernel of several results reads an element of all
@@ -35,8 +52,11 @@ bool plan_reads_in_place(const Op *op, int operand, int result) {
   }
   if (op->kind != OP_fused) return false;
   const Value *argument = op->region->arguments[operand];
+  int results = results_but_sums(op);
   for (Op *inner = op->region->first; inner; inner = inner->next) {
     bool reads = false, depends = false;
+    inner->mark = false;
+    if (sums_blocks(inner)) continue;
     for (int i = 0; i < inner->operand_count; i++) {
       const Value *x = inner->operands[i];
       reads = reads || x == argument;
@@ -45,7 +65,7 @@ bool plan_reads_in_place(const Op *op, int operand, int result) {
     inner->mark = depends;
     bool moves = inner->kind == OP_reshape || inner->kind == OP_broadcast;
     bool reduces = operator_has(inner->kind, TRAIT_REDUCTION) || inner->kind == OP_softmax;
-    if ((reduces && op->result_count > 1) || operator_has(inner->kind, TRAIT_PRODUCT)) return false;
+    if ((reduces && results > 1) || operator_has(inner->kind, TRAIT_PRODUCT)) return false;
     if (operator_has(inner->kind, TRAIT_ELEMENTWISE)) {
       if (reads && inner->results[0]->type.rank != type->rank) return false;
     } else if (moves ? reads : depends && !reduces)

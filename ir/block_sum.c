@@ -1,0 +1,50 @@
+#include "ir/block_sum.h"
+
+static bool differs_by_units(const Dim *const *from, int from_rank, const Dim *const *to,
+                             int to_rank) {
+  int i = 0, j = 0;
+  for (;;) {
+    while (i < from_rank && dim_is(from[i], 1)) i++;
+    while (j < to_rank && dim_is(to[j], 1)) j++;
+    if (i == from_rank || j == to_rank) return i == from_rank && j == to_rank;
+    if (from[i++] != to[j++]) return false;
+  }
+}
+
+bool reshape_is_of_units(const Op *op) {
+  if (op->kind != OP_reshape) return false;
+  const Type *from = &op->operands[0]->type, *to = &op_result(op)->type;
+  return differs_by_units(from->dims, from->rank, to->dims, to->rank);
+}
+
+Value *block_sum_source(const Op *op) {
+  if (op->kind != OP_sum || op_list_count(op, ATTRIBUTE_axis) != 1 ||
+      op_list_integer(op, ATTRIBUTE_axis, 0) != 1 || op_result(op)->type.rank != 2)
+    return NULL;
+  const Op *blocks = op->operands[0]->op;
+  if (!blocks || blocks->kind != OP_reshape || reshape_is_of_units(blocks)) return NULL;
+  Value *source = blocks->operands[0];
+  const Type *from = &source->type, *to = &op_result(blocks)->type;
+  return from->rank > 0 && from->dims[from->rank - 1] == to->dims[2] ? source : NULL;
+}
+
+int64_t block_sum_blocks(const Type *type) {
+  enum { MOST_BLOCKS = 32, LEAST_BLOCKS = 4, LEAST_ROWS = 8 };
+  int64_t rows = 1;
+  if (type->rank < 2) return 0;
+  for (int i = 0; i < type->rank; i++)
+    if (!dim_is_constant(type->dims[i]) ||
+        (i < type->rank - 1 && __builtin_mul_overflow(rows, dim_value(type->dims[i]), &rows)))
+      return 0;
+  const Dim *first = type->dims[0];
+  int units = 0;
+  for (int i = 0; i < type->rank - 1; i++) {
+    units += dim_is(type->dims[i], 1);
+    if (!dim_is(type->dims[i], 1) && dim_is(first, 1)) first = type->dims[i];
+  }
+  bool pairs = type->rank - 1 - units == 2; /* to cut these where they are cut is no new shape */
+  for (int64_t blocks = MOST_BLOCKS; blocks >= LEAST_BLOCKS; blocks--)
+    if (rows % blocks == 0 && rows / blocks >= LEAST_ROWS && !(pairs && dim_is(first, blocks)))
+      return blocks;
+  return 0;
+}

@@ -1,0 +1,259 @@
+#include "passes/fuse_sums.h"
+
+#include "ir/block_sum.h"
+#include "passes/cost.h"
+#include "passes/fuse_region.h"
+#include "passes/rewrite.h"
+#include "passes/uses.h"
+
+enum {
+  LEAST_CHANNELS = 64,
+  MOST_CHANNELS = 4096,
+  LEAST_ELEMENTS = 16384, /* below, a pass of its own is nothing */
+  MOST_SUMS = 6,          /* of a kernel */
+  MOST_ARGUMENTS = 28
+};
+
+typedef struct {
+  Op *sum;
+  Op *map; /* whose result alone is summed, and which the kernel takes in; NULL: none */
+} Taken;
+
+typedef VEC(Taken) TakenList;
+
+typedef struct {
+  Arena *scratch;
+  Function *function;
+  Uses uses;
+  TakenList *taken; /* of each operation */
+  bool *moves;      /* of each operation: a map that another kernel takes in */
+} Sums;
+
+static bool same_dims(const Type *a, const Type *b) {
+  if (a->rank != b->rank) return false;
+  for (int i = 0; i < a->rank; i++)
+    if (a->dims[i] != b->dims[i]) return false;
+  return true;
+}
+
+static bool is_elementwise(const Op *op) {
+  return operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_broadcast ||
+         reshape_is_of_units(op);
+}
+
+/* A sum over all rows that is worth it. */
+static bool is_row_sum(const Op *op) {
+  if (op->kind != OP_sum || op_flag(op, ATTRIBUTE_keepdims)) return false;
+  const Type *type = &op->operands[0]->type;
+  if (type->element != ELEMENT_f32 || op_axes(op) != (1u << (type->rank - 1)) - 1) return false;
+  if (type->rank < 2 || block_sum_blocks(type) == 0) return false;
+  int64_t channels = dim_value(type->dims[type->rank - 1]);
+  return channels >= LEAST_CHANNELS && channels <= MOST_CHANNELS &&
+         type_elements(type) >= LEAST_ELEMENTS;
+}
+
+/* ---- kernels that pass by rows ---- */
+
+static bool reduces_rows(const Op *op, const Type *type) {
+  if (!same_dims(&op->operands[0]->type, type)) return false;
+  int last = type->rank - 1;
+  if (op->kind == OP_softmax) return op_integer(op, ATTRIBUTE_axis) == last;
+  return op_axes(op) == 1u << last;
+}
+
+/* A map or row kernel that goes through rows of this shape: 2 for rows, 1 for a map, 0 for none. */
+static int passes_rows(const Sums *s, const Op *op, const Type *type) {
+  if (op->kind != OP_fused || op->operand_count >= MOST_ARGUMENTS || s->moves[op->mark] ||
+      s->taken[op->mark].count >= MOST_SUMS)
+    return 0;
+  bool whole = false, reduces = false;
+  for (int i = 0; i < op->result_count; i++) {
+    whole = whole || same_dims(&op->results[i]->type, type);
+    for (int j = 0; j < use_count(&s->uses, op->results[i]); j++) {
+      const Op *user = use_at(&s->uses, op->results[i], j);
+      if (user && user->kind == OP_write) return 0; /* an update, which is made in place */
+    }
+  }
+  for (const Op *inner = op->region->first; inner; inner = inner->next) {
+    if (op_is_generator(inner)) continue;
+    if (operator_has(inner->kind, TRAIT_REDUCTION) || inner->kind == OP_softmax) {
+      if (!reduces_rows(inner, type)) return 0;
+      reduces = true;
+    } else if (!is_elementwise(inner))
+      return 0;
+  }
+  return !whole ? 0 : reduces ? 2 : 1;
+}
+
+/* Do all that use the sum come after the kernel? */
+static bool is_early(const Sums *s, const Op *kernel, const Op *sum) {
+  for (int i = 0; i < use_count(&s->uses, op_result(sum)); i++) {
+    const Op *user = use_at(&s->uses, op_result(sum), i);
+    if (user && user->mark <= kernel->mark) return false;
+  }
+  return true;
+}
+
+static bool reads_or_makes(const Op *kernel, const Value *value) {
+  for (int i = 0; i < kernel->operand_count; i++)
+    if (kernel->operands[i] == value) return true;
+  return value->op == kernel;
+}
+
+/* Has the kernel all that the map goes through by rows, and is the rest there before it? */
+static bool takes_map(const Op *kernel, const Op *map, const Type *type) {
+  int more = 0;
+  for (int i = 0; i < map->operand_count; i++) {
+    const Value *x = map->operands[i];
+    if (reads_or_makes(kernel, x)) continue;
+    if (same_dims(&x->type, type) || (x->op && x->op->mark > kernel->mark)) return false;
+    more++;
+  }
+  return kernel->operand_count + more <= MOST_ARGUMENTS;
+}
+
+static bool is_plain_map(const Op *op, const Type *type) {
+  if (op->result_count != 1 || !same_dims(&op_result(op)->type, type)) return false;
+  if (op->kind != OP_fused) return operator_has(op->kind, TRAIT_ELEMENTWISE);
+  for (const Op *inner = op->region->first; inner; inner = inner->next)
+    if (!op_is_generator(inner) && !is_elementwise(inner)) return false;
+  return true;
+}
+
+/* The best kernel, the first of equals, among those that make or use the value. */
+static void look_around(const Sums *s, const Value *value, const Op *sum, const Op *map, Op **best,
+                        int *how_good) {
+  const Type *type = &sum->operands[0]->type;
+  int count = use_count(&s->uses, value);
+  for (int i = value->op ? -1 : 0; i < count; i++) {
+    Op *op = i < 0 ? value->op : use_at(&s->uses, value, i);
+    if (!op || op == map || op == sum) continue;
+    int good = passes_rows(s, op, type);
+    if (good <= *how_good || !is_early(s, op, sum)) continue;
+    if (map && !takes_map(op, map, type)) continue;
+    *best = op, *how_good = good;
+  }
+}
+
+static void take(Sums *s, Op *kernel, Op *sum, Op *map) {
+  Taken taken = {sum, map};
+  vec_push(s->scratch, &s->taken[kernel->mark], taken);
+  if (map) s->moves[map->mark] = true;
+}
+
+/* A sum of what a map makes for it alone. */
+static void find_for_map(Sums *s, Op *sum) {
+  const Value *value = sum->operands[0];
+  Op *map = value->op, *best = NULL;
+  int how_good = 0;
+  if (!map || use_count(&s->uses, value) != 1 || s->taken[map->mark].count > 0 ||
+      !is_plain_map(map, &value->type))
+    return;
+  for (int i = 0; i < map->operand_count; i++)
+    if (same_dims(&map->operands[i]->type, &value->type))
+      look_around(s, map->operands[i], sum, map, &best, &how_good);
+  if (best) take(s, best, sum, map);
+}
+
+static void find_for_value(Sums *s, Op *sum) {
+  Op *best = NULL;
+  int how_good = 0;
+  look_around(s, sum->operands[0], sum, NULL, &best, &how_good);
+  if (best) take(s, best, sum, NULL);
+}
+
+/* ---- rewriting ---- */
+
+/* What the region sees of a value. */
+static Value *bind(Op *kernel, Value *value) {
+  Block *region = kernel->region;
+  if (value->op == kernel) return region->yields[value->index];
+  for (int i = 0; i < kernel->operand_count; i++)
+    if (kernel->operands[i] == value) return region->arguments[i];
+  size_t count = (size_t)kernel->operand_count;
+  kernel->operands = arena_grow(region->function->module->arena, kernel->operands, count, count + 1,
+                                sizeof *kernel->operands);
+  kernel->operands[kernel->operand_count++] = value;
+  return block_add_argument(region, NULL, value->type, BIND_PLAIN);
+}
+
+static void move_into(Op *op, Op *kernel) {
+  op_remove(op);
+  op_append(kernel->region, op);
+}
+
+/* The map's value in the kernel's region. */
+static Value *absorb(Op *map, Op *kernel) {
+  if (map->kind != OP_fused) {
+    for (int i = 0; i < map->operand_count; i++) map->operands[i] = bind(kernel, map->operands[i]);
+    move_into(map, kernel);
+    return op_result(map);
+  }
+  for (int i = 0; i < map->operand_count; i++)
+    map->region->arguments[i]->forward = bind(kernel, map->operands[i]);
+  for (Op *op = map->region->first, *next; op; op = next) {
+    next = op->next;
+    op_follow(op);
+    move_into(op, kernel);
+  }
+  op_remove(map);
+  return value_follow(map->region->yields[0]);
+}
+
+static Value *add_result(Op *kernel, Value *inner) {
+  Function *function = kernel->block->function;
+  Arena *arena = function->module->arena;
+  Block *region = kernel->region;
+  size_t count = (size_t)kernel->result_count;
+  Value *result = value_new(function, inner->type);
+  result->op = kernel;
+  result->index = kernel->result_count;
+  result->number = inner->number;
+  region->yields = arena_grow(arena, region->yields, count, count + 1, sizeof *region->yields);
+  region->yields[region->yield_count++] = inner;
+  kernel->results = arena_grow(arena, kernel->results, count, count + 1, sizeof *kernel->results);
+  kernel->results[kernel->result_count++] = result;
+  return result;
+}
+
+static void join(Op *kernel, const Taken *taken) {
+  Op *sum = taken->sum;
+  Module *module = kernel->block->function->module;
+  Value *value = taken->map ? absorb(taken->map, kernel) : bind(kernel, sum->operands[0]);
+  const Type *type = &value->type;
+  int64_t blocks = block_sum_blocks(type), rows = 1;
+  for (int i = 0; i < type->rank - 1; i++) rows *= dim_value(type->dims[i]);
+  const Dim *dims[] = {dim_constant(module->dims, blocks),
+                       dim_constant(module->dims, rows / blocks), type->dims[type->rank - 1]};
+  Builder b = builder_before(sum);
+  b.block = kernel->region;
+  b.before = NULL;
+  Value *cut = build_reshape(&b, value, dims, 3);
+  Attribute along = {ATTRIBUTE_axis, attribute_integers(module, (int64_t[]){1}, 1)};
+  Value *part = add_result(kernel, build(&b, OP_sum, &cut, 1, &along, 1));
+  op_remove(sum);
+  op_insert_after(kernel, sum);
+  sum->operands[0] = part;
+  op_set_attribute(sum, ATTRIBUTE_axis, attribute_integers(module, (int64_t[]){0}, 1));
+}
+
+void fuse_sums(PassContext *context, Function *function) {
+  if (function->scan) return; /* a trip's values are small */
+  Sums s = {.scratch = context->scratch, .function = function};
+  s.uses = uses_of(s.scratch, function);
+  s.taken = ARENA_ARRAY(s.scratch, (size_t)s.uses.op_count, TakenList);
+  s.moves = ARENA_ARRAY(s.scratch, (size_t)s.uses.op_count, bool);
+  OpList sums = {0};
+  for (int i = 0; i < s.uses.op_count; i++)
+    if (is_row_sum(s.uses.ops[i])) vec_push(s.scratch, &sums, s.uses.ops[i]);
+  bool *found = ARENA_ARRAY(s.scratch, sums.count + 1, bool);
+  for (size_t i = 0; i < sums.count; i++) {
+    find_for_map(&s, sums.items[i]);
+    const Op *map = sums.items[i]->operands[0]->op;
+    found[i] = map && s.moves[map->mark];
+  }
+  for (size_t i = 0; i < sums.count; i++)
+    if (!found[i]) find_for_value(&s, sums.items[i]);
+  for (int i = 0; i < s.uses.op_count; i++)
+    for (size_t j = 0; j < s.taken[i].count; j++) join(s.uses.ops[i], &s.taken[i].items[j]);
+}

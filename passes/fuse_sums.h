@@ -1,0 +1,18 @@
+/* fuse_sums.h - the last part of `fuse`: sums over rows become further results of a kernel that
+ * passes by what they add up.
+ *
+ *   before  %r = fused @k_add (%dy, %x, ..)   %m = mul %dy, %x   %w = sum %m {axis=[0,1]}   %b =
+ * sum %dy {axis=[0,1]} after   %r, %p, %q = fused @k_add (%dy, %x, ..)   %w = sum %p {axis=[0]} %b
+ * = sum %q {axis=[0]}
+ *
+ * So are the gradients of a layer norm's weight and bias, and of the bias that is added to what is
+ * normalised. %p and %q are sums of blocks of rows (ir/block_sum.h), which lie in a cache. */
+#ifndef PASSES_FUSE_SUMS_H
+#define PASSES_FUSE_SUMS_H
+
+#include "passes/pass.h"
+
+/* When the function's kernels are made. Linear, but for the users of a value. */
+void fuse_sums(PassContext *context, Function *function);
+
+#endif
