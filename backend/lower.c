@@ -177,12 +177,16 @@ static LoopPlace loop_place(Lowerer *lw, const Location *at) {
   return (LoopPlace){lw->module->files.items[at->file], at->line, at->column};
 }
 
+static bool is_weight(const Op *op) {
+  return op->kind == OP_winograd_weight;
+}
+
 /* The operation that a step is known by: a fused one's most telling. */
 static const Op *telling_op(const Op *op) {
   if (!op->region) return op;
   const Op *best = op->region->first;
   for (const Op *o = op->region->first; o; o = o->next)
-    if (operator_has(o->kind, TRAIT_PRODUCT) || o->kind == OP_softmax)
+    if (operator_has(o->kind, TRAIT_PRODUCT) || is_weight(o) || o->kind == OP_softmax)
       return o;
     else if (o->at && !(best && best->at))
       best = o;
@@ -221,7 +225,7 @@ typedef void Family(Lowering *);
 
 static Family *family_of(const Op *op) {
   if (holds(op, is_product)) return lower_product;
-  if (op->kind == OP_winograd_weight) return lower_winograd_weight;
+  if (holds(op, is_weight)) return lower_winograd_weight;
   if (is_searching(op)) return lower_index; /* argmax of windows may be part of a map */
   if (holds(op, is_row_reduction)) return lower_row;
   return lower_map;

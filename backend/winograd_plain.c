@@ -15,9 +15,10 @@ static void find_axes(const Region *r, const Op *op, const int64_t *kernel, Wino
 /* A trip is a channel of a panel; lanes are the panel's columns. */
 void lower_winograd_weight(Lowering *l) {
   LoopKernel *k = l->kernel;
-  const Op *op = l->op;
-  const Type *w = &op->operands[0]->type;
-  Region r = region_open(k, op, l->target, l->dims);
+  Region r = region_open(k, l->op, l->target, l->dims);
+  const Op *op = region_result(&r, 0)->op;
+  const Value *weight = op->operands[0];
+  const Type *w = &weight->type;
   int64_t kernel[2] = {dim_value(w->dims[1]), dim_value(w->dims[2])};
   Winograd axes[2];
   find_axes(&r, op, kernel, axes);
@@ -35,7 +36,7 @@ void lower_winograd_weight(Lowering *l) {
     index[2] = index_scalar(loop_int(k, j));
     for (int i = 0; i < axes[0].kernel; i++) {
       index[1] = index_scalar(loop_int(k, i));
-      x[i] = region_load(&r, region_buffer(&r, op->operands[0]), op->operands[0], 5, index);
+      x[i] = region_value(&r, weight, index);
     }
     winograd_kernel(k, &axes[0], x, y);
     for (int i = 0; i < axes[0].weights; i++) rows[i][j] = y[i];

@@ -13,6 +13,7 @@
 #include "passes/fuse_merge.h"
 #include "passes/fuse_sums.h"
 #include "passes/fuse_updates.h"
+#include "passes/fuse_weights.h"
 
 #include "passes/cost.h"
 #include "passes/dce.h"
@@ -512,6 +513,7 @@ static void fuse_function(PassContext *context, Function *function) {
             .scratch = context->scratch,
             .lanes = context->options->vector_lanes};
   int number = fuse_attention(context, function, fuse_updates(context, function, 0));
+  number = fuse_weights(context, function, number);
   part_widening(function);
   part_windows(function);
   f.uses = uses_of(f.scratch, function);

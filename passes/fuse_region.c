@@ -57,6 +57,7 @@ static const char *telling_word(const Op *op) {
     return "norm";
   case OP_conv_transpose:
   case OP_conv_weight:
+  case OP_winograd_weight:
   case OP_softmax:
   case OP_attention:
   case OP_attention_gradient:

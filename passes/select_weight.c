@@ -69,7 +69,7 @@ static double winograd_time(const Select *s, const Op *op, const Weight *w, cons
   double rate = s->context->options->flop_rate;
   double moved = w->channels * parts(w->out, BLOCK) + w->out * parts(w->channels, BLOCK);
   return 2 * tiles * points * w->channels * w->out / (costs[COST_winograd_share] * rate) +
-         tiles * points * moved * costs[COST_winograd_transform] / (rate / 4);
+         tiles * points * moved * costs[COST_weight_transform] / (rate / 4);
 }
 
 void select_weight_tile(Select *s, const Op *op, int64_t tile[2]) {

@@ -11,12 +11,16 @@
 #include "ir/winograd.h"
 #include "passes/cost.h"
 
+enum {
+  MOST_TRAINED = 4
+}; /* points along an axis; with a stride, where some are plain products, 5 */
+
 static bool axis_is_fine(const Select *s, int64_t tile, int64_t kernel, int64_t stride,
                          Winograd *axis) {
   bool trains = s->function->kind != FUNCTION_MODEL;
   if (kernel == 1) return tile == 1 && winograd_find(1, 1, stride, axis);
   return tile > 1 && kernel % 2 == 1 && winograd_find(tile, kernel, stride, axis) &&
-         (!trains || axis->points <= 4);
+         (!trains || axis->points <= MOST_TRAINED + (stride > 1));
 }
 
 /* Whose error is several times that of the others. */
@@ -48,12 +52,14 @@ SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, in
 
 double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile) {
   Winograd axes[2];
-  double tiles = conv->images, points = 1, matrices = 1;
+  double tiles = conv->images, points = 1, matrices = 1, transform = costs[COST_winograd_move];
   int64_t size[2];
   for (int i = 0; i < 2; i++) {
     if (!axis_is_fine(s, tile[i], conv->kernel[i], conv->stride[i], &axes[i])) return -1;
     tiles *= ceil_ratio(conv->size[i], (double)tile[i]);
     points *= axes[i].points, matrices *= axes[i].weights;
+    if (axes[i].points > 1)
+      transform += costs[COST_winograd_transform] * axes[i].first * axes[i].first;
     size[i] = (int64_t)conv->size[i];
   }
   if (is_coarse(axes)) return -1;
@@ -66,7 +72,7 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
   double product = 2 * rows * points * (channels + costs[COST_winograd_row_channels]) * out;
   double moved = tiles * points * (ceil_ratio(channels, lanes) * lanes + out);
   double seconds = product / (costs[COST_winograd_share] * options->flop_rate) +
-                   moved * costs[COST_winograd_transform] / (options->flop_rate / 4);
+                   moved * transform / (options->flop_rate / 4);
   if (!conv->is_constant)
     seconds +=
         select_time(s, 8 * weights, 0.5, 2 * bytes) +
