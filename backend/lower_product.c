@@ -298,9 +298,9 @@ void lower_product(Lowering *l) {
   for (int i = 0; i < product->operand_count; i++)
     stored = stored && region_buffer(&region, product->operands[i]);
   if (stored &&
-      (product_packed(l, &region, product) || product_conv(l, &region, product) ||
-       product_winograd(l, &region, product) || product_dot(l, &region, product) ||
-       product_weight_winograd(l, &region, product) ||
+      (product_narrow(l, &region, product) || product_packed(l, &region, product) ||
+       product_conv(l, &region, product) || product_winograd(l, &region, product) ||
+       product_dot(l, &region, product) || product_weight_winograd(l, &region, product) ||
        product_weight_depthwise(l, &region, product) ||
        product_weight_grouped(l, &region, product) || product_weight_packed(l, &region, product) ||
        product_weight(l, &region, product) || product_depthwise(l, &region, product) ||

@@ -22,6 +22,7 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand);
  *
  * product_packed     dot_panel: register tiles over packed panels (product_tile.h)
  * product_conv       conv_panel, by the same tiles
+ * product_narrow     both, with panels of one column: lanes go along the sum
  * product_dot        dot whose right side is no weight
  * product_attention, product_attention_gradient
  *                    attention and its gradient, block by block of the keys
@@ -48,6 +49,10 @@ bool product_weight_grouped(Lowering *lowering, Region *region, const Op *produc
 bool product_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_packed(Lowering *lowering, Region *region, const Op *product);
 bool product_conv(Lowering *lowering, Region *region, const Op *product);
+bool product_narrow(Lowering *lowering, Region *region, const Op *product);
+
+/* Does a convolution pad its map? (It may cut some of it off.) */
+bool conv_pads(const Op *op);
 
 /* conv_winograd's value at an index, for the plain form. */
 LoopExpr *winograd_value(Region *region, const Op *op, const Index *index);

@@ -105,13 +105,12 @@ static LoopExpr *segment_at(void *user, LoopExpr *segment, LoopExpr *group) {
   return loop_add(k, at, loop_mul(k, line, down));
 }
 
-/* Nothing is padded, but some may be cut off. */
-static bool is_unpadded(const Op *op) {
+bool conv_pads(const Op *op) {
   for (int i = 0; i < op_list_count(op, ATTRIBUTE_pad); i++)
     if (op_pair_integer(op, ATTRIBUTE_pad, i, 0) > 0 ||
         op_pair_integer(op, ATTRIBUTE_pad, i, 1) > 0)
-      return false;
-  return true;
+      return true;
+  return false;
 }
 
 /* Whether tiles stay in lines: these are long, and a sum so short that finding each row's place
@@ -127,7 +126,7 @@ bool product_conv(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_panel) return false;
   const Type *x = &op->operands[0]->type, *w = &op->operands[1]->type;
   int64_t width = dim_value(w->dims[w->rank - 1]);
-  if (!tile_takes(op) || width % l->target->lanes || x->rank != 4 || !is_unpadded(op)) return false;
+  if (!tile_takes(op) || width % l->target->lanes || x->rank != 4 || conv_pads(op)) return false;
   LoopKernel *k = l->kernel;
   DimTable *dims = l->dims;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);

@@ -305,6 +305,55 @@ static Value *canon_dot(Canon *c) {
   return made(c, build(&c->builder, OP_dot, (Value *[]){x, from->operands[0]}, 2, &attribute, 1));
 }
 
+/* The value's axes from `axis` on as one; they are known. */
+static Value *joined(Canon *c, Value *value, int axis) {
+  const Dim *dims[MOST_AXES];
+  int64_t size = 1;
+  for (int i = 0; i < value->type.rank; i++)
+    if (i < axis)
+      dims[i] = value->type.dims[i];
+    else
+      size *= dim_value(value->type.dims[i]);
+  dims[axis] = dim_constant(c->module->dims, size);
+  return build_reshape(&c->builder, value, dims, axis + 1);
+}
+
+/* A map of one pixel that a kernel spreads, or whose gradient meets all of another map in one
+ * place, is a row of a matrix: nothing overlaps.
+ *
+ *   conv_transpose x [N, C, 1, 1], w [C, out, k, k]   ->   x [N, C] . w [C, out * k * k]
+ *   conv_weight x [N, C, k, k], dy [N, out, 1, 1]     ->   dy [N, out] . x [N, C * k * k] over N */
+static Value *canon_pixel(Canon *c) {
+  const Op *op = c->op;
+  bool spreads = op->kind == OP_conv_transpose;
+  Value *x = op->operands[0], *y = op->operands[1], *pixel = spreads ? x : y;
+  Value *other = spreads ? y : x;
+  const Type *made_type = &op_result(op)->type;
+  if (op_word(op, ATTRIBUTE_layout)[1] != 'c' || op_integer(op, ATTRIBUTE_groups) != 1 ||
+      strcmp(op_word(op, ATTRIBUTE_by), "auto") != 0)
+    return NULL;
+  for (int i = 2; i < pixel->type.rank; i++) {
+    const Dim *size = made_type->dims[i];
+    if (!dim_is(pixel->type.dims[i], 1) || !dim_is_constant(other->type.dims[i]) ||
+        !dim_is(size, dim_value(other->type.dims[i])) ||
+        op_list_integer(op, ATTRIBUTE_dilation, i - 2) > 1)
+      return NULL;
+    for (int side = 0; side < 2; side++)
+      if (op_pair_integer(op, ATTRIBUTE_pad, i - 2, side) != 0) return NULL;
+  }
+  if (!dim_is_constant(other->type.dims[1])) return NULL;
+  const Dim *row[] = {pixel->type.dims[0], pixel->type.dims[1]};
+  int64_t over[] = {spreads ? 1 : 0, 0};
+  DimList *lists = ARENA_ARRAY(c->module->arena, 2, DimList);
+  for (int i = 0; i < 2; i++) lists[i] = attribute_integers(c->module, &over[i], 1).dims;
+  AttributeValue value = {.kind = ATTRIBUTE_LISTS};
+  value.lists.items = lists, value.lists.count = 2;
+  Attribute contract = {ATTRIBUTE_contract, value};
+  Value *operands[] = {build_reshape(&c->builder, pixel, row, 2), joined(c, other, 1)};
+  Value *dot = build(&c->builder, OP_dot, operands, 2, &contract, 1);
+  return made(c, build_reshape(&c->builder, dot, made_type->dims, made_type->rank));
+}
+
 static Value *canon_op(Canon *c) {
   Op *op = c->op;
   Value *x = op->operand_count > 0 ? op->operands[0] : NULL;
@@ -337,6 +386,9 @@ static Value *canon_op(Canon *c) {
     return canon_windows(c);
   case OP_dot:
     return canon_dot(c);
+  case OP_conv_transpose:
+  case OP_conv_weight:
+    return canon_pixel(c);
   case OP_where:
     return canon_where(c);
   default:

@@ -73,7 +73,8 @@ static bool leaves_lanes(const Type *type, int64_t size, int64_t lanes) {
   return (whole - size) * 4 >= whole && type_elements(type) >= FEW;
 }
 
-/* Does a panel hold so few columns that a function of the result is cheaper by itself? */
+/* Does a panel hold so few columns that a function of the result is cheaper by itself? Those of one
+ * column have lanes along the sum. */
 static bool is_mostly_empty(const Op *product) {
   if (product->kind != OP_dot_panel && product->kind != OP_conv_panel &&
       product->kind != OP_conv_winograd)
@@ -81,7 +82,8 @@ static bool is_mostly_empty(const Op *product) {
   const Type *w = &product->operands[1]->type;
   int64_t columns = dim_value(w->dims[0]) * dim_value(w->dims[w->rank - 1]);
   int64_t size = op_integer(product, ATTRIBUTE_size);
-  return columns >= 2 * size || leaves_lanes(&op_result(product)->type, size, columns);
+  return columns >= 2 * size || dim_is(w->dims[w->rank - 1], 1) ||
+         leaves_lanes(&op_result(product)->type, size, columns);
 }
 
 /* What an epilogue reads beside the product's value, made for it alone by little arithmetic: the

@@ -52,6 +52,7 @@ void candidates_add(Candidates *list, Candidate candidate, int form);
 typedef struct {
   double rows;
   int64_t size, depth, groups; /* columns and terms of a group */
+  int64_t run;                 /* of terms that are neighbours in x; 0: panels have whole vectors */
   double bytes;                /* of operands and result */
   double share, before;        /* of the peak; seconds that come first, whatever the panels */
 } PanelWork;

@@ -53,6 +53,7 @@ static void consider_merging(Select *s, Candidates *list, const Op *op, ConvWind
   if (window->merged == 1) return;
   PanelWork wide = *work;
   wide.groups /= window->merged, wide.size *= window->merged, wide.depth *= window->merged;
+  wide.run *= window->merged;
   candidates_add_panels(s, list, "merged", CONV_MERGED, &wide);
 }
 
@@ -84,6 +85,17 @@ static void consider_grouped(Select *s, Candidates *list, const Op *op, const Co
   candidates_add(list, (Candidate){.name = "grouped", .seconds = seconds}, CONV_GROUPED);
 }
 
+/* Neighbours in x of a convolution's sum: a kernel row's pixels, if they lie side by side. */
+static int64_t run_of(Select *s, const Op *op, const ConvWindow *window, int64_t channels) {
+  const Type *w = &op->operands[1]->type;
+  Value *pairs[2];
+  if (select_pairs(s, op, pairs)) return 0;
+  if (window->dilation[1] > 1) return channels;
+  int64_t width = dim_value(w->dims[w->rank - 1]);
+  if (op->kind == OP_conv_transpose) width /= window->stride[1]; /* of a phase */
+  return channels * (width < 1 ? 1 : width);
+}
+
 ConvForm select_conv_form(Select *s, const Op *op, ConvWindow *window, int64_t out,
                           int64_t channels, int64_t taps, double loop_flops, double flops) {
   const Value *w = op->operands[1];
@@ -98,6 +110,7 @@ ConvForm select_conv_form(Select *s, const Op *op, ConvWindow *window, int64_t o
                     .size = out / groups,
                     .depth = depth,
                     .groups = groups,
+                    .run = run_of(s, op, window, channels / groups),
                     .bytes = bytes,
                     .before = select_is_constant(s, w) ? 0 : select_packing(s, weights)};
   work.share = costs[COST_direct_share];
@@ -249,7 +262,8 @@ Value *select_conv_last(Select *s, Builder *b, Value *x, Value *w, const ConvWin
     window = &plain;
   }
   int64_t out = weight_out(w, window), groups = window->groups;
-  int64_t together = form == CONV_DIRECT && !window->turned ? neighbours(s, x, w, window) : 1;
+  int64_t together =
+      form == CONV_DIRECT && !window->turned && columns != 1 ? neighbours(s, x, w, window) : 1;
   if (together > 1) return conv_neighbours(s, b, x, w, window, together);
   s->choices++;
   s->images = true;

@@ -116,9 +116,27 @@ static Candidate panel_candidate(const Select *s, const char *name, const PanelW
   return (Candidate){.name = name, .seconds = panel_time(s, work, columns), .columns = columns};
 }
 
+/* Panels of one column (backend/product_narrow.c): lanes go along the sum, in runs that a vector's
+ * last one may not fill; sums are turned round once. */
+static double narrow_time(const Select *s, const PanelWork *w) {
+  const PassOptions *options = s->context->options;
+  double lanes = options->vector_lanes, size = (double)w->size, run = (double)w->run;
+  double pixels = floor(options->vector_registers * 0.75 / size);
+  pixels = pixels < 1 ? 1 : pixels < w->rows ? pixels : w->rows;
+  double step = larger(pixels * size, costs[COST_load_slots] * (pixels + size));
+  step = larger(step, costs[COST_slots_chain]);
+  double steps = ceil(run / lanes) * (double)w->depth / run;
+  double slots = w->rows / pixels * step * steps + costs[COST_narrow_sum] * w->rows * size;
+  return w->before + select_time(s, slots * 2 * lanes, w->share, w->bytes);
+}
+
 void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
                            const PanelWork *work) {
   int64_t lanes = s->context->options->vector_lanes, most = s->context->options->panel_columns;
+  if (work->run > 0 && work->groups == 1 && 2 * work->size <= lanes && work->rows > 1) {
+    Candidate narrow = {.name = name, .seconds = narrow_time(s, work), .columns = 1};
+    candidates_add(list, narrow, form);
+  }
   if (work->rows > 1 && most == 2 * lanes && most_vectors(s, work, 3) == 3)
     candidates_add(list, panel_candidate(s, name, work, 3 * lanes), form);
   for (int64_t columns = lanes; columns <= most; columns += lanes)

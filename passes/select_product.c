@@ -276,6 +276,7 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
                       .size = (int64_t)size,
                       .depth = (int64_t)(weights / size),
                       .groups = 1,
+                      .run = select_pairs(s, op, (Value *[2]){0}) ? 0 : (int64_t)(weights / size),
                       .bytes = bytes,
                       .share = costs[COST_panel_share],
                       .before = packing};
