@@ -40,6 +40,8 @@ void lower_row(Lowering *lowering);
 /* One sum over the middle axes of maps, a number a channel (`region` is the kernel's, just opened);
  * false, and nothing done, if it is none. */
 bool lower_channel_sums(Lowering *lowering, Region *region);
+/* Rows cut into panels, and sums of blocks of them; false, and nothing done, if it is not that. */
+bool lower_panel_sums(Lowering *lowering, Region *region);
 /* dot, conv and their like, with their epilogues. */
 void lower_product(Lowering *lowering);
 /* A weight transformed for conv_winograd. */

@@ -84,7 +84,8 @@ static void find_axes(Row *row) {
     row->last = i;
   }
   row->lanes_stay = row->shape->rank > 0 && !row->reduced[row->shape->rank - 1];
-  if (row->sum && row->first != row->shape->rank - 1)
+  if (row->sum && (row->first != row->shape->rank - 1 ||
+                   row->shape->dims[row->first] != row->sum->operands[0]->type.dims[2]))
     bug("rows are summed across in '%s'", row->l->kernel->name);
 }
 
@@ -413,7 +414,7 @@ static int strip_of(const Row *row, const Dim *channels, bool *whole) {
 void lower_row(Lowering *l) {
   Row row = {.l = l, .region = region_open(l->kernel, l->op, l->target, l->dims)};
   row.region.next_fault = l->first_fault;
-  if (lower_channel_sums(l, &row.region)) return;
+  if (lower_channel_sums(l, &row.region) || lower_panel_sums(l, &row.region)) return;
   LoopKernel *k = l->kernel;
   DimTable *t = l->dims;
   find_axes(&row);

@@ -17,6 +17,19 @@ bool reshape_is_of_units(const Op *op) {
   return differs_by_units(from->dims, from->rank, to->dims, to->rank);
 }
 
+/* Are the value's last axes a row of this length? */
+static bool ends_with(const Type *type, const Dim *row) {
+  if (type->rank > 0 && type->dims[type->rank - 1] == row) return true;
+  int64_t length = 1;
+  for (int i = type->rank - 1; i > 0 && dim_is_constant(row); i--) {
+    if (!dim_is_constant(type->dims[i]) ||
+        __builtin_mul_overflow(length, dim_value(type->dims[i]), &length))
+      return false;
+    if (length == dim_value(row)) return true;
+  }
+  return false;
+}
+
 Value *block_sum_source(const Op *op) {
   if (op->kind != OP_sum || op_list_count(op, ATTRIBUTE_axis) != 1 ||
       op_list_integer(op, ATTRIBUTE_axis, 0) != 1 || op_result(op)->type.rank != 2)
@@ -24,8 +37,7 @@ Value *block_sum_source(const Op *op) {
   const Op *blocks = op->operands[0]->op;
   if (!blocks || blocks->kind != OP_reshape || reshape_is_of_units(blocks)) return NULL;
   Value *source = blocks->operands[0];
-  const Type *from = &source->type, *to = &op_result(blocks)->type;
-  return from->rank > 0 && from->dims[from->rank - 1] == to->dims[2] ? source : NULL;
+  return ends_with(&source->type, op_result(blocks)->type.dims[2]) ? source : NULL;
 }
 
 int64_t block_sum_blocks(const Type *type) {

@@ -4,7 +4,8 @@
  * f32[8,128,256]
  *
  * In a region this is the sum of each of 32 blocks of rows: threads take whole blocks, so that bits
- * do not depend on their number. Outside, what the blocks gave is summed. */
+ * do not depend on their number. Outside, what the blocks gave is summed. A row may be several axes
+ * of the value. */
 #ifndef IR_BLOCK_SUM_H
 #define IR_BLOCK_SUM_H
 
@@ -14,7 +15,7 @@
 bool reshape_is_of_units(const Op *op);
 /* What a block sum adds up; NULL: `op` is none. */
 Value *block_sum_source(const Op *op);
-/* Into how many blocks rows of such a type may be cut; 0: they may not. */
+/* Into how many blocks rows of such a type, along its last axis, may be cut; 0: they may not. */
 int64_t block_sum_blocks(const Type *type);
 
 #endif

@@ -25,7 +25,8 @@
  * ones in nhwc (all but the first and the last). What is before the first reduction and after the
  * last is as in a map. Yields have the rows' shape, or the shape without the reduced axes. A kernel
  * of rows along the last axis may also yield sums of blocks of them (ir/block_sum.h), and needs no
- * other reduction then.
+ * other reduction then; so may a transpose that cuts rows into panels, [rows, panels, lanes] to
+ * [panels, rows, lanes].
  *
  * Any other operation stands alone in the function's block and is a kernel of its own, as every
  * operation is at -O0. Reshapes in the function's block are views: no kernel. */

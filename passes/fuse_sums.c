@@ -24,6 +24,7 @@ typedef VEC(Taken) TakenList;
 typedef struct {
   Arena *scratch;
   Function *function;
+  int lanes; /* of a vector */
   Uses uses;
   TakenList *taken; /* of each operation */
   bool *moves;      /* of each operation: a map that another kernel takes in */
@@ -155,11 +156,45 @@ static void find_for_map(Sums *s, Op *sum) {
   if (best) take(s, best, sum, map);
 }
 
-static void find_for_value(Sums *s, Op *sum) {
+static bool find_for_value(Sums *s, Op *sum) {
   Op *best = NULL;
   int how_good = 0;
   look_around(s, sum->operands[0], sum, NULL, &best, &how_good);
   if (best) take(s, best, sum, NULL);
+  return best;
+}
+
+/* ---- panels ---- */
+
+/* Does the transpose bring rows of the sum's operand, of which it has a view, into panels? */
+static bool packs_rows(const Sums *s, const Op *op, const Op *sum) {
+  if (op->kind != OP_transpose || s->taken[op->mark].count > 0) return false;
+  const Type *type = &op->operands[0]->type, *row = &op_result(sum)->type;
+  int perm[MOST_AXES];
+  op_permutation(op, perm);
+  if (type->rank != 3 || perm[0] != 1 || perm[1] != 0) return false;
+  for (int i = 1; i < 3; i++)
+    if (!dim_is_constant(type->dims[i])) return false;
+  int64_t panel = dim_value(type->dims[2]), panels = dim_value(type->dims[1]);
+  return panel > 0 && panel % s->lanes == 0 && panel <= 4 * (int64_t)s->lanes &&
+         panels == dim_value(row->dims[0]) / panel && dim_value(row->dims[0]) % panel == 0 &&
+         is_early(s, op, sum);
+}
+
+/* A product reads the value by panels: what makes those sums it up. */
+static void find_for_panels(Sums *s, Op *sum) {
+  const Value *value = sum->operands[0];
+  while (value->op && value->op->kind == OP_reshape) value = value->op->operands[0];
+  for (int i = 0; i < use_count(&s->uses, value); i++) {
+    const Op *view = use_at(&s->uses, value, i);
+    if (!view || view->kind != OP_reshape) continue;
+    for (int j = 0; j < use_count(&s->uses, op_result(view)); j++) {
+      Op *op = use_at(&s->uses, op_result(view), j);
+      if (!op || !packs_rows(s, op, sum)) continue;
+      take(s, op, sum, NULL);
+      return;
+    }
+  }
 }
 
 /* ---- rewriting ---- */
@@ -216,11 +251,33 @@ static Value *add_result(Op *kernel, Value *inner) {
   return result;
 }
 
+/* A kernel of the operation alone, whose result is known by that of the kernel from here on. */
+static Op *wrap(Op *op) {
+  Function *function = op->block->function;
+  Module *module = function->module;
+  Op *kernel = fused_new(function, NULL, 0, &op_result(op)->type, 1);
+  kernel->symbol =
+      intern(module->names, arena_format(module->arena, "k0_%s", operator_infos[op->kind].name));
+  kernel->at = op->at, kernel->layer = op->layer, kernel->mark = op->mark;
+  op_result(kernel)->number = op_result(op)->number;
+  op_insert_before(op, kernel);
+  for (int i = 0; i < op->operand_count; i++) op->operands[i] = bind(kernel, op->operands[i]);
+  move_into(op, kernel);
+  kernel->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
+  kernel->region->yields[0] = op_result(op);
+  kernel->region->yield_count = 1;
+  return kernel;
+}
+
 static void join(Op *kernel, const Taken *taken) {
   Op *sum = taken->sum;
   Module *module = kernel->block->function->module;
-  Value *value = taken->map ? absorb(taken->map, kernel) : bind(kernel, sum->operands[0]);
-  const Type *type = &value->type;
+  const Type *type = &sum->operands[0]->type;
+  bool packs = kernel->kind == OP_transpose;
+  if (packs) kernel = wrap(kernel);
+  Value *value = packs        ? kernel->region->arguments[0]
+                 : taken->map ? absorb(taken->map, kernel)
+                              : bind(kernel, sum->operands[0]);
   int64_t blocks = block_sum_blocks(type), rows = 1;
   for (int i = 0; i < type->rank - 1; i++) rows *= dim_value(type->dims[i]);
   const Dim *dims[] = {dim_constant(module->dims, blocks),
@@ -239,7 +296,8 @@ static void join(Op *kernel, const Taken *taken) {
 
 void fuse_sums(PassContext *context, Function *function) {
   if (function->scan) return; /* a trip's values are small */
-  Sums s = {.scratch = context->scratch, .function = function};
+  Sums s = {
+      .scratch = context->scratch, .function = function, .lanes = context->options->vector_lanes};
   s.uses = uses_of(s.scratch, function);
   s.taken = ARENA_ARRAY(s.scratch, (size_t)s.uses.op_count, TakenList);
   s.moves = ARENA_ARRAY(s.scratch, (size_t)s.uses.op_count, bool);
@@ -253,7 +311,11 @@ void fuse_sums(PassContext *context, Function *function) {
     found[i] = map && s.moves[map->mark];
   }
   for (size_t i = 0; i < sums.count; i++)
-    if (!found[i]) find_for_value(&s, sums.items[i]);
+    if (!found[i] && !find_for_value(&s, sums.items[i])) find_for_panels(&s, sums.items[i]);
   for (int i = 0; i < s.uses.op_count; i++)
     for (size_t j = 0; j < s.taken[i].count; j++) join(s.uses.ops[i], &s.taken[i].items[j]);
+  for (Op *op = function->body->first; op; op = op->next)
+    for (int i = 0; i < op->operand_count; i++) op->operands[i] = fused_value(op->operands[i]);
+  for (int i = 0; i < function->body->yield_count; i++)
+    function->body->yields[i] = fused_value(function->body->yields[i]);
 }

@@ -6,7 +6,9 @@
  * = sum %q {axis=[0]}
  *
  * So are the gradients of a layer norm's weight and bias, and of the bias that is added to what is
- * normalised. %p and %q are sums of blocks of rows (ir/block_sum.h), which lie in a cache. */
+ * normalised; those of other layers' biases are taken where their weights' gradients have it
+ * brought into panels. %p and %q are sums of blocks of rows (ir/block_sum.h), which lie in a cache.
+ */
 #ifndef PASSES_FUSE_SUMS_H
 #define PASSES_FUSE_SUMS_H
 
