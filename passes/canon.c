@@ -234,10 +234,40 @@ static Value *canon_pad(Canon *c) {
   return none ? c->op->operands[0] : NULL;
 }
 
+/* Are `x`, a part, and `like` equal but for their sizes along the axis, and as a concatenation of
+ * the type up to it? */
+static bool fits_part(const Type *x, const Type *like, const Type *type, int axis) {
+  if (x->rank != like->rank || x->rank <= axis) return false;
+  for (int i = 0; i < x->rank; i++)
+    if (i < axis ? x->dims[i] != type->dims[i] : i > axis && x->dims[i] != like->dims[i])
+      return false;
+  return true;
+}
+
+/* Parts that are reshaped from the axis on are joined as they were: so what makes them can make
+ * them in their places. */
+static Value *concat_as_made(Canon *c) {
+  const Op *op = c->op;
+  int axis = (int)op_integer(op, ATTRIBUTE_axis);
+  const Type *type = &op_result(op)->type;
+  VEC(Value *) parts = {0};
+  for (int i = 0; i < op->operand_count; i++) {
+    const Op *reshape = op->operands[i]->op;
+    if (!reshape || reshape->kind != OP_reshape) return NULL;
+    vec_push(c->module->arena, &parts, reshape->operands[0]);
+    if (!fits_part(&parts.items[i]->type, &parts.items[0]->type, type, axis)) return NULL;
+  }
+  Attribute at = {ATTRIBUTE_axis, attribute_integer(c->module, axis)};
+  Value *joined = build(&c->builder, OP_concat, parts.items, (int)parts.count, &at, 1);
+  return joined ? made(c, build_reshape(&c->builder, joined, type->dims, type->rank)) : NULL;
+}
+
 /* A concatenation of concatenations along the same axis is one. */
 static Value *canon_concat(Canon *c) {
   Op *op = c->op;
   if (op->operand_count == 1) return op->operands[0];
+  Value *as_made = concat_as_made(c);
+  if (as_made) return as_made;
   int64_t axis = op_integer(op, ATTRIBUTE_axis);
   VEC(Value *) parts = {0};
   bool nested = false;

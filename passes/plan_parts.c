@@ -33,9 +33,11 @@ static bool reads_by_strides(const Op *op, int operand) {
   return true;
 }
 
-/* Products hand over each vector of sums with its index. */
+/* Products hand over each vector of sums with its index; attention's gradients are stored, and
+ * grow, by theirs. */
 static bool product_by_strides(const Op *op) {
   switch (op->kind) {
+  case OP_attention_gradient:
   case OP_dot_panel:
   case OP_conv_panel:
   case OP_conv_winograd:
