@@ -1,18 +1,16 @@
 #include "ir/blocking.h"
 
 enum {
-  MOST_ROWS = 14,    /* of a tile: more would gain little and cost code */
-  STRIP_ROWS = 96,   /* about: so many times a piece of a panel is used while it is near */
-  FILLED_ROWS = 384, /* the same where a piece is copied first */
-  PIECE_ROWS = 48,   /* the same of pieces that stay in L1, with the strip's part of x in L2 */
-  GROUP_BLOCKS = 4,  /* about: so many times rows of x are, */
-  GROUP_COLUMNS =
-      256,           /* or, in pieces, by so many columns: x comes from beyond L2 for each group */
-  LEAST_DEPTH = 192, /* of a piece in L1: sums so far are read and written once in so many steps */
-  LEAST_TRIPS = 8,   /* for threads; a smaller group then */
+  MOST_ROWS = 14,      /* of a tile: more would gain little and cost code */
+  STRIP_ROWS = 96,     /* about: so many times a piece of a panel is used while it is near; */
+  FILLED_ROWS = 384,   /* the same where a piece is copied first */
+  GROUP_BLOCKS = 4,    /* about: so many times rows of x are, */
+  GROUP_COLUMNS = 256, /* or, if x comes from beyond L2 for each group, by so many columns */
+  LEAST_TRIPS = 8,     /* for threads; a smaller group then */
   L2_PART = 8, /* of which a panel takes one, or two if there is one strip alone: sums so far cost
-                  more than reading L2 does */
-  STEP = 4     /* a piece is a multiple of it */
+                  more than reading L2 does; */
+  STRIP_PART = 3, /* and the strip's part of x so many */
+  STEP = 4        /* a piece is a multiple of it */
 };
 
 static int64_t ceil_of(int64_t a, int64_t by) {
@@ -65,26 +63,22 @@ int64_t blocking_room(const BlockingMachine *m, const BlockingProduct *p, int64_
 /* So many rows that their part of x stays in L2, beside a piece of a panel. */
 static int64_t strip_rows(const BlockingMachine *m, const BlockingProduct *p, const Blocking *b) {
   enum { LEAST_TILES = 4 };
-  int64_t most = p->copies ? FILLED_ROWS : b->near ? PIECE_ROWS : STRIP_ROWS;
-  int64_t room = blocking_room(m, p, b->segments * b->depth);
+  int64_t depth = b->segments * b->depth, most = p->copies ? FILLED_ROWS : STRIP_ROWS;
+  int64_t room = blocking_room(m, p, depth);
   if (room < most) most = room;
-  if (room != INT64_MAX && most < LEAST_TILES * b->tile) most = LEAST_TILES * b->tile;
+  room = STRIP_PART * (m->l2 / L2_PART) / (int64_t)sizeof(float);
+  if (p->segments == 1 && !p->copies && depth * most > room) most = room / depth;
+  if (most < LEAST_TILES * b->tile) most = LEAST_TILES * b->tile;
   return blocking_even_part(p->rows, most, b->tile);
 }
 
-/* The piece of the sum: a part of L2, or of all panels. What is cut at all is cut into pieces that
- * stay in L1, if these are not too short. */
+/* The piece of the sum: a part of L2, or of all panels. */
 static void cut_sum(const BlockingMachine *m, const BlockingProduct *p, Blocking *b) {
-  int64_t all = p->run * p->segments;
   b->depth = p->run;
   if (p->rows <= 2 * b->tile) return;
   int64_t part = m->l2 / (p->rows > STRIP_ROWS ? L2_PART : L2_PART / 2);
   int64_t piece = (part > m->l1 ? part : m->l1) / p->step_bytes;
-  int64_t short_piece = m->l1 / 2 / p->step_bytes;
-  bool can = p->segments == 1 && p->rows > STRIP_ROWS && short_piece >= LEAST_DEPTH;
-  b->near = can && all >= piece && piece > short_piece;
-  b->pieces = b->near || all > piece * 3 / 2;
-  if (b->near) piece = short_piece;
+  b->pieces = p->run * p->segments > piece * 3 / 2;
   if (b->pieces && p->run > piece) {
     b->segments = 1;
     b->depth = blocking_even_part(p->run, piece, STEP);
@@ -104,8 +98,9 @@ Blocking blocking_usual(const BlockingMachine *m, const BlockingProduct *p) {
   Blocking b = {.tile = p->tile, .segments = p->segments};
   if (p->run > 0) cut_sum(m, p, &b);
   b.strip = strip_rows(m, p, &b);
-  int64_t group = GROUP_BLOCKS;
-  if (b.near && group < GROUP_COLUMNS / p->columns) group = GROUP_COLUMNS / p->columns;
+  int64_t group = GROUP_BLOCKS, of_x = p->rows * p->run * (int64_t)sizeof(float);
+  bool far = p->segments == 1 && !p->copies && of_x > m->l2 / 2;
+  if (far && group < GROUP_COLUMNS / p->columns) group = GROUP_COLUMNS / p->columns;
   b.columns = group_columns(p, &b, group);
   return b;
 }
@@ -125,9 +120,9 @@ int blocking_ways(const BlockingMachine *m, const BlockingProduct *p,
   Blocking usual = blocking_usual(m, p);
   add(list, &count, usual);
   if (p->segments != 1 || p->groups != 1 || p->run < 1 || p->rows <= 2 * p->tile) return count;
-  int64_t near = m->l1 / 2 / p->step_bytes;
-  const int64_t depths[DEPTHS] = {near, m->l2 / L2_PART / p->step_bytes, p->run};
-  const int64_t strips[STRIPS] = {PIECE_ROWS, STRIP_ROWS, 2 * STRIP_ROWS};
+  const int64_t depths[DEPTHS] = {m->l1 / 2 / p->step_bytes, m->l2 / L2_PART / p->step_bytes,
+                                  p->run};
+  const int64_t strips[STRIPS] = {STRIP_ROWS / 2, STRIP_ROWS, 2 * STRIP_ROWS};
   const int64_t groups[GROUPS] = {GROUP_BLOCKS, GROUP_COLUMNS / p->columns};
   for (int d = 0; d < DEPTHS; d++)
     for (int s = 0; s < STRIPS; s++)

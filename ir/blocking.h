@@ -35,7 +35,7 @@ typedef struct {
   int64_t tile;            /* rows of a tile */
   int64_t segments, depth; /* of a piece of the sum, */
   bool given;              /* by the attribute */
-  bool pieces, near;       /* of which there are several, which stay in L1 */
+  bool pieces;             /* of which there are several */
   int64_t strip, columns;  /* rows of a strip, columns of a group */
   int split;               /* SPLIT_ROWS: threads take strips, with all columns; or groups */
 } Blocking;

@@ -54,21 +54,25 @@ static double seconds_of(const Select *s, const Work *w, const Blocking *b) {
    */
   if (4 * rows * (double)p->size > (double)w->machine.l2)
     slots += groups * rows * costs[COST_block_row];
-  if (b->depth * p->step_bytes > w->machine.l1 / 2) slots += arithmetic * costs[COST_block_far];
   double seconds = slots * 2 * w->machine.lanes / s->context->options->flop_rate;
-  /* x comes to L2 once for each group; for each panel, if the strip's part of it does not fit. */
+  /* x comes to L2 once for each group, or once if a strip goes through all groups; for each panel,
+   * if the strip's part of it does not fit. */
   double part = (double)b->depth * (double)b->strip * (double)sizeof(float);
-  bool fits = b->strip <= blocking_room(&w->machine, p, b->depth) + b->tile &&
-              part <= (double)w->machine.l2 * 3 / 4;
-  bool once = w->all <= (double)w->machine.l2 / 2;
-  double times = fits ? groups : panels;
-  if (!once) seconds += costs[COST_block_reading] * reading(s, times * w->all, w->all);
-  double weight = run * panels * (double)p->step_bytes;
-  if (weight > (double)w->machine.l2 / 2)
-    seconds += costs[COST_block_ahead] * reading(s, strips * weight, weight);
+  double l2 = (double)w->machine.l2, times = groups;
+  bool fits = b->strip <= blocking_room(&w->machine, p, b->depth) + b->tile && part <= l2 / 2;
+  if (!fits)
+    times = panels;
+  else if (b->split == SPLIT_ROWS && pieces == 1)
+    times = 1;
+  if (w->all > l2 / 2) seconds += costs[COST_block_reading] * reading(s, times * w->all, w->all);
+  /* Panels come for each strip, unless all strips go by those of a group. */
+  double weight = run * panels * (double)p->step_bytes, group = weight / groups;
+  bool stays = b->split == SPLIT_COLUMNS && pieces == 1 && group + part <= l2 * 3 / 4;
+  if (weight > l2 / 2)
+    seconds += costs[COST_block_ahead] * reading(s, (stays ? 1 : strips) * weight, weight);
   /* A thread reads all panels, or all of x, half of which another core has made. */
-  if (b->split == SPLIT_ROWS) seconds += costs[COST_block_ahead] * reading(s, weight, weight);
-  if (b->split == SPLIT_COLUMNS) seconds += costs[COST_block_ahead] * reading(s, w->all, w->all);
+  if (b->split == SPLIT_ROWS) seconds += costs[COST_block_split] * reading(s, weight, weight);
+  if (b->split == SPLIT_COLUMNS) seconds += costs[COST_block_split] * reading(s, w->all, w->all);
   return seconds;
 }
 

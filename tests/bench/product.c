@@ -3,6 +3,7 @@
  *   --threads T   of both; default 1
  *   --seconds S   to take about so long; default 1
  *   --cold        before each call the caches are filled with something else
+ *   --given FORM  of W, which is brought in each call: nk, or kn: [K, N]; there is no bias, no relu
  *   --blas FILE   a library that has cblas_sgemm, cblas_sgemv and, for threads,
  *                 openblas_set_num_threads
  *
@@ -35,17 +36,19 @@ typedef void SetThreads(int threads);
 typedef char *CoreName(void);
 typedef dlrt_status Open(dlrt_context **context, const char *weights, int threads);
 typedef dlrt_status Call(dlrt_context *context, const float *x, float *y);
+typedef dlrt_status CallGiven(dlrt_context *context, const float *x, const float *w, float *y);
 
 enum { DLC, BLAS, READ, SIDES, MOST_TIMES = 1 << 16, SCRUB = 64 << 20 };
 static const char *const names[SIDES] = {"dlc", "blas", "read"};
 
 typedef struct {
   int m, k, n, threads;
-  bool cold;
+  bool cold, plain; /* W is [K, N] */
   float *x, *w, *b, *y[2];
   char *scrub;
   dlrt_context *context;
-  Call *call;
+  Call *call; /* or, if W is given, */
+  CallGiven *call_given;
   Sgemm *gemm; /* NULL: no library */
   Sgemv *gemv;
   double *times[SIDES];
@@ -137,16 +140,19 @@ static void read_all(Bench *b) {
 }
 
 static void blas_product(Bench *b) {
+  int rows = b->plain ? b->k : b->n, row = b->plain ? b->n : b->k;
   if (b->m == 1)
-    b->gemv(ROW_MAJOR, PLAIN, b->n, b->k, 1, b->w, b->k, b->x, 1, 0, b->y[BLAS], 1);
+    b->gemv(ROW_MAJOR, b->plain ? TRANSPOSED : PLAIN, rows, row, 1, b->w, row, b->x, 1, 0,
+            b->y[BLAS], 1);
   else
-    b->gemm(ROW_MAJOR, PLAIN, TRANSPOSED, b->m, b->n, b->k, 1, b->x, b->k, b->w, b->k, 0,
-            b->y[BLAS], b->n);
+    b->gemm(ROW_MAJOR, PLAIN, b->plain ? PLAIN : TRANSPOSED, b->m, b->n, b->k, 1, b->x, b->k, b->w,
+            row, 0, b->y[BLAS], b->n);
 }
 
 static void do_side(Bench *b, int side) {
   if (side == DLC) {
-    if (b->call(b->context, b->x, b->y[DLC])) {
+    if (b->call_given ? b->call_given(b->context, b->x, b->w, b->y[DLC])
+                      : b->call(b->context, b->x, b->y[DLC])) {
       fprintf(stderr, "product: the call failed\n");
       exit(1);
     }
@@ -200,14 +206,18 @@ static double compare(const Bench *b) {
   double *norms = room(8 * n), worst = 0;
   for (size_t j = 0; j < n; j++) {
     norms[j] = 0;
-    for (size_t i = 0; i < k; i++) norms[j] += (double)b->w[j * k + i] * b->w[j * k + i];
+    for (size_t i = 0; i < k; i++) {
+      double w = b->w[b->plain ? i * n + j : j * k + i];
+      norms[j] += w * w;
+    }
   }
   for (size_t i = 0; i < m; i++) {
     double norm = 0;
     for (size_t j = 0; j < k; j++) norm += (double)b->x[i * k + j] * b->x[i * k + j];
     for (size_t j = 0; j < n; j++) {
       double theirs = (double)b->y[BLAS][i * n + j] + b->b[j];
-      double apart = fabs((double)b->y[DLC][i * n + j] - (theirs > 0 ? theirs : 0));
+      if (!b->call_given && theirs < 0) theirs = 0;
+      double apart = fabs((double)b->y[DLC][i * n + j] - theirs);
       double bound = 2 * (double)(k + 2) * 0x1p-24 * (sqrt(norm * norms[j]) + fabs(b->b[j]));
       apart = apart <= bound || bound > 0 ? apart / bound : apart > 0 ? INFINITY : 0;
       if (!(apart <= worst)) worst = apart;
@@ -231,9 +241,12 @@ int main(int argc, char **argv) {
   Bench b = {.m = atoi(argv[3]), .k = atoi(argv[4]), .n = atoi(argv[5]), .threads = 1};
   const char *core = "", *blas = NULL;
   double budget = 1;
+  bool given_weight = false;
   for (int i = FIXED; i < argc; i++)
     if (strcmp(argv[i], "--cold") == 0)
       b.cold = true;
+    else if (strcmp(argv[i], "--given") == 0 && i + 1 < argc)
+      given_weight = true, b.plain = strcmp(argv[++i], "kn") == 0;
     else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
       b.threads = atoi(argv[++i]);
     else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc)
@@ -248,6 +261,7 @@ int main(int argc, char **argv) {
     void *object;
     Open *open;
     Call *call;
+    CallGiven *call_given;
     Sgemm *gemm;
     Sgemv *gemv;
     SetThreads *set;
@@ -256,7 +270,10 @@ int main(int argc, char **argv) {
   function.object = find(library, "page_open", true);
   if (function.open(&b.context, NULL, b.threads)) return 1;
   function.object = find(library, "page_product", true);
-  b.call = function.call;
+  if (given_weight)
+    b.call_given = function.call_given;
+  else
+    b.call = function.call;
   if (blas) {
     void *opened = open_library(blas);
     function.object = find(opened, "cblas_sgemm", true), b.gemm = function.gemm;
@@ -274,6 +291,7 @@ int main(int argc, char **argv) {
     b.x[i] = (float)(state >> 8) / 16777216.0f - 0.5f;
   }
   read_weights(&b, argv[2]);
+  if (given_weight) memset(b.b, 0, 4 * (size_t)b.n);
   if (b.cold) memset(b.scrub = room(SCRUB), 1, SCRUB);
   for (int i = 0; i < SIDES; i++) b.times[i] = room(MOST_TIMES * sizeof(double));
   double flops = 0;
