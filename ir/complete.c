@@ -252,6 +252,24 @@ static bool has_null(const AttributeValue *value) {
   return false;
 }
 
+/* What attributes of words may say. */
+static const struct {
+  AttributeName name;
+  const char *words[2], *help;
+} word_rows[] = {{ATTRIBUTE_layout, {"nchw", "nhwc"}, "nchw or nhwc"}};
+
+static bool known_word(Completion *c, const char *word) {
+  AttributeName name = c->row->name;
+  size_t row = 0, count = sizeof word_rows / sizeof *word_rows;
+  while (row < count && word_rows[row].name != name) row++;
+  if (row == count) bug("no words are known for '%s'", attribute_names[name]);
+  for (int n = 0; n < 2; n++)
+    if (strcmp(word, word_rows[row].words[n]) == 0) return true;
+  infer_fail(&c->i, E0210, -1, "no %s is named '%s'", attribute_names[name], word);
+  infer_help(&c->i, "%s", word_rows[row].help);
+  return false;
+}
+
 static bool normalise(Completion *c, AttributeValue *value) {
   Inference *i = &c->i;
   AttributeKind kind = c->row->kind;
@@ -269,12 +287,7 @@ static bool normalise(Completion *c, AttributeValue *value) {
                       attribute_names[c->row->name], operator_spelling(i->kind));
   if (kind == ATTRIBUTE_WORD) {
     value->word = intern(i->module->names, value->word);
-    if (c->row->name == ATTRIBUTE_layout && strcmp(value->word, "nchw") != 0 &&
-        strcmp(value->word, "nhwc") != 0) {
-      infer_fail(i, E0210, -1, "no layout is named '%s'", value->word);
-      infer_help(i, "nchw or nhwc");
-      return false;
-    }
+    if (!known_word(c, value->word)) return false;
   }
   if (kind == ATTRIBUTE_NUMBER) return normalise_number(c, &value->number);
   if (i->kind == OP_reshape && !settle_reshape(c, value)) return false;

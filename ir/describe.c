@@ -34,7 +34,7 @@ static void describe_operands(Text *text, const OperatorInfo *info) {
     text_format(text, "%d", info->least);
 }
 
-/* "stride=1, pad=0, by=auto"; a bare name must be given */
+/* "stride=1, pad=0, layout=nchw"; a bare name must be given */
 static void describe_attributes(Text *text, const OperatorInfo *info) {
   for (int i = 0; i < MOST_ATTRIBUTES && info->attributes[i].standard; i++) {
     const AttributeRow *row = &info->attributes[i];

@@ -154,8 +154,7 @@ static Value *canon_dot_turned(Canon *c, const Op *dot, const int *perm) {
   int batches = batch[0].count, rank = op_result(dot)->type.rank;
   int rows = x->type.rank - batches - contract[0].count, columns = rank - batches - rows;
   bool weight = y->op && (y->op->kind == OP_read || y->op->kind == OP_constant);
-  if (op_result(dot)->mark != 1 || weight || strcmp(op_word(dot, ATTRIBUTE_by), "auto") != 0)
-    return NULL;
+  if (op_result(dot)->mark != 1 || weight) return NULL;
   for (int i = 0; i < rank; i++) {
     int wanted = i < batches ? i : i < batches + columns ? i + rows : i - columns;
     if (perm[i] != wanted) return NULL;
@@ -359,9 +358,7 @@ static Value *canon_pixel(Canon *c) {
   Value *x = op->operands[0], *y = op->operands[1], *pixel = spreads ? x : y;
   Value *other = spreads ? y : x;
   const Type *made_type = &op_result(op)->type;
-  if (op_word(op, ATTRIBUTE_layout)[1] != 'c' || op_integer(op, ATTRIBUTE_groups) != 1 ||
-      strcmp(op_word(op, ATTRIBUTE_by), "auto") != 0)
-    return NULL;
+  if (op_word(op, ATTRIBUTE_layout)[1] != 'c' || op_integer(op, ATTRIBUTE_groups) != 1) return NULL;
   for (int i = 2; i < pixel->type.rank; i++) {
     const Dim *size = made_type->dims[i];
     if (!dim_is(pixel->type.dims[i], 1) || !dim_is_constant(other->type.dims[i]) ||

@@ -100,7 +100,7 @@ static const char planned[] =
     "  %2 = read @w : f32[120,400] in param+64\n"
     "  %20 = reshape %x {shape=[N,400]} : f32[N,400] in %x\n"
     "  %26 = fused @k2_dot_tanh (%x = %20, %w = %2) {\n"
-    "    %23 = dot %x, %w {contract=[[1],[1]], by=panel} : f32[N,120]\n"
+    "    %23 = dot %x, %w {contract=[[1],[1]]} : f32[N,120]\n"
     "    %26 = tanh %23 : f32[N,120]\n"
     "    yield %26\n"
     "  } : f32[N,120] in caller\n"
@@ -220,6 +220,8 @@ static void mistakes_are_named(void **state) {
   refused("", "%1 = full {value=1} : f32[140737488355329] return %x", "more than 2^47 bytes");
   refused("", "%1 = full {value=1} : f32[-1] return %x", "E0212]: axis 0 of the result");
   refused("", "%1 = conv %x, %x {layout=cnhw} return %x", "E0210]: no layout is named 'cnhw'");
+  refused("", "%1 = dot %x, %x {contract=[[1],[1]], by=panel} return %x",
+          "'dot' has no attribute 'by'");
   refused("", "%99999999 = exp %x return %x", "E0805]: values are numbered up to");
   assert_null(parse("module m ir 2"));
   assert_non_null(strstr(messages(), "E0806]: this is graph text 2"));
