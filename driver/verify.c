@@ -2,6 +2,7 @@
 
 #include "driver/crash.h"
 #include "ir/module_text.h"
+#include "passes/plan_verify.h"
 #include "support/bug.h"
 
 #include <stdlib.h>
@@ -41,6 +42,7 @@ bool verify_after(void *user, const Pass *pass, const PassEffect *effect, Module
   const Op *where = NULL;
   spoil(pass, module);
   const char *fault = module_verify(session->arena, module, &where);
+  if (!fault && pass >= &passes[PASS_plan]) fault = plan_verify(session->arena, module, &where);
   if (!fault) return true;
   Text text = text_new(session->arena);
   if (where) {

@@ -24,6 +24,11 @@ void value_print(Text *text, const Value *value); /* "%7", "%image" */
 /* Reads text; NULL if there were errors. Elided data stays without bytes until
  * module_attach (weights by name and hash). `file` is the text's number in the sources. */
 Module *module_parse(Arena *arena, Diagnostics *diagnostics, int32_t file);
+/* The same, of a module that `check`, too, finds nothing wrong with: what is wrong, or NULL; where
+ * the operation. */
+typedef const char *ModuleCheck(Arena *arena, Module *module, const Op **where);
+Module *module_parse_checked(Arena *arena, Diagnostics *diagnostics, int32_t file,
+                             ModuleCheck *check);
 
 enum { DATA_MOST_SHOWN = 8 };
 

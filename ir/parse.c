@@ -466,6 +466,11 @@ static bool parse_module(Parser *p) {
 }
 
 Module *module_parse(Arena *arena, Diagnostics *diagnostics, int32_t file) {
+  return module_parse_checked(arena, diagnostics, file, NULL);
+}
+
+Module *module_parse_checked(Arena *arena, Diagnostics *diagnostics, int32_t file,
+                             ModuleCheck *check) {
   const Source *source = sources_get(diagnostics_sources(diagnostics), file);
   Parser *p = ARENA_NEW(arena, Parser);
   p->arena = arena;
@@ -477,6 +482,7 @@ Module *module_parse(Arena *arena, Diagnostics *diagnostics, int32_t file) {
   if (!parse_module(p)) return NULL;
   const Op *where = NULL;
   const char *fault = module_verify(arena, p->module, &where);
+  if (!fault && check) fault = check(arena, p->module, &where);
   if (!fault) return p->module;
   uintptr_t span = where ? (uintptr_t)map_get(&p->spans, map_key(where)) : 0;
   Diagnostic *d = diag_report(diagnostics, E0803,

@@ -4,6 +4,7 @@
 
 #include "support/arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Lives during steps first .. last; `bytes` is a multiple of the alignment. */
@@ -19,5 +20,8 @@ int64_t intervals_bound(Arena *scratch, const Interval *intervals, int count, in
 /* Chooses offsets so that no two intervals that share a step share a byte. Returns the size of the
  * arena. It tries several orders and stops at the lower bound. */
 int64_t intervals_pack(Arena *scratch, Interval *intervals, int count, int steps);
+
+/* Whether two intervals share a step and a byte; `a` and `b` are the first such pair. */
+bool intervals_clash(Arena *scratch, const Interval *intervals, int count, int *a, int *b);
 
 #endif

@@ -55,6 +55,12 @@ bool op_is_view(const Op *op) {
   return op->kind == OP_reshape || (op->kind == OP_slice && slice_is_dense(op, &offset));
 }
 
+int64_t op_view_offset(const Op *op) {
+  int64_t offset = 0;
+  if (op->kind == OP_slice) slice_is_dense(op, &offset);
+  return offset;
+}
+
 Value *value_storage(Value *value) {
   while (value->op && op_is_view(value->op)) value = value->op->operands[0];
   return value;
@@ -136,9 +142,7 @@ static void place_simple(Planning *p, Op *op) {
       if (!tensor) bug("there is no tensor @%s", op->symbol);
       value->place.kind = tensor->kind == TENSOR_STATE ? PLACE_STATE : PLACE_PARAM;
     } else if (op_is_view(op)) {
-      int64_t offset = 0;
-      if (op->kind == OP_slice) slice_is_dense(op, &offset);
-      value->place = (MemoryPlace){PLACE_VIEW, offset, op->operands[0]};
+      value->place = (MemoryPlace){PLACE_VIEW, op_view_offset(op), op->operands[0]};
     }
   }
 }

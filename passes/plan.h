@@ -29,6 +29,8 @@ enum { PLAN_ALIGN = 64 };
 bool op_makes_kernel(const Op *op);
 /* Whether an operation of a function's block moves nothing: its result is its operand's bytes. */
 bool op_is_view(const Op *op);
+/* Where a view's result begins in its operand, in bytes. */
+int64_t op_view_offset(const Op *op);
 /* What a value's bytes lie in: follows views to their end. */
 Value *value_storage(Value *value);
 

@@ -91,14 +91,23 @@ static bool rows_are_known(const Type *type, int axis) {
 
 static bool can_be_part(const Value *value, int axis) {
   const Op *op = value->op;
-  return op && (value->mark >> axis & 1) && value->place.kind == PLACE_NONE &&
-         op_makes_kernel(op) && writes_by_strides(op);
+  return op && (value->mark >> axis & 1) && op_makes_kernel(op) && writes_by_strides(op) &&
+         (op->kind != OP_concat || op_integer(op, ATTRIBUTE_axis) == axis);
+}
+
+static bool can_be_whole(const Function *function, const Value *value, int axis) {
+  bool looks = function->kind == FUNCTION_TRAIN || function->kind == FUNCTION_INIT;
+  return !looks || rows_are_known(&value->type, axis);
+}
+
+/* Loops whose trips follow each other have none. */
+static bool has_parts(const Function *function) {
+  return !function->scan || op_is_apart(function->scan);
 }
 
 PlanParts plan_parts(Arena *scratch, Function *function) {
   PlanParts parts = {0};
-  bool looks = function->kind == FUNCTION_TRAIN || function->kind == FUNCTION_INIT;
-  if (function->scan && !op_is_apart(function->scan)) return parts;
+  if (!has_parts(function)) return parts;
   mark_readable(function);
   for (Op *op = function->body->last; op; op = op->previous) {
     if (op->kind != OP_concat) continue;
@@ -110,18 +119,34 @@ PlanParts plan_parts(Arena *scratch, Function *function) {
       whole = whole->place.of;
     }
     if (whole->place.kind != PLACE_NONE) continue;
-    if (looks && !rows_are_known(&whole->type, axis)) continue;
+    if (!can_be_whole(function, whole, axis)) continue;
     for (int i = 0; i < op->operand_count; i++) {
       Value *value = op->operands[i];
       int64_t start = concat_start(op, i);
-      if (start < 0 || !can_be_part(value, axis)) continue;
-      if (value->op->kind == OP_concat && op_integer(value->op, ATTRIBUTE_axis) != axis) continue;
+      if (start < 0 || value->place.kind != PLACE_NONE || !can_be_part(value, axis)) continue;
       PlanPart part = {value, whole, offset + start};
       value->place = (MemoryPlace){PLACE_VIEW, part.offset, whole};
       vec_push(scratch, &parts, part);
     }
   }
   return parts;
+}
+
+const Value *plan_parts_wrong(const Function *function) {
+  mark_readable(function);
+  for (const Op *op = function->body->first; op; op = op->next) {
+    if (op->kind != OP_concat) continue;
+    int axis = (int)op_integer(op, ATTRIBUTE_axis);
+    const Value *whole = value_whole(op_result(op));
+    if (!whole) whole = op_result(op);
+    for (int i = 0; i < op->operand_count; i++) {
+      const Value *value = op->operands[i];
+      if (value_whole(value) != whole || type_bytes_at_bound(&value->type) == 0) continue;
+      if (!has_parts(function) || !can_be_whole(function, whole, axis) || !can_be_part(value, axis))
+        return value;
+    }
+  }
+  return NULL;
 }
 
 int plan_parts_first(const PlanParts *parts, const Value *value, int step) {

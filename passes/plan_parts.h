@@ -21,6 +21,9 @@ typedef VEC(PlanPart) PlanParts;
 PlanParts plan_parts(Arena *scratch, Function *function);
 /* The step (Op.mark) from which the value's memory is needed, if it is itself made in `step`. */
 int plan_parts_first(const PlanParts *parts, const Value *value, int step);
+/* Of a planned function, a part that those who make or read it cannot take as one; NULL: there is
+ * none. */
+const Value *plan_parts_wrong(const Function *function);
 /* Parts' places, when those of the wholes are known. */
 void plan_parts_place(const PlanParts *parts);
 

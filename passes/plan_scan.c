@@ -51,7 +51,7 @@ static const Value *carry_argument(const Block *block, int carry) {
 static bool can_be_in_place(const Function *body, int carry) {
   const Block *block = body->body;
   const Value *made = value_storage(block->yields[carry]);
-  if (!plan_is_whole(block->yields[carry]) || made->place.kind != PLACE_NONE) return false;
+  if (!plan_is_whole(block->yields[carry])) return false;
   for (int i = 0; i < body->carries; i++)
     if (i != carry && value_storage(block->yields[i]) == made) return false;
   return is_last_reader(body, carry_argument(block, carry), made);
@@ -80,8 +80,40 @@ void plan_body_results(Arena *scratch, Function *body) {
   }
   for (Op *op = block->first; op; op = op->next) op->mark = steps++;
   for (int i = 0; i < body->carries; i++)
-    if (!early[i] && is_made(block->yields[i]) && can_be_in_place(body, i))
+    if (!early[i] && is_made(block->yields[i]) &&
+        value_storage(block->yields[i])->place.kind == PLACE_NONE && can_be_in_place(body, i))
       value_storage(block->yields[i])->place = (MemoryPlace){PLACE_CALLER, i, NULL};
+}
+
+/* What a trip must not make before it is known to take place comes after what decides that. */
+static int number_steps(Function *body) {
+  Block *block = body->body;
+  int results = body->carries + body->emits, steps = 0, decided = -1;
+  for (Op *op = block->first; op; op = op->next) op->mark = 0;
+  if (block->yield_count > results) mark_needed(block->yields[results]->op);
+  for (Op *op = block->first; op; op = op->next) {
+    if (op->mark) decided = steps;
+    op->mark = steps++;
+  }
+  return decided;
+}
+
+const Value *plan_body_wrong(Function *body) {
+  Block *block = body->body;
+  int decided = number_steps(body);
+  for (int i = 0; i < body->carries + body->emits; i++) {
+    Value *value = block->yields[i], *storage = value_storage(value);
+    bool carries = i < body->carries;
+    if (carries && value == carry_argument(block, i)) continue;
+    if (!is_made(value)) return value;
+    const MemoryPlace *place = &storage->place;
+    if (carries && place->kind == PLACE_ARENA) continue;
+    if (carries && place->kind == PLACE_CALLER && place->offset >= body->carries) continue;
+    bool here = place->kind == PLACE_CALLER && place->offset == i && plan_is_whole(value) &&
+                storage->op->mark > decided;
+    if (!here || (carries && !can_be_in_place(body, i))) return value;
+  }
+  return NULL;
 }
 
 void plan_body_move(const Function *body, int64_t offset) {

@@ -13,6 +13,8 @@
 /* Places what the body returns, where that is not the arena. What decides whether a trip is made
  * comes first in the block. */
 void plan_body_results(Arena *scratch, Function *body);
+/* Of a planned body's results, one that does not lie where it can; NULL: there is none. */
+const Value *plan_body_wrong(Function *body);
 /* Moves a planned body, with those in it, in the arena. */
 void plan_body_move(const Function *body, int64_t offset);
 

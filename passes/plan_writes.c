@@ -74,6 +74,11 @@ bool plan_reads_in_place(const Op *op, int operand, int result) {
   return true;
 }
 
+bool plan_is_copy(const Op *op) {
+  return op->kind == OP_fused && op->operand_count == 1 && op->result_count == 1 &&
+         !op->region->first && op->region->yields[0] == op->region->arguments[0];
+}
+
 bool plan_is_whole(const Value *value) {
   for (; value->op && op_is_view(value->op); value = value->op->operands[0])
     if (value->op->kind == OP_slice) return false;
@@ -164,9 +169,9 @@ static void find_readers(Arena *scratch, Writes *w) {
 /* An update in place stores nothing if it finds its own start wrong. */
 static bool can_be_made_in_place(const Writes *w, const Target *target, int number) {
   const Value *value = target->write->operands[0];
-  if (!plan_is_whole(value) || !type_corner_is_dense(&value->type)) return false;
+  if (!plan_is_whole(value)) return false;
   const Value *made = value_storage((Value *)value);
-  if (made->place.kind != PLACE_NONE || made->op->mark < w->checked) return false;
+  if (made->op->mark < w->checked) return false;
   if (made->op->mark == w->checked && made->op->kind != OP_update) return false;
   if (target->last_step != made->op->mark) return target->last_step < made->op->mark;
   for (int i = 0; i < made->op->operand_count; i++)
@@ -190,10 +195,58 @@ void plan_writes(Arena *scratch, Function *function) {
   for (size_t i = 0; i < w.targets.count; i++) {
     Target *target = &w.targets.items[i];
     Value *value = value_storage(target->write->operands[0]);
-    if (!can_be_made_in_place(&w, target, (int)i))
+    if (value->place.kind != PLACE_NONE || !type_corner_is_dense(&value->type) ||
+        !can_be_made_in_place(&w, target, (int)i))
       value = target->write->operands[0] = plan_copy(function, target->write->operands[0]);
     value->place.kind = target->tensor->kind == TENSOR_STATE ? PLACE_STATE : PLACE_PARAM;
     value->place.offset = 0;
   }
   for (size_t i = 0; i < w.targets.count; i++) op_append(function->body, w.targets.items[i].write);
+}
+
+/* Each tensor is written once, by a value of its own. Value.mark: of such values 1. */
+static const Value *collect_planned(Arena *scratch, Writes *w) {
+  Block *body = w->function->body;
+  for (Op *op = body->first; op; op = op->next) {
+    for (int i = 0; i < op->result_count; i++) op->results[i]->mark = 0;
+    if (op->kind == OP_write) tensor_of(w->function, op)->mark = 0;
+  }
+  for (Op *op = body->first; op; op = op->next) {
+    if (op->kind != OP_write) continue;
+    Target target = {op, tensor_of(w->function, op), -1, NULL};
+    Value *value = value_storage(op->operands[0]);
+    PlaceKind kind = target.tensor->kind == TENSOR_STATE ? PLACE_STATE : PLACE_PARAM;
+    bool makes = value->op && op_makes_kernel(value->op) && value->place.kind == kind;
+    if (!makes || value->mark || target.tensor->mark) return op->operands[0];
+    value->mark = target.tensor->mark = 1;
+    vec_push(scratch, &w->targets, target);
+  }
+  for (const Op *op = body->first; op; op = op->next)
+    for (int i = 0; i < op->result_count; i++) {
+      PlaceKind kind = op->results[i]->place.kind;
+      bool holds = kind == PLACE_PARAM || kind == PLACE_STATE;
+      if (holds && op->kind != OP_read && !op->results[i]->mark) return op->results[i];
+    }
+  return NULL;
+}
+
+static bool copies_dense(const Value *value) {
+  const Op *op = value_storage((Value *)value)->op;
+  if (!plan_is_copy(op)) return false;
+  const Value *from = value_storage(op->operands[0]);
+  return !from->op || from->op->kind != OP_read || type_corner_is_dense(&from->type);
+}
+
+const Value *plan_writes_wrong(Arena *scratch, Function *function) {
+  Writes w = {.function = function};
+  const Value *wrong = collect_planned(scratch, &w);
+  if (wrong || w.targets.count == 0) return wrong;
+  find_readers(scratch, &w);
+  for (size_t i = 0; i < w.targets.count; i++) {
+    const Target *target = &w.targets.items[i];
+    const Value *value = target->write->operands[0];
+    bool dense = type_corner_is_dense(&value->type);
+    if ((!dense && !copies_dense(value)) || !can_be_made_in_place(&w, target, (int)i)) return value;
+  }
+  return NULL;
 }

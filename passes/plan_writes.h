@@ -24,6 +24,13 @@ bool plan_is_whole(const Value *value);
 /* Makes dense copies of what is read of tensors that lie otherwise. */
 void plan_reads(Function *function);
 
+/* Whether the operation does nothing but copy. */
+bool plan_is_copy(const Op *op);
+
+/* Of a planned function, a value in a tensor's memory that cannot be made there; NULL: there is
+ * none. Op.mark and Value.mark are changed. */
+const Value *plan_writes_wrong(Arena *scratch, Function *function);
+
 /* Places written values, adding copies where it must, and moves the writes to the end. All values
  * have a place, or none yet. Op.mark and Value.mark are changed. */
 void plan_writes(Arena *scratch, Function *function);

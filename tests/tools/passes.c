@@ -17,6 +17,7 @@
 #include "ir/module_text.h"
 #include "passes/memory_report.h"
 #include "passes/pass.h"
+#include "passes/plan_verify.h"
 #include "tests/tools/numbers.h"
 
 #include <math.h>
@@ -191,6 +192,7 @@ static bool check(void *user, const Pass *pass, const PassEffect *effect, Module
   if (pass < &passes[PASS_gradient]) return true; /* gradients cannot be interpreted yet */
   const Op *where = NULL;
   const char *fault = module_verify(r->arena, module, &where);
+  if (!fault && pass >= &passes[PASS_plan]) fault = plan_verify(r->arena, module, &where);
   if (fault) {
     fail(r, module, pass, fault);
     return false;

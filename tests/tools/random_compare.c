@@ -18,6 +18,7 @@
 #include "ir/build.h"
 #include "ir/module_text.h"
 #include "passes/pass.h"
+#include "passes/plan_verify.h"
 #include "support/bug.h"
 #include "tests/emulator/kernels.h"
 #include "tests/tools/native.h"
@@ -193,6 +194,7 @@ static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, M
   (void)effect;
   const Op *where = NULL;
   const char *fault = module_verify(c->arena, module, &where);
+  if (!fault && pass >= &passes[PASS_plan]) fault = plan_verify(c->arena, module, &where);
   if (fault) {
     Text text = text_new(c->arena);
     if (where) op_print(&text, where, (PrintOptions){0});

@@ -8,9 +8,13 @@
 
 #include "passes/offsets.h"
 
+static bool clashes(const Interval *a, const Interval *b) {
+  return a->first <= b->last && b->first <= a->last && a->offset < b->offset + b->bytes &&
+         b->offset < a->offset + a->bytes;
+}
+
 static void assert_apart(const Interval *a, const Interval *b) {
-  if (a->last < b->first || b->last < a->first) return;
-  assert_true(a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset);
+  assert_false(clashes(a, b));
 }
 
 static void assert_packed(const Interval *intervals, int count, int64_t bytes) {
@@ -18,6 +22,16 @@ static void assert_packed(const Interval *intervals, int count, int64_t bytes) {
     assert_true(intervals[i].offset >= 0 && intervals[i].offset + intervals[i].bytes <= bytes);
     for (int j = 0; j < i; j++) assert_apart(&intervals[i], &intervals[j]);
   }
+}
+
+/* As each with each says. */
+static void assert_same_answer(Arena *arena, const Interval *intervals, int count) {
+  bool clash = false;
+  for (int i = 0; i < count; i++)
+    for (int j = 0; j < i; j++) clash = clash || clashes(&intervals[i], &intervals[j]);
+  int a = -1, b = -1;
+  assert_int_equal(intervals_clash(arena, intervals, count, &a, &b), clash);
+  if (clash) assert_true(a != b && clashes(&intervals[a], &intervals[b]));
 }
 
 /* A chain needs its two largest neighbours, and no more. */
@@ -60,6 +74,9 @@ static void random_ones_never_overlap(void **state) {
     int64_t bytes = intervals_pack(arena, all, count, count);
     assert_true(bytes >= intervals_bound(arena, all, count, count, NULL));
     assert_packed(all, count, bytes);
+    assert_same_answer(arena, all, count);
+    for (int i = 0; i < count; i += 3) all[i].offset = (all[i].offset + 64 * i) % (bytes + 1);
+    assert_same_answer(arena, all, count);
     arena_free(arena);
   }
 }
