@@ -38,6 +38,7 @@ typedef struct {
   bool lanes_stay;         /* the last axis is not reduced */
   const Op *sum;           /* one of those of blocks of rows; NULL: there is none */
   Index index[MOST_AXES];  /* of the current element */
+  int passes;              /* over the row, so far */
   VEC(const Value *) row_values;
   Softmax softmax[MOST_SOFTMAX];
   int softmax_count;
@@ -161,6 +162,52 @@ static LoopExpr *only_inside(Row *row, LoopExpr *value, LoopExpr *neutral) {
   return loop_select(k, loop_inside(k, row->index[axis].at, lanes), value, neutral);
 }
 
+/* ---- the next row comes from far ---- */
+
+enum { LINE = 64, AHEAD = 2048 /* bytes, at least */ };
+
+/* Does a trip go along one axis, of rows that lie behind each other, in a map beyond the second
+ * cache? The next row is of use from the third one, too, if it is too long for the second. */
+static bool comes_from_far(const Row *row) {
+  const Type *shape = row->shape;
+  int64_t l2 = row->l->target->l2, all;
+  if (shape->rank < 2 || row->first != shape->rank - 1) return false;
+  if (!dim_is_constant(shape->dims[row->first])) return false;
+  int64_t length = dim_value(shape->dims[row->first]) * element_infos[shape->element].bytes;
+  all = type_bytes_at_bound(shape);
+  return length > 0 && length <= 2 * l2 && all > l2;
+}
+
+static void fetch_row(const Row *row, LoopBuffer *buffer, int64_t rows) {
+  LoopKernel *k = row->l->kernel;
+  LoopExpr *at[MOST_AXES];
+  int last = row->shape->rank - 1, line = LINE / (int)loop_element_bytes(buffer->element);
+  for (int i = 0; i < last; i++) at[i] = row->index[i].at;
+  at[last - 1] = loop_add(k, at[last - 1], loop_int(k, rows));
+  for (int j = 0; j < row->region.lanes; j += line) {
+    at[last] = loop_add(k, row->index[last].at, loop_int(k, j));
+    loop_prefetch(k, loop_element_of(k, buffer, at));
+  }
+}
+
+/* While memory would wait for arithmetic: in a row's second pass the lines at this place of the row
+ * that comes next, or of one behind it if rows are short. */
+static void fetch_next(Row *row) {
+  const Region *r = &row->region;
+  if (row->passes++ != 1 || !comes_from_far(row)) return;
+  int64_t bytes =
+      dim_value(row->shape->dims[row->first]) * element_infos[row->shape->element].bytes;
+  int64_t rows = (AHEAD + bytes - 1) / bytes;
+  for (int i = 0; i < r->op->operand_count; i++) {
+    const Value *x = r->block ? r->op->region->arguments[i] : r->op->operands[i];
+    if (type_equal(&x->type, row->shape) && region_buffer(r, x))
+      fetch_row(row, region_buffer(r, x), rows);
+  }
+  for (int i = 0; i < region_result_count(r); i++)
+    if (type_equal(&region_result(r, i)->type, row->shape))
+      fetch_row(row, region_result_buffer(r, i), rows);
+}
+
 static int row_lanes(const Row *row, int registers) {
   int natural = row->region.natural, lanes = registers * natural;
   int64_t size = dim_max(row->shape->dims[row->shape->rank - 1]);
@@ -204,6 +251,12 @@ static void remember_softmax(Row *row) {
 
 typedef LoopExpr *Step(Row *row, void *user);
 
+/* Of a pass that makes exponentials: more than their constants leave would go by way of the stack,
+ * and what follows each other overlaps anyway. */
+static int exp_registers(const Row *row) {
+  return row->l->target->registers >= 32 ? LANE_REGISTERS : 1;
+}
+
 /* ---- softmax: exponentials are kept in scratch between their sum and the division ---- */
 
 static LoopExpr *softmax_step(Row *row, void *user) {
@@ -234,7 +287,7 @@ static LoopExpr *reduce(Row *row, const char *name, Reduction kind, Element elem
                             : loop_literal(k, e, e == LOOP_I32 ? INT32_MIN : 0);
   int lanes = row->lanes_stay
                   ? row->region.lanes
-                  : row_lanes(row, step == softmax_step ? LANE_REGISTERS : SUM_REGISTERS);
+                  : row_lanes(row, step == softmax_step ? exp_registers(row) : SUM_REGISTERS);
   LoopExpr *sum = loop_var(k, name, e, lanes, neutral);
   size_t scope = region_push(&row->region);
   int outer_lanes = row->region.lanes;
@@ -243,6 +296,7 @@ static LoopExpr *reduce(Row *row, const char *name, Reduction kind, Element elem
   bool in_parts = is_sum && row->first != row->last;
   LoopExpr *part = neutral;
   int blocks = open_row(row, lanes, e, in_parts ? &part : NULL);
+  fetch_next(row);
   remember_softmax(row);
   LoopExpr *value = only_inside(row, step(row, user), neutral);
   LoopExpr *into = in_parts ? part : sum;
@@ -379,6 +433,7 @@ static void body(Row *row, LoopExpr *block) {
   size_t scope = region_push(r);
   int blocks =
       open_row(row, row->lanes_stay ? r->lanes : row_lanes(row, LANE_REGISTERS), LOOP_F32, NULL);
+  fetch_next(row);
   remember_softmax(row);
   LoopExpr *results[64];
   Index at[2];

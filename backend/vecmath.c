@@ -101,13 +101,18 @@ static LLVMValueRef clamp(Vm *m, LLVMValueRef x, double low, double high) {
 #define LN2_HIGH 0x1.62e4p-1 /* 15 bits: times n it is exact without FMA */
 #define LN2_LOW  0x1.7f7d1cf79abcap-20
 
-/* r, at most half of ln 2; n, and in the low nine bits of *bits n + bias. */
-static LLVMValueRef reduce_exp(Vm *m, LLVMValueRef x, int bias, LLVMValueRef *n,
-                               LLVMValueRef *bits) {
+/* n, and in the low nine bits of *bits n + bias. */
+static LLVMValueRef power_and_bits(Vm *m, LLVMValueRef x, int bias, LLVMValueRef *bits) {
   LLVMValueRef magic = vm_real(m, 0x1.8p23 + bias); /* its own low nine bits are those of bias */
   LLVMValueRef sum = vm_fma(m, x, vm_real(m, M_LOG2E), magic);
   *bits = vm_bits(m, sum);
-  *n = vm_sub(m, sum, magic);
+  return vm_sub(m, sum, magic);
+}
+
+/* The same, and r, at most half of ln 2. */
+static LLVMValueRef reduce_exp(Vm *m, LLVMValueRef x, int bias, LLVMValueRef *n,
+                               LLVMValueRef *bits) {
+  *n = power_and_bits(m, x, bias, bits);
   LLVMValueRef r = vm_fma(m, *n, vm_real(m, -LN2_HIGH), x);
   return vm_fma(m, *n, vm_real(m, -LN2_LOW), r);
 }
@@ -172,11 +177,16 @@ LLVMValueRef vm_exp(Vm *m, LLVMValueRef x) {
   return scale(m, small_exp(m, r), n, bits);
 }
 
-/* 2^64 keeps all that is not 0 in the end among the normal numbers. */
+/* 2^64 keeps all that is not 0 in the end among the normal numbers. With FMA ln 2 is one number:
+ * n times what it is wrong by, |x| 2^-28, is little beside what a difference is rounded by. */
 LLVMValueRef vm_exp_raised(Vm *m, LLVMValueRef x) {
-  LLVMValueRef least = vm_real(m, -104), n, bits;
+  LLVMValueRef least = vm_real(m, -104), n, bits, r;
   x = vm_select(m, vm_compare(m, LLVMRealOGT, least, x), least, x);
-  LLVMValueRef r = reduce_exp(m, x, 127 + 64, &n, &bits);
+  if (m->e->target.fma) {
+    n = power_and_bits(m, x, 127 + 64, &bits);
+    r = vm_fma(m, n, vm_real(m, -M_LN2), x);
+  } else
+    r = reduce_exp(m, x, 127 + 64, &n, &bits);
   return vm_mul(m, small_exp(m, r), power_of_bits(m, bits));
 }
 

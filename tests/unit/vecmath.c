@@ -87,6 +87,14 @@ static double exp_raised(double x) {
   return 0x1p64 * exp(x < -104 ? -104 : x);
 }
 
+/* EXP_RAISED reduces by one number for ln 2, since what it is given is rounded by more, a
+ * difference: an ulp and a half, and what that number is wrong by times |x| / ln 2. */
+static double most_ulps(const Function *f, float x) {
+  if (f->op != LOOP_EXP_RAISED) return MOST_ULP;
+  double size = x > -104 ? -x : 104, wrong = fabs((double)(float)log(2) - log(2));
+  return 1.5 + size / log(2) * wrong * 0x1p24;
+}
+
 static bool is_outside(const Function *f, float x) {
   return f->op == LOOP_EXP_RAISED && x > 0;
 }
@@ -97,6 +105,7 @@ static void scan(const Function *f) {
   dlrt_kernel *kernels[CPUS];
   double worst[CPUS] = {0};
   float worst_at[CPUS] = {0};
+  bool too_far[CPUS] = {0};
   for (int c = 0; c < CPUS; c++) kernels[c] = compile(f->op, cpus[c], 16);
   for (uint64_t bits = 0; bits < UINT64_C(1) << 32;) {
     for (int i = 0; i < CHUNK; i++, bits += stride) x[i] = of_bits((uint32_t)bits);
@@ -110,6 +119,7 @@ static void scan(const Function *f) {
       for (int i = 0; i < CHUNK; i++) {
         double distance = ulps(y[i], exact[i]);
         if (!(distance <= worst[c])) worst[c] = distance, worst_at[c] = x[i];
+        if (!(distance <= most_ulps(f, x[i]))) too_far[c] = true;
       }
     }
   }
@@ -119,7 +129,7 @@ static void scan(const Function *f) {
       continue;
     }
     printf("%-6s %s: %.3f ulp at %a\n", f->name, cpus[c], worst[c], (double)worst_at[c]);
-    if (!(worst[c] <= MOST_ULP)) fail_msg("%s on %s is too far off", f->name, cpus[c]);
+    if (too_far[c]) fail_msg("%s on %s is too far off", f->name, cpus[c]);
   }
 }
 
@@ -181,7 +191,8 @@ static void specials(const Function *f) {
     call(kernel, x, y, x);
     for (int i = 0; i < N; i++) {
       double exact = f->exact(x[i]);
-      if (!(ulps(y[i], exact) <= MOST_ULP) || (exact == 0 && !signbit(exact) != !signbit(y[i])))
+      if (!(ulps(y[i], exact) <= most_ulps(f, x[i])) ||
+          (exact == 0 && !signbit(exact) != !signbit(y[i])))
         fail_msg("%s(%a) on %s is %a, not %a", f->name, (double)x[i], cpus[c], (double)y[i], exact);
     }
     const int lanes[] = {1, 7, 48};
