@@ -58,8 +58,7 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
     if (!axis_is_fine(s, tile[i], conv->kernel[i], conv->stride[i], &axes[i])) return -1;
     tiles *= ceil_ratio(conv->size[i], (double)tile[i]);
     points *= axes[i].points, matrices *= axes[i].weights;
-    if (axes[i].points > 1)
-      transform += costs[COST_winograd_transform] * axes[i].first * axes[i].first;
+    if (axes[i].points > 1) transform += costs[COST_winograd_transform] * axes[i].first;
     size[i] = (int64_t)conv->size[i];
   }
   if (is_coarse(axes)) return -1;
