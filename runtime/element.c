@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const struct {
-  const char *name;
-  size_t size;
+  char name[6];
+  unsigned char size;
   bool is_float;
 } elements[DLRT_ELEMENTS + 1] = {
     [DLRT_F32] = {"f32", 4, true},    [DLRT_F64] = {"f64", 8, true},

@@ -1,8 +1,9 @@
 /* file.h - whole files in, whole files out.
  *
- * Reading maps a regular file and slurps anything else ("-" is stdin). Writing goes to `.NAME.tmp`
- * in the file's folder, which is synced and renamed at the end: a reader finds the old file or the
- * new one, never a part.
+ * Reading maps a regular file and slurps anything else ("-" is stdin). Writing goes to a
+ * file without a name in the file's folder, which is synced, and named and renamed at the end: a
+ * reader finds the old file or the new one, never a part, and a program that is ended before leaves
+ * nothing. Where the file system has no such files (NFS), it is `.NAME.tmp` from the start.
  *
  *   dlrt_output output;
  *   status = dlrt_output_open(path, &output, error);
@@ -33,6 +34,7 @@ typedef struct {
   char *path, *temporary; /* NULL: written straight (a pipe, a device, stdout) */
   unsigned char *buffer;
   size_t used;
+  bool unnamed; /* `temporary` is not there yet */
 } dlrt_output;
 
 char *dlrt_output_temporary(const char *path); /* `.NAME.tmp`; to be freed; NULL: no memory */

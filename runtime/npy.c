@@ -54,23 +54,23 @@ static bool lengths(cursor *c, dlrt_array *array) {
 
 static bool layout_of(const char *type, dlrt_layout *layout) {
   static const struct {
-    const char *code;
-    dlrt_layout layout;
+    char code[3];
+    unsigned char element, size;
+    bool is_signed;
   } types[] = {
-      {"f4", {DLRT_F32, 4, false, false}},  {"f8", {DLRT_F64, 8, false, false}},
-      {"f2", {DLRT_F16, 2, false, false}},  {"i1", {DLRT_I8, 1, true, false}},
-      {"u1", {DLRT_U8, 1, false, false}},   {"i2", {DLRT_I32, 2, true, false}},
-      {"u2", {DLRT_I32, 2, false, false}},  {"i4", {DLRT_I32, 4, true, false}},
-      {"u4", {DLRT_I64, 4, false, false}},  {"i8", {DLRT_I64, 8, true, false}},
-      {"b1", {DLRT_BOOL, 1, false, false}},
+      {"f4", DLRT_F32, 4, false}, {"f8", DLRT_F64, 8, false},  {"f2", DLRT_F16, 2, false},
+      {"i1", DLRT_I8, 1, true},   {"u1", DLRT_U8, 1, false},   {"i2", DLRT_I32, 2, true},
+      {"u2", DLRT_I32, 2, false}, {"i4", DLRT_I32, 4, true},   {"u4", DLRT_I64, 4, false},
+      {"i8", DLRT_I64, 8, true},  {"b1", DLRT_BOOL, 1, false},
   };
   if (!*type || !strchr("<>|=", *type)) return false;
   for (size_t i = 0; i < sizeof types / sizeof *types; i++)
     if (strcmp(types[i].code, type + 1) == 0) {
       const uint16_t one = 1;
       bool little = *(const unsigned char *)&one == 1;
-      *layout = types[i].layout;
-      layout->swapped = layout->size > 1 && *type == (little ? '>' : '<');
+      bool swapped = types[i].size > 1 && *type == (little ? '>' : '<');
+      *layout =
+          (dlrt_layout){(dlrt_element)types[i].element, types[i].size, types[i].is_signed, swapped};
       return true;
     }
   return false;

@@ -14,9 +14,9 @@ enum { DATA = COMMAND_PREDICT | COMMAND_TRAIN, MOST_BEAMS = 256 };
 /* Texts stand at columns that fit help's 100. */
 static const struct option {
   const char *name, *value, *help;
-  unsigned commands;
-  value_kind kind;
-  size_t field;
+  unsigned short commands;
+  unsigned char kind; /* value_kind */
+  unsigned short field;
 } options[] = {
 #define AT(member) offsetof(dlrt_program, member)
     {"--weights", "FILE", "parameters to compute with (safetensors)", CALLS, TEXT, AT(weights)},

@@ -27,6 +27,26 @@ char *dlrt_output_temporary(const char *path) {
   return name;
 }
 
+/* A file in the folder of `temporary` that has no name yet, so that nothing is left of it however
+ * the program ends; -1: the file system has none such. */
+static int open_unnamed(char *temporary) {
+  char *slash = strrchr(temporary, '/'), *end = slash ? slash + 1 : temporary, first = *end;
+  if (access("/proc/self/fd", X_OK)) return -1; /* by which it gets its name */
+  *end = 0;
+  int file = open(slash ? temporary : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  *end = first;
+  return file;
+}
+
+/* What an earlier program left under the name goes. */
+static bool name_it(int file, const char *name) {
+  char from[40];
+  snprintf(from, sizeof from, "/proc/self/fd/%d", file);
+  if (linkat(AT_FDCWD, from, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0) return true;
+  return errno == EEXIST && unlink(name) == 0 &&
+         linkat(AT_FDCWD, from, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
 dlrt_status dlrt_output_open(const char *path, dlrt_output *output, dlrt_error *error) {
   *output = (dlrt_output){.file = -1};
   struct stat about;
@@ -42,6 +62,9 @@ dlrt_status dlrt_output_open(const char *path, dlrt_output *output, dlrt_error *
   else if (special)
     output->file = open(path, O_WRONLY | O_CLOEXEC);
   else
+    output->file = open_unnamed(output->temporary);
+  output->unnamed = output->temporary && output->file >= 0;
+  if (output->temporary && output->file < 0)
     output->file = open(output->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (output->file < 0) {
     free(output->temporary); /* nothing was made, so there is nothing to remove */
@@ -87,11 +110,15 @@ dlrt_status dlrt_output_close(dlrt_output *output, dlrt_status status, dlrt_erro
   if (output->file >= 0) {
     if (!status) status = flush(output, error);
     if (!status && output->temporary && fsync(output->file)) status = cannot(output->path, error);
+    if (!status && output->unnamed) {
+      output->unnamed = !name_it(output->file, output->temporary);
+      if (output->unnamed) status = cannot(output->path, error);
+    }
     if (close(output->file) && !status) status = cannot(output->path, error);
     if (!status && output->temporary && rename(output->temporary, output->path))
       status = cannot(output->path, error);
   }
-  if (status && output->temporary) unlink(output->temporary);
+  if (status && output->temporary && !output->unnamed) unlink(output->temporary);
   free(output->temporary);
   free(output->path);
   free(output->buffer);

@@ -8,9 +8,8 @@
 enum { LONGEST_HEAD = 100 * 1000 * 1000 };
 
 static const struct {
-  const char *dtype;
-  dlrt_element element;
-  size_t size;
+  char dtype[6];
+  unsigned char element, size;
 } types[] = {
     {"F32", DLRT_F32, 4},      {"F64", DLRT_F64, 8},      {"F16", DLRT_F16, 2},
     {"BF16", DLRT_BF16, 2},    {"I8", DLRT_I8, 1},        {"U8", DLRT_U8, 1},
@@ -61,7 +60,7 @@ static dlrt_status check_size(const reading *r, dlrt_stored *tensor) {
   for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
     if (strcmp(types[t].dtype, tensor->dtype)) continue;
     if (tensor->rank > DLRT_AXES) return DLRT_OK;
-    tensor->element = types[t].element;
+    tensor->element = (dlrt_element)types[t].element;
     size_t bytes = dlrt_bytes(types[t].size, tensor->rank, tensor->shape);
     if (bytes != tensor->bytes)
       return dlrt_fail(r->error, DLRT_BAD_FILE,

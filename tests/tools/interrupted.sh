@@ -1,5 +1,6 @@
 #!/bin/bash
-# A build that is ended while the linker is at work leaves nothing behind: no folder, no part of its output.
+# A build that is ended while the linker is at work leaves nothing behind: no folder, no part of its output; nor does
+# what is ended while it writes, dlc or a program that it made.
 # usage: interrupted.sh DLC EXAMPLES
 set -uo pipefail
 folder=$(mktemp -d)
@@ -28,31 +29,49 @@ if [ $status != 143 ] || [ -n "$left" ]; then
   exit 1
 fi
 
-# A signal between the text of a dump and its name: what was written goes, too.
+# A signal between what was written and its name: it goes, too. Where files have no names at first it goes even if
+# there is no time for it (KILL); else (NAMED, as on NFS) if dlc is told to end. (A program that is told to, ends in order.)
 cat >"$folder/slow.c" <<END
+#include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
-int fsync(int file) { /* the text is there, its name is not yet */
+int fsync(int file) { /* all is written, its name is not yet there */
   (void)file;
-  return (int)sleep(60);
+  close(open("$folder/written", O_CREAT | O_WRONLY, 0666));
+  for (;;) sleep(60);
+}
+int access(const char *path, int mode) {
+  return getenv("NAMED") ? -1 : faccessat(AT_FDCWD, path, mode, 0);
 }
 END
-if cc -shared -fPIC "$folder/slow.c" -o "$folder/slow.so" &&
-  [ -z "$(nm -D "$1" | grep __asan_init)" ]; then # the sanitizers must be loaded first
+ended() { # SIGNAL STATUS COMMAND ..: it is sent the signal while it writes into the folder text
+  rm -rf "$folder/text" "$folder/written"
   mkdir "$folder/text"
-  LD_PRELOAD="$folder/slow.so" "$1" dump "$2/lenet/lenet.dl" -o "$folder/text/lenet.ir" -q &
-  builder=$!
+  LD_PRELOAD="$folder/slow.so" "${@:3}" >"$folder/said" 2>&1 &
+  writer=$!
   for ((i = 0; i < 600; i++)); do
-    [ -s "$folder/text/.lenet.ir.tmp" ] && break
+    [ -e "$folder/written" ] && break
     sleep 0.1
   done
-  kill -TERM $builder
-  wait $builder 2>/dev/null
+  kill "-$1" $writer
+  wait $writer 2>/dev/null
   status=$?
   left=$(ls -A "$folder/text")
-  if [ $status != 143 ] || [ $i = 600 ] || [ -n "$left" ]; then
-    echo "interrupted while a text is written: exit code $status, wanted 143; left behind: ${left:-nothing}"
+  if [ $status != "$2" ] || [ $i = 600 ] || [ -n "$left" ]; then
+    echo "interrupted by $1 while it writes: ${*:3}: exit code $status, wanted $2; left behind: ${left:-nothing}"
+    cat "$folder/said"
     exit 1
   fi
+}
+if cc -shared -fPIC "$folder/slow.c" -o "$folder/slow.so" &&
+  [ -z "$(nm -D "$1" | grep __asan_init)" ]; then # the sanitizers must be loaded first
+  ended TERM 143 "$1" dump "$2/lenet/lenet.dl" -o "$folder/text/lenet.ir" -q
+  NAMED=1 ended TERM 143 "$1" dump "$2/lenet/lenet.dl" -o "$folder/text/lenet.ir" -q
+  printf 'dim N <= 4\n\nmodel net(x: f32[N, 3]) -> f32[N, 3] {\n  return exp(x)\n}\n' >"$folder/net.dl"
+  echo 1,2,3 >"$folder/x.csv"
+  "$1" build "$folder/net.dl" -o "$folder/net" -q || exit 1
+  ended HUP 129 "$folder/net" predict x="$folder/x.csv" -o "$folder/text/y.npy"
+  ended KILL 137 "$folder/net" predict x="$folder/x.csv" -o "$folder/text/y.csv"
 fi
 
 # Whatever dlc is about when the signal comes: it ends, and soon.
