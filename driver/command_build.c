@@ -71,11 +71,14 @@ static bool read_kinds(Build *b) {
   return true;
 }
 
-/* -o names the one output; of several, its folder and name, to which each kind adds its ending. */
+/* -o names the one output; of several, its folder and name, to which each kind adds its ending.
+ * `FOLDER/` gives the folder alone, and leaves the name as it is. */
 static const char *output_path(const Build *b, Kind kind) {
   Arena *arena = b->session->arena;
   const char *given = option_text(b->session->options, OPTION_output, NULL);
-  if (given && b->kind_count == 1) return given;
+  bool in_folder = given && *given && given[strlen(given) - 1] == '/';
+  if (in_folder) given = arena_format(arena, "%s%s", given, b->compilation.name);
+  if (given && b->kind_count == 1 && !in_folder) return given;
   if (!given && b->kind_count == 1 && kind_infos[kind].is_text) return "-";
   const char *name = given ? given : b->compilation.name;
   const char *slash = strrchr(name, '/');

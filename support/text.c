@@ -76,6 +76,13 @@ void text_thousands(Text *text, int64_t number) {
   }
 }
 
+/* 10 and 250000, where %g with so few digits says 1e+01 and 2.5e+05. */
+static void plain(char *digits, size_t size, double number) {
+  enum { MOST = 1000000000 };
+  if (strchr(digits, 'e') && fabs(number) >= 1 && fabs(number) < MOST)
+    snprintf(digits, size, "%.0f", number);
+}
+
 static void shortest(Text *text, double number, int single) {
   if (isnan(number)) {
     text_string(text, "nan");
@@ -90,6 +97,7 @@ static void shortest(Text *text, double number, int single) {
     snprintf(digits, sizeof digits, "%.*g", precision, number);
     if (single ? strtof(digits, NULL) == (float)number : strtod(digits, NULL) == number) break;
   }
+  plain(digits, sizeof digits, number);
   text_string(text, digits);
 }
 

@@ -8,6 +8,32 @@
 
 #include "support/text.h"
 
+static void ordinary_numbers_are_plain(void **state) {
+  (void)state;
+  static const struct {
+    double number;
+    const char *text;
+  } rows[] = {{10, "10"},
+              {-250000, "-250000"},
+              {999999999, "999999999"},
+              {1e9, "1e+09"},
+              {0.0001, "0.0001"},
+              {0.00001, "1e-05"},
+              {16777216, "16777216"},
+              {100000.5, "100000.5"},
+              {0, "0"}};
+  Arena *arena = arena_new();
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    Text both = text_new(arena);
+    text_double(&both, rows[i].number);
+    assert_string_equal(text_get(&both), rows[i].text);
+  }
+  Text text = text_new(arena);
+  text_float(&text, 123456784.0f); /* 1.2345678e+08 reads back as it, too */
+  assert_string_equal(text_get(&text), "123456784");
+  arena_free(arena);
+}
+
 static void shortest_numbers(void **state) {
   (void)state;
   Arena *arena = arena_new();
@@ -22,6 +48,7 @@ static void shortest_numbers(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(shortest_numbers)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(shortest_numbers),
+                                     cmocka_unit_test(ordinary_numbers_are_plain)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
