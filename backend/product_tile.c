@@ -79,6 +79,23 @@ void tile_fetch(const Tile *t, LoopExpr *at) {
   loop_prefetch(k, loop_element(k, t->flat, at));
 }
 
+/* Further ahead more lines are on their way than the processor keeps track of, and what it does not
+ * is not fetched. */
+void tile_fetch_near(const Tile *t, LoopBuffer *w, LoopExpr *panel, LoopExpr *at, int64_t depth,
+                     int64_t apart) {
+  enum { LINE = 64, LINES = 4 };
+  LoopKernel *k = t->l->kernel;
+  int64_t bytes = loop_element_bytes(w->element), row = t->columns * bytes;
+  if (bytes >= 4) return;
+  int64_t ahead = (LINES * LINE + row - 1) / row, step = TILE_UNROLL * row;
+  if (depth < 2 * ahead) return;
+  LoopExpr *place = loop_add(k, at, loop_int(k, ahead));
+  LoopExpr *after = loop_add(k, place, loop_int(k, (apart - 1) * depth));
+  place = loop_select(k, loop_lt(k, place, loop_int(k, depth)), place, after);
+  for (int64_t i = 0; i < step; i += LINE)
+    loop_prefetch(k, loop_element(k, w, panel, place, loop_int(k, i / bytes)));
+}
+
 /* An operand of the epilogue that has an element for each of the result's. */
 static bool is_as_large(const Tile *t, const Value *x) {
   const Op *product = t->product;

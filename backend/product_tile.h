@@ -86,6 +86,12 @@ int64_t tile_tail(const Tile *t, int64_t all);
 void tile_plan_ahead(Tile *t, int64_t tiles, int64_t depth);
 void tile_begin_ahead(Tile *t, LoopExpr *next, LoopExpr *tile, int64_t depth);
 void tile_fetch(const Tile *t, LoopExpr *at);
+/* Weights smaller than f32 take several instructions a line, which leave little of the processor's
+ * window to loads that wait: memory gives less the more there are. Fetched a few lines ahead, all
+ * of them, they come as fast as f32's. For the places k .. k + TILE_UNROLL of the sum, of the walk
+ * through `panel` of `w` [panels, depth, columns]; the one after it is `apart` panels on. */
+void tile_fetch_near(const Tile *tile, LoopBuffer *w, LoopExpr *panel, LoopExpr *k, int64_t depth,
+                     int64_t apart);
 /* Fetches what the epilogue reads beside vectors: its operands as large as the result, row by row,
  * whose lines no walk of memory brings, while the sum is made. */
 void tile_fetch_operands(const Tile *tile, LoopExpr *count, LoopExpr *column, TileIndex *index_of,
