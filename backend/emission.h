@@ -129,6 +129,9 @@ LLVMBasicBlockRef emit_block(Emission *e, const char *name);
 /* Functions get the target's attributes. */
 LLVMValueRef emit_function(Emission *e, const char *name, LLVMTypeRef type, bool is_public);
 void emit_attribute(Emission *e, LLVMValueRef function, const char *name, uint64_t value);
+/* The function that is being emitted uses this, "+avx512bf16", beyond what all of the target's do;
+ * what starts the program must check it (descriptor.c's level). */
+void emit_feature(Emission *e, const char *feature);
 
 /* result name(const int64_t *dims, int64_t *out): out[i] = stored[i]; without `out` if count is 0.
  * Internal to the module. The expressions are i64, of literals and dims. */

@@ -55,7 +55,7 @@ static void make_machine(Emission *e) {
   if (LLVMGetTargetFromTriple(e->target.triple, &target, &message))
     bug("LLVM has no target %s: %s", e->target.triple, message);
   e->machine =
-      LLVMCreateTargetMachine(target, e->target.triple, e->target.cpu, e->target.features,
+      LLVMCreateTargetMachine(target, e->target.triple, e->target.base, e->target.features,
                               code_levels[e->options.level], LLVMRelocPIC, LLVMCodeModelDefault);
   if (!e->machine) bug("LLVM makes no code for %s", e->target.triple);
   LLVMSetTarget(e->module, e->target.triple);
@@ -136,12 +136,19 @@ LLVMValueRef emit_function(Emission *e, const char *name, LLVMTypeRef type, bool
   LLVMValueRef function = LLVMAddFunction(e->module, name, type);
   LLVMSetVisibility(function, is_public ? LLVMDefaultVisibility : LLVMHiddenVisibility);
   attribute(e, function, "no-builtins", "");
-  attribute(e, function, "target-cpu", e->target.cpu);
+  attribute(e, function, "target-cpu", e->target.base);
+  attribute(e, function, "tune-cpu", e->target.cpu);
   attribute(e, function, "target-features", e->target.features);
   if (e->target.lanes == 16) attribute(e, function, "prefer-vector-width", "512");
   emit_attribute(e, function, "nounwind", 0);
   emit_attribute(e, function, "uwtable", 2);
   return function;
+}
+
+void emit_feature(Emission *e, const char *feature) {
+  const char *has = e->target.features;
+  attribute(e, e->function, "target-features",
+            *has ? arena_format(e->arena, "%s,%s", has, feature) : feature);
 }
 
 /* Ends the emission: what follows only reads the module. */

@@ -26,6 +26,7 @@ LLVMValueRef emit_dot2(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef
   unsigned size = is_vector ? LLVMGetVectorSize(type) : 0;
   const char *name = e->target.bf16 ? instruction((int)size) : NULL;
   if (name) {
+    emit_feature(e, "+avx512bf16");
     LLVMTypeRef pairs = LLVMVectorType(LLVMBFloatTypeInContext(e->context), 2 * size);
     LLVMValueRef args[] = {c, LLVMBuildBitCast(e->builder, a, pairs, ""),
                            LLVMBuildBitCast(e->builder, b, pairs, "")};

@@ -294,7 +294,8 @@ static void print_summary(Writer *w) {
   text_thousands(w->text, small->bytes);
   text_string(w->text, " bytes for ");
   text_thousands(w->text, small->was);
-  text_string(w->text, "; computed with in f32\n");
+  text_string(w->text, small->products ? "; multiplied by pairs, summed in f32\n"
+                                       : "; computed with in f32\n");
 }
 
 static void print_top(Writer *w) {

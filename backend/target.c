@@ -13,7 +13,7 @@
 
 typedef struct {
   const char *name, *text;
-  const char *cpu; /* LLVM's; NULL: the host's */
+  const char *cpu; /* LLVM's; NULL: the host's; code is tuned for it, of its level's instructions */
   int64_t l1, l2;
   int level;
   bool bf16;
@@ -42,13 +42,14 @@ enum { CPUS = sizeof cpus / sizeof cpus[0] };
 
 /* Of x86-64, what a level means for code. */
 typedef struct {
+  const char *base; /* LLVM's name */
   int lanes, registers;
   bool fma, f16, masks;
 } Level;
 static const Level levels[] = {
-    [2] = {4, 16, false, false, false},
-    [3] = {8, 16, true, true, false},
-    [4] = {16, 32, true, true, true},
+    [2] = {"x86-64-v2", 4, 16, false, false, false},
+    [3] = {"x86-64-v3", 8, 16, true, true, false},
+    [4] = {"x86-64-v4", 16, 32, true, true, true},
 };
 
 /* Other architectures: objects, assembly and LLVM IR only. */
@@ -135,6 +136,8 @@ static void known_cpus(Diagnostic *d, const char *wanted) {
 static void set_level(Target *target, int level) {
   const Level *l = &levels[level];
   target->level = level;
+  target->base = l->base;
+  target->features = "";
   target->lanes = l->lanes;
   target->registers = l->registers;
   target->fma = l->fma;
@@ -148,8 +151,8 @@ static bool find_native(Target *target, Arena *arena, Diagnostics *diagnostics) 
   bool is_x86 = strncmp(host, "x86_64", 6) == 0;
   LLVMDisposeMessage(host);
   target->cpu = host_string(arena, LLVMGetHostCPUName);
-  target->features = host_string(arena, LLVMGetHostCPUFeatures);
-  int level = is_x86 ? host_level(target->features) : 0;
+  const char *features = host_string(arena, LLVMGetHostCPUFeatures);
+  int level = is_x86 ? host_level(features) : 0;
   if (level == 0) {
     Diagnostic *d = diag_report(diagnostics, E0601, SPAN_NONE,
                                 "this machine is no x86-64 with SSE4.2, which 'native' needs");
@@ -157,7 +160,7 @@ static bool find_native(Target *target, Arena *arena, Diagnostics *diagnostics) 
     return false;
   }
   set_level(target, level);
-  target->bf16 = level >= 4 && has_feature(target->features, "avx512bf16");
+  target->bf16 = level >= 4 && has_feature(features, "avx512bf16");
   target->l1 = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 * KIB);
   target->l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512 * KIB);
   return true;
@@ -170,7 +173,6 @@ static bool find_x86(Target *target, Arena *arena, const char *cpu, Diagnostics 
   for (size_t i = 0; i < CPUS; i++) {
     if (strcmp(cpu, cpus[i].name) != 0) continue;
     target->name = target->cpu = cpus[i].cpu;
-    target->features = "";
     set_level(target, cpus[i].level);
     target->bf16 = cpus[i].bf16;
     target->l1 = cpus[i].l1;
@@ -197,6 +199,7 @@ static bool find_other(Target *target, Arena *arena, const char *triple, const c
     *target = (Target){.name = a->cpu,
                        .suffix = "",
                        .triple = arena_string(arena, triple, strlen(triple)),
+                       .base = a->cpu,
                        .cpu = a->cpu,
                        .features = a->features,
                        .lanes = a->lanes,

@@ -28,15 +28,16 @@ typedef struct {
 } TargetRates;
 
 typedef struct {
-  const char *name;   /* as --cpu has it: "x86-64-v3"; of native: "native" */
-  const char *suffix; /* of its kernels' names, if code is made for several: "_v3"; else "" */
-  const char *triple; /* LLVM's: "x86_64-linux-gnu" */
-  const char *cpu;    /* LLVM's name and features */
-  const char *features;
-  int level;      /* x86-64-vN that the machine must have; 0: another architecture */
-  int lanes;      /* f32 in a vector register: 4, 8, 16 */
-  int registers;  /* vector registers: 16, 32 */
-  int64_t l1, l2; /* data cache bytes of a core */
+  const char *name;     /* as --cpu has it: "x86-64-v3"; of native: "native" */
+  const char *suffix;   /* of its kernels' names, if code is made for several: "_v3"; else "" */
+  const char *triple;   /* LLVM's: "x86_64-linux-gnu" */
+  const char *cpu;      /* LLVM's name of the CPU that code is tuned for, */
+  const char *base;     /* and of one whose instructions alone are used, with these features: of */
+  const char *features; /* x86-64 its level's, so that the level says where the code runs */
+  int level;            /* x86-64-vN that the machine must have; 0: another architecture */
+  int lanes;            /* f32 in a vector register: 4, 8, 16 */
+  int registers;        /* vector registers: 16, 32 */
+  int64_t l1, l2;       /* data cache bytes of a core */
   TargetRates rates;
   bool fma;   /* a * b + c rounds once */
   bool f16;   /* converts f16 in registers */

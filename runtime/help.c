@@ -104,9 +104,8 @@ void dlrt_help(const dlrt_program *program, FILE *to) {
   fputs("  info     bench     profile   about this program; its speed; time of each operation\n\n",
         to);
   if (model->small_count)
-    fprintf(to, "  %s of the weights are stored as %s, %s, and computed with in f32\n\n",
-            dlrt_thousands(model->small_count), model->small_type,
-            dlrt_bytes_text((double)model->small_bytes));
+    fprintf(to, "  %s of the weights are stored as %s, %s\n\n", dlrt_thousands(model->small_count),
+            model->small_type, dlrt_bytes_text((double)model->small_bytes));
   for (int64_t e = 0; e < model->entry_count; e++)
     for (int64_t i = 0; i < model->entries[e].input_count; i++)
       if (is_shown(&model->entries[e]) && !seen(model, e, model->entries[e].inputs[i].name))

@@ -73,7 +73,10 @@ static void print_text(const dlrt_program *program, int64_t numbers, int64_t byt
     printf("stored   %s weight%s as %s, %s; ", dlrt_thousands(model->small_count),
            model->small_count == 1 ? "" : "s", model->small_type,
            dlrt_bytes_text((double)model->small_bytes));
-    printf("in f32 %s; computed with in f32\n", dlrt_bytes_text((double)model->small_was));
+    enum { BF16 = 5 }; /* the level that products of pairs need, and nothing else */
+    printf("in f32 %s; %s\n", dlrt_bytes_text((double)model->small_was),
+           model->cpu_level == BF16 ? "multiplied by pairs, summed in f32"
+                                    : "computed with in f32");
   }
   if (*model->inputs) printf("inputs   %s\n", model->inputs);
   if (*model->classes) printf("classes  %s\n", model->classes);
