@@ -68,6 +68,7 @@ static LoopExpr *input_pixel(const Input *in, LoopExpr *i, LoopExpr *j) {
   LoopKernel *k = in->b->l->kernel;
   LoopExpr *line = loop_add(k, in->top, i), *pixel = loop_add(k, in->left, j);
   LoopExpr *x = loop_lanes(k, in->buffer, in->lanes, in->n, line, pixel, in->channel);
+  if (in->b->few) x = loop_below(x, loop_int(k, in->b->channels));
   if (in->height) {
     LoopExpr *inside = in_range(k, line, in->height), *within = in_range(k, pixel, in->width);
     inside = inside && within ? loop_and(k, inside, within) : inside ? inside : within;
@@ -111,7 +112,7 @@ static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
   const Winograd *down = in->kind->axes[0], *across = in->kind->axes[1];
   LoopExpr *x[WINOGRAD_POINTS], *y[WINOGRAD_POINTS], *zero = loop_int(k, 0);
   LoopBuffer *between = NULL;
-  if (down->points > 1) {
+  if (down->points > 1 && !b->direct) {
     between = loop_stack(k, "between", LOOP_F32, 3, loop_int(k, down->points),
                          loop_int(k, across->seen), loop_int(k, in->lanes));
     LoopExpr *j = side(b, "j", loop_int(k, across->seen));
@@ -129,10 +130,22 @@ static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
   LoopExpr *line = point_line(b, down, i);
   for (int j = 0; j < across->points; j++) {
     LoopExpr *point = loop_add(k, line, loop_int(k, across->at[j]));
-    LoopExpr *at = loop_add(k, loop_mul(k, point, loop_int(k, b->room)), in->channel);
+    if (b->direct) /* a point's lines lie side by side: they are its sum's terms */
+      point = loop_add(k, i, loop_int(k, (int64_t)j * b->lines));
+    LoopExpr *at = loop_mul(k, point, loop_int(k, b->room));
+    if (!b->few) at = loop_add(k, at, in->channel);
     loop_store(k, loop_lanes(k, b->in, in->lanes, row, at), y[j]);
   }
   loop_end(k);
+}
+
+static void input_channels(const Tiles *b, Input *in, LoopExpr *row) {
+  LoopKernel *k = b->l->kernel;
+  in->channel = loop_int(k, 0);
+  if (!b->few)
+    in->channel = loop_for_lanes(k, "c", in->channel, loop_int(k, b->channels), in->lanes);
+  input_tile(b, in, row);
+  if (!b->few) loop_end(k);
 }
 
 /* Transforms what the tiles of a kind see. */
@@ -142,7 +155,11 @@ static void input_kind(const Tiles *b, const TileKind *kind) {
   LoopExpr *zero = loop_int(k, 0), *from[2], *whole[2];
   LoopExpr *row = loop_for(k, "t", kind->begin, kind->end);
   Corner place = place_of(b, kind, row);
-  Input in = {.b = b, .kind = kind, .buffer = b->x, .n = place.n, .lanes = b->l->target->lanes};
+  Input in = {.b = b,
+              .kind = kind,
+              .buffer = b->x,
+              .n = place.n,
+              .lanes = b->few ? b->few : b->l->target->lanes};
   for (int i = 0; i < 2; i++) {
     int64_t pad = op_pair_integer(b->op, ATTRIBUTE_pad, i, 0);
     from[i] = loop_mul(k, i ? place.left : place.top, loop_int(k, b->axes[i].stride));
@@ -156,15 +173,11 @@ static void input_kind(const Tiles *b, const TileKind *kind) {
   bool edge = kind->last[0] || kind->last[1]; /* most of these see what is outside */
   if (!edge) {
     loop_if(k, loop_and(k, whole[0], whole[1]));
-    in.channel = loop_for_lanes(k, "c", zero, loop_int(k, b->channels), in.lanes);
-    input_tile(b, &in, row);
-    loop_end(k);
+    input_channels(b, &in, row);
     loop_otherwise(k);
   }
   in.height = dim_expr(k, x->type.dims[1]), in.width = dim_expr(k, x->type.dims[2]);
-  in.channel = loop_for_lanes(k, "c", zero, loop_int(k, b->channels), in.lanes);
-  input_tile(b, &in, row);
-  loop_end(k);
+  input_channels(b, &in, row);
   if (!edge) loop_end(k);
   loop_end(k);
 }
@@ -177,8 +190,8 @@ static void input_block(const Tiles *b) {
   LoopExpr *past = loop_add(k, b->count, loop_int(k, b->tile.rows - 1));
   if (b->kind_count == 1) past = loop_mul(k, loop_div(k, past, rows), rows);
   LoopExpr *row = loop_for(k, "t", b->count, loop_let(k, "past", past));
-  LoopExpr *at =
-      loop_for_lanes(k, "c", zero, loop_int(k, b->points * b->room), b->l->target->lanes);
+  LoopExpr *at = loop_for_lanes(k, "c", zero, loop_int(k, b->lines * b->points * b->room),
+                                b->l->target->lanes);
   loop_store(k, loop_lanes(k, b->in, b->l->target->lanes, row, at), loop_number(k, 0));
   loop_end(k);
   loop_end(k);
@@ -232,7 +245,7 @@ static LoopExpr *point_of(void *user, LoopExpr *row) {
 /* The matrix of w that a point is multiplied by. */
 static LoopExpr *matrix_of(const Tiles *b, LoopExpr *point) {
   LoopKernel *k = b->l->kernel;
-  if (b->points == b->matrices) return point;
+  if (b->direct || b->points == b->matrices) return point;
   LoopExpr *across = loop_int(k, b->axes[1].points);
   LoopExpr *down = winograd_weight_of(k, &b->axes[0], loop_div(k, point, across));
   LoopExpr *right = winograd_weight_of(k, &b->axes[1], loop_mod(k, point, across));
@@ -254,7 +267,7 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
     p = loop_add(k, panel, g);
   }
   if (wide < b->columns) part = loop_for_step(k, "part", zero, loop_int(k, b->columns), wide);
-  LoopExpr *from = loop_let(k, "from", loop_mul(k, point, loop_int(k, b->room)));
+  LoopExpr *from = loop_let(k, "from", loop_mul(k, point, loop_int(k, b->lines * b->room)));
   LoopExpr *to = loop_add(k, loop_mul(k, point, loop_int(k, b->group)), g);
   to = loop_let(k, "to", loop_add(k, loop_mul(k, to, loop_int(k, b->columns)), part));
   LoopExpr *begin, *end;
@@ -262,9 +275,17 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopExpr *pace = fetch_pace(b, begin, end);
   LoopExpr *first = loop_for_step(k, "t", begin, end, b->tile.rows);
   LoopExpr *acc = tile_sums(&b->tile, 1), *rows = loop_int(k, b->tile.rows);
-  bool ahead = b->ahead && b->channels % UNROLL == 0;
+  bool ahead = b->ahead && b->channels % UNROLL == 0 && !b->direct;
   LoopExpr *c;
-  if (ahead) {
+  if (b->direct) { /* a line of the kernel after the other */
+    LoopExpr *line = loop_for(k, "line", zero, loop_int(k, b->lines));
+    of = loop_add(k, of, loop_mul(k, line, loop_int(k, b->points)));
+    from = loop_add(k, from, loop_mul(k, line, loop_int(k, b->room)));
+    if (b->channels <= UNROLL)
+      c = loop_each(k, "k", zero, loop_int(k, b->channels));
+    else
+      c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
+  } else if (ahead) {
     LoopExpr *four = loop_for_step(k, "k", zero, loop_int(k, b->channels), UNROLL);
     fetch(b, p, of, loop_sub(k, first, begin), four, pace);
     c = loop_add(k, four, loop_each(k, "u", zero, loop_int(k, UNROLL)));
@@ -274,7 +295,7 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   Points points = {b, first, loop_add(k, from, c)};
   tile_accumulate(&b->tile, acc, 0, rows, loop_lanes(k, w, wide, p, of, c, part), point_of,
                   &points);
-  if (ahead) loop_end(k);
+  if (ahead || b->direct) loop_end(k);
   loop_end(k);
   LoopExpr *row = loop_each(k, "r", zero, rows);
   loop_store(k, loop_lanes(k, b->sums, wide, loop_add(k, first, row), to), loop_row(k, acc, row));
@@ -350,7 +371,7 @@ static void output_tile(const Tiles *b, const TileKind *kind, LoopExpr *panel, L
   LoopExpr *from = loop_add(k, loop_mul(k, g, loop_int(k, b->columns)), q);
   int64_t apart = b->group * b->columns; /* from point to point */
   LoopBuffer *between = NULL;
-  if (down->points > 1) {
+  if (down->points > 1 && !b->direct) {
     between = loop_stack(k, "between", LOOP_F32, 3, loop_int(k, down->tile),
                          loop_int(k, across->points), loop_int(k, lanes));
     LoopExpr *j = side(b, "j", loop_int(k, across->points));
@@ -426,10 +447,17 @@ bool product_winograd(Lowering *l, Region *r, const Op *product) {
       bug("no tile of Winograd's algorithm in '%s'", l->kernel->name);
     b.points *= b.axes[i].points, b.matrices *= b.axes[i].weights;
   }
+  b.direct = winograd_is_direct(&b.axes[0]), b.lines = 1;
+  if (winograd_is_direct(&b.axes[1])) return false;
+  if (b.direct) b.lines = b.axes[0].points, b.points = b.axes[1].points;
   b.size = op_integer(product, ATTRIBUTE_size);
   int64_t columns = panel_tile_columns(l->target, b.columns, WINOGRAD_MOST_TILES);
   b.tile = tile_open(l, r, product, columns, b.size);
   b.room = b.channels;
+  if (b.channels < l->target->lanes) { /* as many lanes as a power of two */
+    for (b.few = 2; b.few < b.channels;) b.few *= 2;
+    b.room = b.few;
+  }
   if (b.channels % 128 == 0) b.room += 16; /* else points would share few sets of the cache */
   tiles_plan(&b);
   l->algorithm = arena_format(l->kernel->arena, "winograd %lldx%lld", (long long)b.axes[0].tile,
@@ -438,7 +466,7 @@ bool product_winograd(Lowering *l, Region *r, const Op *product) {
   LoopKernel *k = l->kernel;
   b.x = region_buffer(r, product->operands[0]);
   b.in = loop_scratch(k, "points", LOOP_F32, 2, loop_int(k, tiles_rows(&b)),
-                      loop_int(k, b.points * b.room + 16));
+                      loop_int(k, b.lines * b.points * b.room + 16));
   b.sums = loop_scratch(k, "sums", LOOP_F32, 2, loop_int(k, tiles_rows(&b)),
                         loop_int(k, b.points * b.group * b.columns));
   go_through_blocks(&b);

@@ -26,7 +26,8 @@ static double block_time(const Tiles *b, double rows) {
  * each doubling beyond half of L2. */
 static double spilling(const Tiles *b, int64_t tiles) {
   static const double doubling = 0.04, most = 0.15;
-  double bytes = (double)(tiles * b->points * (b->room + b->columns) * (int64_t)sizeof(float));
+  int64_t each = b->lines * b->room + b->columns;
+  double bytes = (double)(tiles * b->points * each * (int64_t)sizeof(float));
   double more = doubling * log2(bytes / ((double)b->l->target->l2 / 2));
   return 1 + (more < 0 ? 0 : more > most ? most : more);
 }
@@ -56,7 +57,7 @@ static double plan_splits(Tiles *b, int64_t all, int rows, int64_t tiles, double
 }
 
 static void plan_blocks(Tiles *b, int64_t all) {
-  int64_t row = b->points * b->room * 4;
+  int64_t row = b->lines * b->points * b->room * 4;
   int most = b->tile.rows;
   double least = 0;
   for (int rows = most; rows > 0 && 3 * rows >= 2 * most; rows--) /* fewer leave fewer empty */
@@ -73,7 +74,7 @@ static void plan_group(Tiles *b) {
   enum { MOST_GROUP = 4, BEYOND = 3 };
   int64_t l2 = b->l->target->l2, sums = b->tiles * b->points * b->columns * 4;
   b->group = 1;
-  if (b->tiles * b->points * b->room * 4 <= BEYOND * l2) return;
+  if (b->tiles * b->lines * b->points * b->room * 4 <= BEYOND * l2) return;
   for (int64_t group = 2; group <= b->split && group <= MOST_GROUP && group * sums <= l2; group++)
     if (b->split % group == 0) b->group = group;
 }
@@ -93,7 +94,7 @@ static void plan_edges(Tiles *b) {
   static const double most_used = 0.96, least = 1e5; /* multiply-adds of an image */
   const Type *out = &b->op->results[0]->type;
   int64_t size[2];
-  double products = (double)(b->points * b->channels) * (double)(b->panels * b->columns);
+  double products = (double)(b->lines * b->points * b->channels) * (double)(b->panels * b->columns);
   b->share = 1;
   for (int i = 0; i < 2; i++) {
     if (!dim_is_constant(out->dims[i + 1])) return;

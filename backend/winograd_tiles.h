@@ -35,8 +35,11 @@ typedef struct {
   const Op *op;
   Winograd axes[2], edges[2];
   bool has_edge[2];       /* are the last tiles along the axis edges[i]? */
-  int points, matrices;   /* of both axes; of w in a panel */
+  bool direct;            /* the first axis is: its points are terms of the others' sums */
+  int points, matrices;   /* of both axes, or of the second alone; of w in a panel */
+  int lines;              /* if so, of the kernel; else 1 */
   int64_t channels, room; /* room: floats from point to point in a tile's row */
+  int few;                /* lanes of channels that fill no vector; else 0 */
   int64_t columns, panels, size;
   int64_t split, group; /* panels of a trip, and of a step in it */
   Tile tile;            /* of registers; its columns are a part of a panel */

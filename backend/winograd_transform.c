@@ -27,26 +27,26 @@ LoopExpr *winograd_weight_of(LoopKernel *k, const Winograd *w, LoopExpr *point) 
   return loop_let(k, "of", loop_min(k, point, loop_int(k, w->weights - 1)));
 }
 
-/* Points are 0, pairs of which the first has an odd place, and others. */
-static bool is_paired(const Winograd *w, int i) {
-  return i > 0 && i <= 2 * w->pairs;
+/* Points from..to, of which those at the places `first`, first + step .. of x are made. */
+static void input_points(LoopKernel *k, const Winograd *w, int from, int to, int first,
+                         LoopExpr *const *x, LoopExpr **y) {
+  int n = w->seen, step = w->stride;
+  for (int i = from; i < to; i++) {
+    if (!winograd_pair(w, i)) {
+      y[i] = combine(k, w->b[i], x, n, first, step);
+      continue;
+    }
+    LoopExpr *even = combine(k, w->b[i], x, n, first, 2 * step);
+    LoopExpr *odd = combine(k, w->b[i], x, n, first + step, 2 * step);
+    y[i] = loop_let(k, "y", loop_add(k, even, odd));
+    y[i + 1] = loop_let(k, "y", loop_sub(k, even, odd));
+    i++;
+  }
 }
 
 void winograd_input(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
-  int n = w->seen, step = w->stride;
-  for (int i = 0; i < w->points; i++) {
-    if (i >= w->first) {
-      y[i] = x[2 * (i - w->first) + 1];
-    } else if (!is_paired(w, i)) {
-      y[i] = combine(k, w->b[i], x, n, 0, step);
-    } else {
-      LoopExpr *even = combine(k, w->b[i], x, n, 0, 2 * step);
-      LoopExpr *odd = combine(k, w->b[i], x, n, step, 2 * step);
-      y[i] = loop_let(k, "y", loop_add(k, even, odd));
-      y[i + 1] = loop_let(k, "y", loop_sub(k, even, odd));
-      i++;
-    }
-  }
+  input_points(k, w, 0, w->odd, 0, x, y);
+  input_points(k, w, w->odd, w->points, 1, x, y);
 }
 
 void winograd_output(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopExpr **y) {
@@ -54,14 +54,15 @@ void winograd_output(LoopKernel *k, const Winograd *w, LoopExpr *const *x, LoopE
   LoopExpr *terms[2][WINOGRAD_POINTS]; /* sums and differences of pairs, for even and odd rows */
   for (int parity = 0; parity < 2; parity++)
     for (int j = 0; j < n; j++) terms[parity][j] = x[j];
-  for (int j = 1; is_paired(w, j); j += 2) {
+  for (int j = 0; j < n; j++) {
+    if (winograd_pair(w, j) != 1) continue;
     terms[0][j] = loop_let(k, "sum", loop_add(k, x[j], x[j + 1]));
     if (w->tile > 1) terms[1][j] = loop_let(k, "difference", loop_sub(k, x[j], x[j + 1]));
   }
   for (int i = 0; i < w->tile; i++) {
     double factors[WINOGRAD_POINTS];
     for (int j = 0; j < n; j++)
-      factors[j] = is_paired(w, j) && j % 2 == 0 ? 0 : w->a[i][j]; /* a pair's first alone */
+      factors[j] = winograd_pair(w, j) == 2 ? 0 : w->a[i][j]; /* a pair's first alone */
     y[i] = combine(k, factors, terms[i % 2], n, 0, 1);
   }
 }

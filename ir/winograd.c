@@ -27,7 +27,7 @@ static void polynomial(int finite, int without, double *coefficients) {
 static void interpolate(int tile, int kernel, int finite, Winograd *w) {
   int count = tile + kernel - 1;
   *w = (Winograd){.tile = tile, .kernel = kernel, .stride = 1, .points = count, .seen = count};
-  w->weights = w->first = count;
+  w->weights = w->first = w->odd = count;
   w->pairs = finite % 2 ? finite / 2 : 0;
   for (int j = 0; j < finite; j++) {
     double scale = 1, power = 1;
@@ -51,7 +51,7 @@ static void alternate(int tile, const Winograd *even, Winograd *w) {
   int first = even->points;
   *w = (Winograd){.tile = tile, .kernel = 3, .stride = 2, .points = first + tile};
   w->seen = 2 * even->seen - 1;
-  w->first = first, w->weights = first + 1, w->pairs = even->pairs;
+  w->first = w->odd = first, w->weights = first + 1, w->pairs = even->pairs;
   for (int i = 0; i < tile; i++) {
     memcpy(w->a[i], even->a[i], sizeof w->a[i]);
     w->a[i][first + i] = 1;
@@ -65,6 +65,43 @@ static void alternate(int tile, const Winograd *even, Winograd *w) {
   for (int j = 0; j < w->points; j++) w->at[j] = j;
 }
 
+/* A stride of 2 and a kernel of five or more places, those at even and those at odd ones apart. */
+static void part(int tile, int kernel, Winograd *w) {
+  int places[] = {(kernel + 1) / 2, kernel / 2};
+  Winograd of[2];
+  for (int i = 0; i < 2; i++) {
+    int count = tile + places[i] - 1; /* 0 and pairs, then infinity */
+    interpolate(tile, places[i], count % 2 ? count : count - 1, &of[i]);
+  }
+  *w = (Winograd){.tile = tile, .kernel = kernel, .stride = 2, .odd = of[0].points};
+  w->points = w->weights = w->first = of[0].points + of[1].points;
+  w->seen = 2 * (tile - 1) + kernel;
+  w->pairs = of[0].pairs, w->odd_pairs = of[1].pairs;
+  for (int i = 0, from = 0; i < 2; from = of[0].points, i++)
+    for (int p = 0; p < of[i].points; p++) {
+      w->at[from + p] = from + p;
+      for (int k = 0; k < tile; k++) w->a[k][from + p] = of[i].a[k][p];
+      for (int k = 0; k < of[i].seen; k++) w->b[from + p][2 * k + i] = of[i].b[p][k];
+      for (int k = 0; k < places[i]; k++) w->g[from + p][2 * k + i] = of[i].g[p][k];
+    }
+}
+
+static void direct(int kernel, int stride, Winograd *w) {
+  *w = (Winograd){.tile = 1, .kernel = kernel, .stride = stride, .points = kernel};
+  w->seen = w->weights = w->first = w->odd = kernel;
+  for (int i = 0; i < kernel; i++) w->at[i] = i, w->a[0][i] = w->b[i][i] = w->g[i][i] = 1;
+}
+
+bool winograd_is_direct(const Winograd *w) {
+  return w->tile == 1 && w->kernel > 1;
+}
+
+int winograd_pair(const Winograd *w, int point) {
+  int from = point < w->odd ? 0 : w->odd, pairs = point < w->odd ? w->pairs : w->odd_pairs;
+  int at = point - from;
+  return at < 1 || at > 2 * pairs ? 0 : 2 - at % 2;
+}
+
 bool winograd_find(int64_t tile, int64_t kernel, int64_t stride, Winograd *w) {
   if (tile < 1 || kernel < 1 || tile > WINOGRAD_POINTS || kernel > WINOGRAD_POINTS) return false;
   if (stride == 2 && kernel == 3 && (tile == 2 || tile == 4)) {
@@ -73,8 +110,16 @@ bool winograd_find(int64_t tile, int64_t kernel, int64_t stride, Winograd *w) {
     alternate((int)tile, &even, w);
     return true;
   }
+  if (tile == 1 && kernel > 1 && stride >= 1 && stride <= WINOGRAD_POINTS) {
+    direct((int)kernel, (int)stride, w);
+    return true;
+  }
+  if (stride == 2 && (kernel == 5 || kernel == 7) && (tile == 2 || tile == 4)) {
+    part((int)tile, (int)kernel, w);
+    return true;
+  }
   int count = (int)(tile + kernel - 1);
-  if (stride != 1 || count > WINOGRAD_POINTS || (count % 2 && count != 1)) return false;
+  if (stride != 1 || count > WINOGRAD_INTERPOLATED || (count % 2 && count != 1)) return false;
   interpolate((int)tile, (int)kernel, count - 1, w);
   return true;
 }
@@ -85,6 +130,11 @@ int winograd_weight(const Winograd *w, int point) {
 
 void winograd_edge(const Winograd *whole, int tile, Winograd *edge) {
   Winograd plain;
+  if (whole->stride == 2 && whole->kernel > 3) { /* its first results, by all points */
+    *edge = *whole;
+    edge->tile = tile;
+    return;
+  }
   int kernel = whole->stride == 1 ? whole->kernel : 2, count = tile + kernel - 1;
   int finite = count % 2 ? count : count - 1; /* 0 and pairs, then infinity */
   if (whole->stride == 2 && whole->pairs > 0) /* has no infinity: a point more, and one result */

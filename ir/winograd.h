@@ -13,7 +13,11 @@
  *
  * With a stride of 2 a filter of three places is two: its first and its last place meet the numbers
  * at even places, by the same algorithm, and the one between those at odd places, m products as
- * they are. Both are one set of matrices, where the second's points have one weight.
+ * they are. Both are one set of matrices, where the second's points have one weight. Filters of
+ * five and seven places likewise, where both are by the algorithm and each point has its weight.
+ *
+ * A tile of one result of a longer filter is that filter as it is, whatever the stride: along that
+ * axis sums are made directly.
  *
  * The error grows with the number of points; docs/winograd.md has the bounds. */
 #ifndef IR_WINOGRAD_H
@@ -21,14 +25,19 @@
 
 #include "ir/data.h"
 
-enum { WINOGRAD_POINTS = 9 }; /* at most, along an axis */
+enum {
+  WINOGRAD_POINTS = 13,     /* at most, along an axis, */
+  WINOGRAD_INTERPOLATED = 8 /* and by one interpolation */
+};
 
 typedef struct {
-  int tile, kernel, stride, points;           /* m, r, 1 or 2, m + r - 1 or 2 m + 1 */
+  int tile, kernel, stride, points;           /* m, r, 1 or 2, m + r - 1 or more */
   int seen, weights;                          /* numbers of d; different weights: G's rows */
   int first;                                  /* points that have a weight of their own; others
                                                  share the last one */
   int pairs;                                  /* that follow the point 0 */
+  int odd, odd_pairs;                         /* of a stride: where odd places' points begin, else
+                                                 `points`; pairs that follow the first of them */
   int at[WINOGRAD_POINTS];                    /* which point of the whole tile each one is */
   double a[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [m][points] */
   double b[WINOGRAD_POINTS][WINOGRAD_POINTS]; /* [points][seen] */
@@ -36,8 +45,12 @@ typedef struct {
 } Winograd;
 
 /* Along one axis; false: there is none of these sizes. With a stride of 1 the number of points is
- * even, or 1; with one of 2 there are tiles of 2 and 4 for 3 places. */
+ * even, or 1; with one of 2 there are tiles of 2 and 4 for 3, 5 and 7 places. */
 bool winograd_find(int64_t tile, int64_t kernel, int64_t stride, Winograd *winograd);
+/* Are sums along the axis made directly: every place of the kernel is a point of its own? */
+bool winograd_is_direct(const Winograd *winograd);
+/* 1 and 2 for the first and the second point of a pair, 0 for others. */
+int winograd_pair(const Winograd *winograd, int point);
 /* Which of the weights a point is multiplied by. */
 int winograd_weight(const Winograd *winograd, int point);
 

@@ -22,7 +22,15 @@ int64_t select_conv_taps(const Value *w, const ConvWindow *window, int i) {
   return (size - window->first[i] + window->step[i] - 1) / window->step[i];
 }
 
-/* Winograd's tiles, square or along the kernel's only axis. */
+static void add_winograd(Select *s, Candidates *list, const SelectWinograd *conv, int64_t down,
+                         int64_t across) {
+  Candidate candidate = {.name = "winograd", .tile = {down, across}};
+  candidate.seconds = select_winograd_time(s, conv, candidate.tile);
+  if (candidate.seconds > 0) candidates_add(list, candidate, CONV_WINOGRAD);
+}
+
+/* Winograd's tiles, square or along the kernel's only axis; of few channels also along the second
+ * alone, since products would be short, and their transforms most of the work. */
 static void consider_winograd(Select *s, Candidates *list, const Op *op, const ConvWindow *window,
                               int64_t out, int64_t channels) {
   if (s->context->options->exact_conv || window->groups != 1) return;
@@ -31,10 +39,10 @@ static void consider_winograd(Select *s, Candidates *list, const Op *op, const C
   SelectWinograd conv = select_winograd_of(s, op, out, channels, window->stride);
   if (conv.kernel[0] == 1 && conv.kernel[1] == 1) return;
   for (int64_t tile = 2; tile <= 6; tile += 2) {
-    Candidate candidate = {.name = "winograd"};
-    for (int i = 0; i < 2; i++) candidate.tile[i] = conv.kernel[i] == 1 ? 1 : tile;
-    candidate.seconds = select_winograd_time(s, &conv, candidate.tile);
-    if (candidate.seconds > 0) candidates_add(list, candidate, CONV_WINOGRAD);
+    int64_t down = conv.kernel[0] == 1 ? 1 : tile, across = conv.kernel[1] == 1 ? 1 : tile;
+    add_winograd(s, list, &conv, down, across);
+    if (down > 1 && across > 1 && channels <= s->context->options->vector_lanes)
+      add_winograd(s, list, &conv, 1, across);
   }
 }
 

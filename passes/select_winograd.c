@@ -18,14 +18,14 @@ enum {
 static bool axis_is_fine(const Select *s, int64_t tile, int64_t kernel, int64_t stride,
                          Winograd *axis) {
   bool trains = s->function->kind != FUNCTION_MODEL;
-  if (kernel == 1) return tile == 1 && winograd_find(1, 1, stride, axis);
-  return tile > 1 && kernel % 2 == 1 && winograd_find(tile, kernel, stride, axis) &&
+  if (kernel == 1 || tile == 1) return tile == 1 && winograd_find(1, kernel, stride, axis);
+  return kernel % 2 == 1 && winograd_find(tile, kernel, stride, axis) &&
          (!trains || axis->points <= MOST_TRAINED + (stride > 1));
 }
 
-/* Whose error is several times that of the others. */
+/* Whose error is several times that of the others; so are two axes of long kernels with strides. */
 static bool is_coarse(const Winograd axes[2]) {
-  return axes[0].tile > 4 && axes[1].tile > 4;
+  return (axes[0].tile > 4 && axes[1].tile > 4) || (axes[0].odd_pairs > 0 && axes[1].odd_pairs > 0);
 }
 
 static double ceil_ratio(double a, double b) {
@@ -58,7 +58,9 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
     if (!axis_is_fine(s, tile[i], conv->kernel[i], conv->stride[i], &axes[i])) return -1;
     tiles *= ceil_ratio(conv->size[i], (double)tile[i]);
     points *= axes[i].points, matrices *= axes[i].weights;
-    if (axes[i].points > 1) transform += costs[COST_winograd_transform] * axes[i].first;
+    int even = axes[i].odd < axes[i].first ? axes[i].odd : axes[i].first;
+    if (axes[i].points > 1 && !winograd_is_direct(&axes[i]))
+      transform += costs[COST_winograd_transform] * even;
     size[i] = (int64_t)conv->size[i];
   }
   if (is_coarse(axes)) return -1;
@@ -68,10 +70,14 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
   double weights = matrices * channels * out, bytes = 4 * weights;
   double rows = tiles < 6 ? 6 : tiles;
   if (conv->is_fixed) rows *= winograd_used(axes, size);
-  double product = 2 * rows * points * (channels + costs[COST_winograd_row_channels]) * out;
-  double moved = tiles * points * (ceil_ratio(channels, lanes) * lanes + out);
+  double lines = winograd_is_direct(&axes[0]) ? axes[0].points : 1, sums = points / lines;
+  double row = costs[COST_winograd_row_channels];
+  double product = 2 * rows * sums * (channels * lines + row) * out;
+  double moved = tiles * (points * ceil_ratio(channels, lanes) * lanes + sums * out);
   double seconds = product / (costs[COST_winograd_share] * options->flop_rate) +
                    moved * transform / (options->flop_rate / 4);
+  double made = 4 * conv->images * conv->size[0] * conv->size[1] * (double)conv->out;
+  if (channels <= lanes) seconds += costs[COST_winograd_stores] * select_traffic(s, made);
   if (!conv->is_constant)
     seconds +=
         select_time(s, 8 * weights, 0.5, 2 * bytes) +

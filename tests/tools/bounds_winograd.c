@@ -12,11 +12,17 @@ typedef struct {
   const double *x, *u; /* u: |G| |w| |G^T| as [matrix][channel][out] */
 } Magnitudes;
 
+/* A direct axis makes the sum longer; even and odd places are transformed apart. */
 double winograd_roundings(const Winograd axes[2], int64_t channels) {
-  double n = (double)channels + 3;
-  for (int i = 0; i < 2; i++)
-    if (axes[i].points > 1) n += 2 * axes[i].first + 4 + (axes[i].stride > 1);
-  return n;
+  double terms = (double)channels, n = 3;
+  for (int i = 0; i < 2; i++) {
+    int odd = axes[i].first - axes[i].odd, most = axes[i].odd > odd ? axes[i].odd : odd;
+    if (winograd_is_direct(&axes[i]))
+      terms *= axes[i].points;
+    else if (axes[i].points > 1)
+      n += 2 * most + 4 + (axes[i].stride > 1);
+  }
+  return terms + n;
 }
 
 /* y [rows, columns, each] = |left [rows, n]| * x [n, m, each] * transpose(|right [columns, m]|), by

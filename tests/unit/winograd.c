@@ -29,7 +29,8 @@ static void matrices_convolve(void **state) {
       Winograd w;
       if (!winograd_find(tile, kernel, 1, &w)) {
         int64_t count = tile + kernel - 1;
-        assert_true(count > WINOGRAD_POINTS || (count % 2 == 1 && count > 1));
+        assert_true(count > WINOGRAD_INTERPOLATED || (count % 2 == 1 && count > 1));
+        assert_true(tile > 1 || kernel > WINOGRAD_POINTS);
         continue;
       }
       found++;
@@ -61,7 +62,7 @@ static void strides_convolve(void **state) {
   (void)state;
   static const int points[][4] = {{0}, {0}, {0, 3}, {0}, {0, 4, 5, 8}}; /* of tiles of 2 and 4 */
   Winograd w, edge;
-  assert_false(winograd_find(3, 3, 2, &w) || winograd_find(2, 5, 2, &w) ||
+  assert_false(winograd_find(3, 3, 2, &w) || winograd_find(3, 5, 2, &w) ||
                winograd_find(2, 3, 3, &w) || winograd_find(1, 1, 2, &w));
   for (int tile = 2; tile <= 4; tile += 2) {
     assert_true(winograd_find(tile, 3, 2, &w));
@@ -75,6 +76,30 @@ static void strides_convolve(void **state) {
       expect_convolves(&edge, &w);
     }
   }
+}
+
+/* So do longer kernels with a stride of 2, whose even and odd places are apart, and direct sums. */
+static void parts_convolve(void **state) {
+  (void)state;
+  Winograd w, edge;
+  for (int tile = 2; tile <= 4; tile += 2)
+    for (int kernel = 5; kernel <= 7; kernel += 2) {
+      assert_true(winograd_find(tile, kernel, 2, &w));
+      assert_int_equal(w.points, 2 * (tile - 1) + kernel);
+      assert_int_equal(w.weights, w.points);
+      expect_convolves(&w, &w);
+      for (int rest = 1; rest < tile; rest++) {
+        winograd_edge(&w, rest, &edge);
+        assert_int_equal(edge.tile, rest);
+        expect_convolves(&edge, &w);
+      }
+    }
+  for (int stride = 1; stride <= 3; stride++)
+    for (int kernel = 2; kernel <= WINOGRAD_POINTS; kernel++) {
+      assert_true(winograd_find(1, kernel, stride, &w) && winograd_is_direct(&w));
+      assert_int_equal(w.points, kernel);
+      expect_convolves(&w, &w);
+    }
 }
 
 /* So do those of the last tiles, with the weights of the whole one. */
@@ -97,7 +122,7 @@ static void edges_convolve(void **state) {
 static void points_come_in_pairs(void **state) {
   (void)state;
   Winograd w;
-  for (int64_t points = 2; points <= WINOGRAD_POINTS; points += 2) {
+  for (int64_t points = 2; points <= WINOGRAD_INTERPOLATED; points += 2) {
     assert_true(winograd_find(points - 2 > 1 ? points - 2 : 1, points - 2 > 1 ? 3 : points, 1, &w));
     int last = w.points - 1;
     for (int k = 0; k <= last; k++) {
@@ -193,6 +218,16 @@ static const Shape shapes[] = {
     {2, 14, 14, 72, 64, {3, 3}, {2, 2}, 1, 2},
     {2, 35, 37, 40, 64, {3, 3}, {4, 4}, 0, 2},
     {2, 29, 30, 24, 50, {3, 3}, {4, 4}, 1, 2},
+    /* lines of the kernel that are summed directly, and long kernels with a stride */
+    {2, 21, 27, 3, 50, {7, 7}, {1, 4}, 3, 2},
+    {1, 40, 40, 3, 64, {7, 7}, {1, 4}, 3, 2},
+    {2, 13, 14, 3, 20, {7, 7}, {1, 2}, 3, 2},
+    {2, 15, 19, 12, 32, {5, 5}, {1, 4}, 2, 2},
+    {1, 9, 14, 5, 16, {3, 3}, {1, 4}, 1, 1},
+    {2, 12, 13, 9, 20, {3, 3}, {1, 6}, 1, 1},
+    {1, 6, 7, 1, 1, {3, 3}, {1, 2}, 1, 1},
+    {1, 17, 9, 4, 16, {7, 7}, {4, 1}, 3, 2},
+    {1, 19, 18, 2, 7, {7, 7}, {4, 4}, 3, 2},
 };
 
 static const Shape *shape; /* of the running case */
@@ -307,6 +342,9 @@ static void run_shape(const char *cpu) {
   }
   const Shape *s = shape;
   int panels = (s->out + 15) / 16;
+  Winograd axes[2];
+  for (int i = 0; i < 2; i++)
+    assert_true(winograd_find(s->tile[i], s->kernel[i], s->stride, &axes[i]));
   char *text = arena_format(
       arena,
       "module m\nparam @w : f32[%d,%d,%d,%d,16]\n"
@@ -319,10 +357,10 @@ static void run_shape(const char *cpu) {
       "  return %%2\n}\n",
       panels, s->kernel[0], s->kernel[1], s->channels, s->images, s->height, s->width, s->channels,
       s->images, size_of(0), size_of(1), s->out, panels, s->kernel[0], s->kernel[1], s->channels,
-      s->tile[0], s->tile[1], s->stride, s->stride, panels, s->tile[0] + s->kernel[0] - 1,
-      s->tile[1] + s->kernel[1] - 1, s->channels, pad_of(0), pad_of(0), pad_of(1), pad_of(1),
-      s->kernel[0], s->kernel[1], s->tile[0], s->tile[1], s->out, s->stride, s->stride, s->images,
-      size_of(0), size_of(1), s->out);
+      s->tile[0], s->tile[1], s->stride, s->stride, panels, axes[0].weights, axes[1].weights,
+      s->channels, pad_of(0), pad_of(0), pad_of(1), pad_of(1), s->kernel[0], s->kernel[1],
+      s->tile[0], s->tile[1], s->out, s->stride, s->stride, s->images, size_of(0), size_of(1),
+      s->out);
   int32_t file = sources_add(diagnostics_sources(diagnostics), "m.ir", NULL, text, strlen(text));
   Module *module = module_parse(arena, diagnostics, file);
   PassOptions options = PASS_OPTIONS_DEFAULT;
@@ -372,11 +410,9 @@ static void errors_are_bounded(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(matrices_convolve),
-      cmocka_unit_test(strides_convolve),
-      cmocka_unit_test(edges_convolve),
-      cmocka_unit_test(points_come_in_pairs),
-      cmocka_unit_test(weights_are_made_in_pieces),
+      cmocka_unit_test(matrices_convolve),    cmocka_unit_test(strides_convolve),
+      cmocka_unit_test(parts_convolve),       cmocka_unit_test(edges_convolve),
+      cmocka_unit_test(points_come_in_pairs), cmocka_unit_test(weights_are_made_in_pieces),
       cmocka_unit_test(errors_are_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
