@@ -11,6 +11,7 @@
  * second pass, not in overlapping windows. Linear, but for the limits on a kernel's size. */
 #include "passes/fuse_attention.h"
 #include "passes/fuse_merge.h"
+#include "passes/fuse_rows.h"
 #include "passes/fuse_sums.h"
 #include "passes/fuse_updates.h"
 #include "passes/fuse_weights.h"
@@ -557,6 +558,7 @@ static void fuse_function(PassContext *context, Function *function) {
   Block *body = function->body;
   for (int i = 0; i < body->yield_count; i++) body->yields[i] = fused_value(body->yields[i]);
   dce_function(function); /* generators that all have their copies */
+  fuse_rows(context, function);
   fuse_sums(context, function);
   fused_renumber(function);
 }

@@ -199,6 +199,79 @@ void fuse_region(Function *function, const OpList *ops, const ValueList *yields,
   }
 }
 
+Value *fused_bind(Op *kernel, Value *value) {
+  Block *region = kernel->region;
+  if (value->op == kernel) return region->yields[value->index];
+  for (int i = 0; i < kernel->operand_count; i++)
+    if (kernel->operands[i] == value) return region->arguments[i];
+  size_t count = (size_t)kernel->operand_count;
+  kernel->operands = arena_grow(region->function->module->arena, kernel->operands, count, count + 1,
+                                sizeof *kernel->operands);
+  kernel->operands[kernel->operand_count++] = value;
+  return block_add_argument(region, NULL, value->type, BIND_PLAIN);
+}
+
+static void move_into(Op *op, Op *kernel) {
+  op_remove(op);
+  op_append(kernel->region, op);
+}
+
+void fused_absorb(Op *kernel, Op *op) {
+  if (op->kind != OP_fused) {
+    for (int i = 0; i < op->operand_count; i++)
+      op->operands[i] = fused_bind(kernel, op->operands[i]);
+    move_into(op, kernel);
+    return;
+  }
+  for (int i = 0; i < op->operand_count; i++)
+    op->region->arguments[i]->forward = fused_bind(kernel, op->operands[i]);
+  for (Op *inner = op->region->first, *next; inner; inner = next) {
+    next = inner->next;
+    op_follow(inner);
+    move_into(inner, kernel);
+  }
+  op_remove(op);
+}
+
+void fused_rename(Op *kernel) {
+  Module *module = kernel->block->function->module;
+  OpList ops = {0};
+  for (Op *op = kernel->region->first; op; op = op->next) vec_push(module->arena, &ops, op);
+  kernel->symbol = kernel_name(module, &ops, NULL, 0);
+}
+
+Value *fused_yield(Op *kernel, Value *inner) {
+  Function *function = kernel->block->function;
+  Arena *arena = function->module->arena;
+  Block *region = kernel->region;
+  size_t count = (size_t)kernel->result_count;
+  Value *result = value_new(function, inner->type);
+  result->op = kernel;
+  result->index = kernel->result_count;
+  result->number = inner->number;
+  region->yields = arena_grow(arena, region->yields, count, count + 1, sizeof *region->yields);
+  region->yields[region->yield_count++] = inner;
+  kernel->results = arena_grow(arena, kernel->results, count, count + 1, sizeof *kernel->results);
+  kernel->results[kernel->result_count++] = result;
+  return result;
+}
+
+Op *fused_wrap(Op *op) {
+  Function *function = op->block->function;
+  Module *module = function->module;
+  Op *kernel = fused_new(function, NULL, 0, &op_result(op)->type, 1);
+  kernel->symbol =
+      intern(module->names, arena_format(module->arena, "k0_%s", operator_infos[op->kind].name));
+  kernel->at = op->at, kernel->layer = op->layer, kernel->mark = op->mark;
+  op_result(kernel)->number = op_result(op)->number;
+  op_insert_before(op, kernel);
+  fused_absorb(kernel, op);
+  kernel->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
+  kernel->region->yields[0] = op_result(op);
+  kernel->region->yield_count = 1;
+  return kernel;
+}
+
 void fused_renumber(Function *function) {
   Module *module = function->module;
   int number = 0;

@@ -24,6 +24,21 @@ Value *fused_value(Value *value);
 void fuse_region(Function *function, const OpList *ops, const ValueList *yields, const char *word,
                  int number);
 
+/* ---- kernels that take in more ---- */
+
+/* What the kernel's region sees of a value of the function's block. */
+Value *fused_bind(Op *kernel, Value *value);
+/* Moves an operation, or those of another kernel, to the region's end; of a kernel, what its region
+ * yields is followed to the values there. */
+void fused_absorb(Op *kernel, Op *op);
+/* Names the kernel by its operations as they are now. */
+void fused_rename(Op *kernel);
+/* A further result, which is the region's value `inner`. */
+Value *fused_yield(Op *kernel, Value *inner);
+/* A kernel of the operation alone. What uses the operation's result is to use fused_value() of it.
+ */
+Op *fused_wrap(Op *op);
+
 /* Names all kernels anew by their order in the block: k0_conv, k1_dot .. */
 void fused_renumber(Function *function);
 

@@ -3,6 +3,7 @@
 #include "ir/block_sum.h"
 #include "passes/cost.h"
 #include "passes/fuse_region.h"
+#include "passes/fuse_rows.h"
 #include "passes/rewrite.h"
 #include "passes/uses.h"
 
@@ -30,18 +31,6 @@ typedef struct {
   bool *moves;      /* of each operation: a map that another kernel takes in */
 } Sums;
 
-static bool same_dims(const Type *a, const Type *b) {
-  if (a->rank != b->rank) return false;
-  for (int i = 0; i < a->rank; i++)
-    if (a->dims[i] != b->dims[i]) return false;
-  return true;
-}
-
-static bool is_elementwise(const Op *op) {
-  return operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_broadcast ||
-         reshape_is_of_units(op);
-}
-
 /* A sum over all rows that is worth it. */
 static bool is_row_sum(const Op *op) {
   if (op->kind != OP_sum || op_flag(op, ATTRIBUTE_keepdims)) return false;
@@ -55,35 +44,21 @@ static bool is_row_sum(const Op *op) {
 
 /* ---- kernels that pass by rows ---- */
 
-static bool reduces_rows(const Op *op, const Type *type) {
-  if (!same_dims(&op->operands[0]->type, type)) return false;
-  int last = type->rank - 1;
-  if (op->kind == OP_softmax) return op_integer(op, ATTRIBUTE_axis) == last;
-  return op_axes(op) == 1u << last;
-}
-
-/* A map or row kernel that goes through rows of this shape: 2 for rows, 1 for a map, 0 for none. */
+/* How well the kernel suits: 2 for one of rows, 1 for a map, 0 not. */
 static int passes_rows(const Sums *s, const Op *op, const Type *type) {
   if (op->kind != OP_fused || op->operand_count >= MOST_ARGUMENTS || s->moves[op->mark] ||
       s->taken[op->mark].count >= MOST_SUMS)
     return 0;
-  bool whole = false, reduces = false;
+  bool whole = false;
   for (int i = 0; i < op->result_count; i++) {
-    whole = whole || same_dims(&op->results[i]->type, type);
+    whole = whole || type_same_dims(&op->results[i]->type, type);
     for (int j = 0; j < use_count(&s->uses, op->results[i]); j++) {
       const Op *user = use_at(&s->uses, op->results[i], j);
       if (user && user->kind == OP_write) return 0; /* an update, which is made in place */
     }
   }
-  for (const Op *inner = op->region->first; inner; inner = inner->next) {
-    if (op_is_generator(inner)) continue;
-    if (operator_has(inner->kind, TRAIT_REDUCTION) || inner->kind == OP_softmax) {
-      if (!reduces_rows(inner, type)) return 0;
-      reduces = true;
-    } else if (!is_elementwise(inner))
-      return 0;
-  }
-  return !whole ? 0 : reduces ? 2 : 1;
+  bool reduces;
+  return !whole || !goes_by_rows(op, type, &reduces) ? 0 : reduces ? 2 : 1;
 }
 
 /* Do all that use the sum come after the kernel? */
@@ -107,17 +82,17 @@ static bool takes_map(const Op *kernel, const Op *map, const Type *type) {
   for (int i = 0; i < map->operand_count; i++) {
     const Value *x = map->operands[i];
     if (reads_or_makes(kernel, x)) continue;
-    if (same_dims(&x->type, type) || (x->op && x->op->mark > kernel->mark)) return false;
+    if (type_same_dims(&x->type, type) || (x->op && x->op->mark > kernel->mark)) return false;
     more++;
   }
   return kernel->operand_count + more <= MOST_ARGUMENTS;
 }
 
 static bool is_plain_map(const Op *op, const Type *type) {
-  if (op->result_count != 1 || !same_dims(&op_result(op)->type, type)) return false;
+  if (op->result_count != 1 || !type_same_dims(&op_result(op)->type, type)) return false;
   if (op->kind != OP_fused) return operator_has(op->kind, TRAIT_ELEMENTWISE);
   for (const Op *inner = op->region->first; inner; inner = inner->next)
-    if (!op_is_generator(inner) && !is_elementwise(inner)) return false;
+    if (!op_is_generator(inner) && !op_keeps_places(inner)) return false;
   return true;
 }
 
@@ -151,7 +126,7 @@ static void find_for_map(Sums *s, Op *sum) {
       !is_plain_map(map, &value->type))
     return;
   for (int i = 0; i < map->operand_count; i++)
-    if (same_dims(&map->operands[i]->type, &value->type))
+    if (type_same_dims(&map->operands[i]->type, &value->type))
       look_around(s, map->operands[i], sum, map, &best, &how_good);
   if (best) take(s, best, sum, map);
 }
@@ -199,74 +174,10 @@ static void find_for_panels(Sums *s, Op *sum) {
 
 /* ---- rewriting ---- */
 
-/* What the region sees of a value. */
-static Value *bind(Op *kernel, Value *value) {
-  Block *region = kernel->region;
-  if (value->op == kernel) return region->yields[value->index];
-  for (int i = 0; i < kernel->operand_count; i++)
-    if (kernel->operands[i] == value) return region->arguments[i];
-  size_t count = (size_t)kernel->operand_count;
-  kernel->operands = arena_grow(region->function->module->arena, kernel->operands, count, count + 1,
-                                sizeof *kernel->operands);
-  kernel->operands[kernel->operand_count++] = value;
-  return block_add_argument(region, NULL, value->type, BIND_PLAIN);
-}
-
-static void move_into(Op *op, Op *kernel) {
-  op_remove(op);
-  op_append(kernel->region, op);
-}
-
 /* The map's value in the kernel's region. */
 static Value *absorb(Op *map, Op *kernel) {
-  if (map->kind != OP_fused) {
-    for (int i = 0; i < map->operand_count; i++) map->operands[i] = bind(kernel, map->operands[i]);
-    move_into(map, kernel);
-    return op_result(map);
-  }
-  for (int i = 0; i < map->operand_count; i++)
-    map->region->arguments[i]->forward = bind(kernel, map->operands[i]);
-  for (Op *op = map->region->first, *next; op; op = next) {
-    next = op->next;
-    op_follow(op);
-    move_into(op, kernel);
-  }
-  op_remove(map);
-  return value_follow(map->region->yields[0]);
-}
-
-static Value *add_result(Op *kernel, Value *inner) {
-  Function *function = kernel->block->function;
-  Arena *arena = function->module->arena;
-  Block *region = kernel->region;
-  size_t count = (size_t)kernel->result_count;
-  Value *result = value_new(function, inner->type);
-  result->op = kernel;
-  result->index = kernel->result_count;
-  result->number = inner->number;
-  region->yields = arena_grow(arena, region->yields, count, count + 1, sizeof *region->yields);
-  region->yields[region->yield_count++] = inner;
-  kernel->results = arena_grow(arena, kernel->results, count, count + 1, sizeof *kernel->results);
-  kernel->results[kernel->result_count++] = result;
-  return result;
-}
-
-/* A kernel of the operation alone, whose result is known by that of the kernel from here on. */
-static Op *wrap(Op *op) {
-  Function *function = op->block->function;
-  Module *module = function->module;
-  Op *kernel = fused_new(function, NULL, 0, &op_result(op)->type, 1);
-  kernel->symbol =
-      intern(module->names, arena_format(module->arena, "k0_%s", operator_infos[op->kind].name));
-  kernel->at = op->at, kernel->layer = op->layer, kernel->mark = op->mark;
-  op_result(kernel)->number = op_result(op)->number;
-  op_insert_before(op, kernel);
-  for (int i = 0; i < op->operand_count; i++) op->operands[i] = bind(kernel, op->operands[i]);
-  move_into(op, kernel);
-  kernel->region->yields = ARENA_ARRAY(module->arena, 1, Value *);
-  kernel->region->yields[0] = op_result(op);
-  kernel->region->yield_count = 1;
-  return kernel;
+  fused_absorb(kernel, map);
+  return map->kind == OP_fused ? value_follow(map->region->yields[0]) : op_result(map);
 }
 
 static void join(Op *kernel, const Taken *taken) {
@@ -274,10 +185,10 @@ static void join(Op *kernel, const Taken *taken) {
   Module *module = kernel->block->function->module;
   const Type *type = &sum->operands[0]->type;
   bool packs = kernel->kind == OP_transpose;
-  if (packs) kernel = wrap(kernel);
+  if (packs) kernel = fused_wrap(kernel);
   Value *value = packs        ? kernel->region->arguments[0]
                  : taken->map ? absorb(taken->map, kernel)
-                              : bind(kernel, sum->operands[0]);
+                              : fused_bind(kernel, sum->operands[0]);
   int64_t blocks = block_sum_blocks(type), rows = 1;
   for (int i = 0; i < type->rank - 1; i++) rows *= dim_value(type->dims[i]);
   const Dim *dims[] = {dim_constant(module->dims, blocks),
@@ -287,7 +198,7 @@ static void join(Op *kernel, const Taken *taken) {
   b.before = NULL;
   Value *cut = build_reshape(&b, value, dims, 3);
   Attribute along = {ATTRIBUTE_axis, attribute_integers(module, (int64_t[]){1}, 1)};
-  Value *part = add_result(kernel, build(&b, OP_sum, &cut, 1, &along, 1));
+  Value *part = fused_yield(kernel, build(&b, OP_sum, &cut, 1, &along, 1));
   op_remove(sum);
   op_insert_after(kernel, sum);
   sum->operands[0] = part;

@@ -1,0 +1,25 @@
+/* fuse_rows.h - the part of `fuse` that makes one kernel of those of a train entry that go through
+ * the same rows one after the other.
+ *
+ *   before  %c = fused (%x) {x - mean}   %r = fused (%c) {1 / deviation}   %y = fused (%c, %r) {..}
+ *   after   %y, %c, %r = fused (%x) { .. yield %y, %c, %r }
+ *
+ * A layer norm's parts are kept for its gradient, so each is a value with several users, and a
+ * kernel that would read and write memory; as one kernel they pass once. So is a loss's softmax one
+ * with its gradient. */
+#ifndef PASSES_FUSE_ROWS_H
+#define PASSES_FUSE_ROWS_H
+
+#include "passes/pass.h"
+
+/* Does the operation, a kernel or none, go through rows of the type, along its last axis, element
+ * by element but for reductions of whole rows? `*reduces`: it has such. */
+bool goes_by_rows(const Op *op, const Type *type, bool *reduces);
+/* Is each element made of those at its place alone? */
+bool op_keeps_places(const Op *op);
+bool type_same_dims(const Type *a, const Type *b);
+
+/* When the function's kernels are made. */
+void fuse_rows(PassContext *context, Function *function);
+
+#endif
