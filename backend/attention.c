@@ -29,6 +29,8 @@ static void choose_block(Attention *a) {
   int vectors = most_vectors(a->l->target);
   while (block % (vectors * a->lanes)) vectors--;
   a->columns = vectors * a->lanes;
+  /* constants and sums of more than one register's would go by way of the stack */
+  a->dear = a->l->target->registers >= 32 ? a->columns : a->lanes;
   a->block = (int)block;
 }
 
@@ -167,9 +169,10 @@ void attention_pack(const Attention *a, const Value *x, LoopExpr *first, LoopExp
   size_t scope = region_push(r);
   if (!dim_is_constant(width) || dim_value(width) % lanes)
     r->mask = loop_let(k, "inside", loop_lt(k, loop_iota(k, column, lanes), wide));
+  bool whole = dim_is_constant(a->queries) && dim_value(a->queries) % lanes == 0;
   for (int i = 0; i < lanes; i++) {
     LoopExpr *at = loop_add(k, loop_add(k, first, row), loop_int(k, i));
-    at = loop_let(k, "at", loop_min(k, at, last));
+    if (!whole) at = loop_let(k, "at", loop_min(k, at, last));
     loop_set(k, loop_row(k, square, loop_int(k, i)), attention_lanes(a, x, lanes, at, column));
   }
   r->mask = outer;
@@ -188,12 +191,24 @@ bool attention_is_far(const Attention *a, const Value *x) {
   return !region_buffer(a->r, x);
 }
 
+/* Over a row's columns, `lanes` at a time, written out if they are known and few. */
+static LoopExpr *open_columns(const Attention *a, const Dim *width, int lanes) {
+  enum { MOST_WRITTEN = 16 };
+  LoopKernel *k = a->l->kernel;
+  LoopExpr *zero = loop_int(k, 0);
+  bool known = dim_is_constant(width) && dim_value(width) % lanes == 0;
+  if (!known || dim_value(width) / lanes > MOST_WRITTEN)
+    return loop_for_lanes(k, "e", zero, dim_expr(k, width), lanes);
+  LoopExpr *part = loop_each(k, "e", zero, loop_int(k, dim_value(width) / lanes));
+  return loop_mul(k, part, loop_int(k, lanes));
+}
+
 void attention_copy(const Attention *a, const Value *x, LoopExpr *first, LoopExpr *count,
                     const Dim *width, LoopBuffer *near) {
   LoopKernel *k = a->l->kernel;
   LoopExpr *zero = loop_int(k, 0), *row = loop_for(k, "i", zero, count);
   int lanes = attention_columns(a, width);
-  LoopExpr *e = loop_for_lanes(k, "e", zero, dim_expr(k, width), lanes);
+  LoopExpr *e = open_columns(a, width, lanes);
   size_t scope = region_push(a->r);
   LoopExpr *value = attention_lanes(a, x, lanes, loop_let(k, "at", loop_add(k, first, row)), e);
   loop_store(k, loop_lanes(k, near, lanes, row, e), value);

@@ -31,6 +31,7 @@ typedef struct {
   LoopExpr *ahead;         /* keys - queries: how far a causal query sees beyond its number */
   int lanes;               /* of a register */
   int columns;             /* lanes of a tile whose lanes are queries */
+  int dear;                /* those of them whose exponentials are made at a time */
   int block;               /* queries of a block: a multiple of `columns` */
 } Attention;
 
@@ -83,12 +84,16 @@ void attention_tiles(const Attention *a, const Tiles *tiles);
 /* Lanes of a tile along an axis of this size that is read as it lies. */
 int attention_columns(const Attention *a, const Dim *size);
 
-/* A tile of scores, turned round: queries `first` + `column` on, of which the block has `count`, by
- * `keys` keys from `key` on. */
+/* A tile of scores, turned round: `lanes` queries from `first` + `column` on, of which the block
+ * has `count`, by `keys` keys from `key` on. */
 typedef struct {
   const Attention *a;
   LoopExpr *first, *count, *key, *keys, *column;
+  int lanes;
 } AttentionTile;
+/* The loop over parts of a tile whose exponentials are made at a time; the part's first column. */
+LoopExpr *attention_open_parts(const Attention *a, LoopExpr *column);
+void attention_close_parts(const Attention *a);
 /* How many of the block's keys the tile's queries see at most: the tile ends there, and is 0
  * beyond. */
 LoopExpr *attention_shown(const AttentionTile *tile);

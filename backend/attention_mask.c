@@ -4,7 +4,18 @@
 #include <math.h>
 
 static LoopExpr *score_lanes(const AttentionTile *t, LoopBuffer *scores, LoopExpr *row) {
-  return loop_lanes(t->a->l->kernel, scores, t->a->columns, row, t->column);
+  return loop_lanes(t->a->l->kernel, scores, t->lanes, row, t->column);
+}
+
+LoopExpr *attention_open_parts(const Attention *a, LoopExpr *column) {
+  LoopKernel *k = a->l->kernel;
+  if (a->dear == a->columns) return column;
+  LoopExpr *part = loop_for(k, "part", loop_int(k, 0), loop_int(k, a->columns / a->dear));
+  return loop_let(k, "column", loop_add(k, column, loop_mul(k, part, loop_int(k, a->dear))));
+}
+
+void attention_close_parts(const Attention *a) {
+  if (a->dear != a->columns) loop_end(a->l->kernel);
 }
 
 LoopExpr *attention_extra_lanes(const AttentionTile *t, const Value *x, LoopExpr *row) {
@@ -13,14 +24,14 @@ LoopExpr *attention_extra_lanes(const AttentionTile *t, const Value *x, LoopExpr
   Index query = index_lanes(loop_add(k, t->first, t->column));
   Index key = index_scalar(loop_add(k, t->key, row));
   if (row == r->draw.at) r->draw.at = key.at, r->draw.from = loop_add(k, t->key, r->draw.from);
-  LoopExpr *value = attention_extra(t->a, x, t->a->columns, query, key);
+  LoopExpr *value = attention_extra(t->a, x, t->lanes, query, key);
   r->draw.at = NULL;
   return value;
 }
 
 size_t attention_open_extras(const AttentionTile *t) {
   LoopKernel *k = t->a->l->kernel;
-  LoopExpr *place = loop_iota(k, t->column, t->a->columns);
+  LoopExpr *place = loop_iota(k, t->column, t->lanes);
   t->a->r->mask = loop_let(k, "inside", loop_lt(k, place, t->count));
   return region_push(t->a->r);
 }

@@ -47,13 +47,13 @@ static LoopExpr *query_lanes(void *user, LoopExpr *at) {
   return loop_lanes(t->a->l->kernel, t->packed, t->a->columns, at, t->column);
 }
 
-static LoopExpr *score_lanes(const Trip *t, LoopExpr *row) {
-  return loop_lanes(t->a->l->kernel, t->scores, t->a->columns, row, t->column);
+static LoopExpr *score_lanes(const Trip *t, int lanes, LoopExpr *row) {
+  return loop_lanes(t->a->l->kernel, t->scores, lanes, row, t->column);
 }
 
 static void take_score(void *user, LoopExpr *row, LoopExpr *sum) {
   Trip *t = user;
-  loop_store(t->a->l->kernel, score_lanes(t, row), sum);
+  loop_store(t->a->l->kernel, score_lanes(t, t->a->columns, row), sum);
 }
 
 static void make_scores(Trip *t) {
@@ -66,42 +66,52 @@ static void make_scores(Trip *t) {
                                  .user = t});
 }
 
-static AttentionTile tile_of(const Trip *t) {
-  return (AttentionTile){t->a, t->first, t->count, t->key, t->shown, t->column};
+static AttentionTile tile_of(const Trip *t, int lanes) {
+  return (AttentionTile){t->a, t->first, t->count, t->key, t->shown, t->column, lanes};
 }
 
 /* ---- from scores to probabilities ---- */
 
-static LoopExpr *state_lanes(const Trip *t, LoopBuffer *state) {
-  return loop_lanes(t->a->l->kernel, state, t->a->columns, zero(t), t->column);
+static LoopExpr *state_lanes(const Trip *t, int lanes, LoopBuffer *state) {
+  return loop_lanes(t->a->l->kernel, state, lanes, zero(t), t->column);
+}
+
+/* e^x of an x of at most 0; all below -104 is 0. */
+static LoopExpr *falling_exp(LoopKernel *k, LoopExpr *x) {
+  return loop_mul(k, loop_exp_raised(k, x), loop_number(k, 0x1p-64));
 }
 
 static void make_probabilities(Trip *t) {
   LoopKernel *k = t->a->l->kernel;
-  int lanes = t->a->columns;
-  LoopExpr *before = loop_let(k, "before", state_lanes(t, t->top));
+  int lanes = t->a->dear;
+  LoopExpr *column = t->column;
+  t->column = attention_open_parts(t->a, column);
+  LoopExpr *before = loop_let(k, "before", state_lanes(t, lanes, t->top));
   LoopExpr *top = loop_var(k, "top", LOOP_F32, lanes, before);
   LoopExpr *row = loop_for_unroll(k, "j", zero(t), t->shown, 4);
-  LoopExpr *score = loop_let(k, "s", score_lanes(t, row));
+  LoopExpr *score = loop_let(k, "s", score_lanes(t, lanes, row));
   loop_set(k, top, loop_select(k, loop_gt(k, score, top), score, top));
   loop_end(k);
   /* all -inf so far: 0 is subtracted instead, so that exponentials are 0 */
   LoopExpr *none = loop_eq(k, top, loop_number(k, -INFINITY));
   LoopExpr *from = loop_let(k, "from", loop_select(k, none, loop_number(k, 0), top));
   LoopExpr *fade = loop_let(k, "fade", loop_exp(k, loop_sub(k, before, from)));
-  LoopExpr *sum = loop_var(k, "sum", LOOP_F32, lanes, loop_mul(k, state_lanes(t, t->sum), fade));
-  AttentionTile tile = tile_of(t);
+  LoopExpr *sum =
+      loop_var(k, "sum", LOOP_F32, lanes, loop_mul(k, state_lanes(t, lanes, t->sum), fade));
+  AttentionTile tile = tile_of(t, lanes);
   size_t scope = t->a->factor ? attention_open_extras(&tile) : 0;
   row = attention_open_rows(&tile);
-  LoopExpr *p = loop_let(k, "p", loop_exp(k, loop_sub(k, score_lanes(t, row), from)));
+  LoopExpr *p = loop_let(k, "p", falling_exp(k, loop_sub(k, score_lanes(t, lanes, row), from)));
   loop_set(k, sum, loop_add(k, sum, p));
   if (t->a->factor) p = loop_mul(k, p, attention_extra_lanes(&tile, t->a->factor, row));
-  loop_store(k, score_lanes(t, row), p);
+  loop_store(k, score_lanes(t, lanes, row), p);
   attention_close_rows(&tile);
   if (t->a->factor) attention_close_extras(&tile, scope);
-  loop_store(k, state_lanes(t, t->top), top);
-  loop_store(k, state_lanes(t, t->fade), fade);
-  loop_store(k, state_lanes(t, t->sum), sum);
+  loop_store(k, state_lanes(t, lanes, t->top), top);
+  loop_store(k, state_lanes(t, lanes, t->fade), fade);
+  loop_store(k, state_lanes(t, lanes, t->sum), sum);
+  attention_close_parts(t->a);
+  t->column = column;
 }
 
 /* ---- weighted values ---- */
@@ -176,8 +186,8 @@ static void start(Trip *t) {
   LoopKernel *k = t->a->l->kernel;
   int lanes = t->a->lanes;
   open_columns(t);
-  loop_store(k, state_lanes(t, t->top), loop_number(k, -INFINITY));
-  loop_store(k, state_lanes(t, t->sum), loop_number(k, 0));
+  loop_store(k, state_lanes(t, t->a->columns, t->top), loop_number(k, -INFINITY));
+  loop_store(k, state_lanes(t, t->a->columns, t->sum), loop_number(k, 0));
   loop_end(k);
   LoopExpr *row = loop_for(k, "i", zero(t), t->count);
   LoopExpr *e = loop_for_step(k, "e", zero(t), loop_int(k, padded(t->a, t->a->out)), lanes);
@@ -209,10 +219,10 @@ static void block_of_queries(Attention *a, LoopExpr *first, LoopExpr *count) {
   if (far_v) attention_copy(a, a->v, t.key, t.keys, a->out, t.v);
   open_columns(&t);
   t.shown = t.keys;
-  AttentionTile whole = tile_of(&t);
+  AttentionTile whole = tile_of(&t, a->columns);
   t.shown = attention_shown(&whole);
   make_scores(&t);
-  AttentionTile tile = tile_of(&t);
+  AttentionTile tile = tile_of(&t, a->columns);
   attention_hide(&tile, t.scores);
   make_probabilities(&t);
   attention_clear(&whole, t.scores, t.shown);

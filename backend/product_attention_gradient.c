@@ -75,18 +75,20 @@ static void make_tile(Trip *t, int which, const Dim *width, LoopBuffer *packed, 
                                  .user = t});
 }
 
-static AttentionTile tile_of(const Trip *t) {
-  return (AttentionTile){t->a, t->first, t->count, t->key, t->shown, t->column};
+static AttentionTile tile_of(const Trip *t, int lanes) {
+  return (AttentionTile){t->a, t->first, t->count, t->key, t->shown, t->column, lanes};
 }
 
 static void make_slopes(Trip *t) {
   Attention *a = t->a;
   LoopKernel *k = a->l->kernel;
-  int lanes = a->columns;
+  int lanes = a->dear;
+  LoopExpr *column = t->column;
+  t->column = attention_open_parts(a, column);
   LoopExpr *log = loop_let(k, "log", loop_lanes(k, t->log, lanes, zero(t), t->column));
   LoopExpr *mean = loop_let(k, "mean", loop_lanes(k, t->mean, lanes, zero(t), t->column));
   LoopExpr *scale = attention_scale_of(a);
-  AttentionTile tile = tile_of(t);
+  AttentionTile tile = tile_of(t, lanes);
   size_t scope = attention_open_extras(&tile);
   LoopExpr *row = attention_open_rows(&tile);
   LoopExpr *score = loop_lanes(k, t->scores, lanes, row, t->column);
@@ -99,6 +101,8 @@ static void make_slopes(Trip *t) {
   loop_store(k, score, factor ? loop_mul(k, p, factor) : p);
   attention_close_rows(&tile);
   attention_close_extras(&tile, scope);
+  attention_close_parts(a);
+  t->column = column;
 }
 
 /* ---- products that grow ---- */
@@ -287,10 +291,10 @@ static void block_of_keys(Trip *t, LoopExpr *seen) {
   LoopExpr *tile = loop_for(k, "tile", zero(t), attention_ceil(k, t->count, a->columns));
   t->column = loop_let(k, "column", loop_mul(k, tile, loop_int(k, a->columns)));
   t->shown = t->keys;
-  AttentionTile whole = tile_of(t);
+  AttentionTile whole = tile_of(t, a->columns);
   t->shown = attention_shown(&whole);
   make_tile(t, 1, a->width, t->queries, t->scores);
-  AttentionTile shown = tile_of(t);
+  AttentionTile shown = tile_of(t, a->columns);
   attention_hide(&shown, t->scores);
   make_tile(t, 2, a->out, t->slopes, t->dscores);
   make_slopes(t);
