@@ -299,8 +299,9 @@ void lower_product(Lowering *l) {
     stored = stored && region_buffer(&region, product->operands[i]);
   if (stored &&
       (product_narrow(l, &region, product) || product_packed(l, &region, product) ||
-       product_conv(l, &region, product) || product_winograd(l, &region, product) ||
-       product_dot(l, &region, product) || product_weight_winograd(l, &region, product) ||
+       product_conv(l, &region, product) || product_winograd_lines(l, &region, product) ||
+       product_winograd(l, &region, product) || product_dot(l, &region, product) ||
+       product_weight_winograd(l, &region, product) ||
        product_weight_depthwise(l, &region, product) ||
        product_weight_grouped(l, &region, product) || product_weight_packed(l, &region, product) ||
        product_weight(l, &region, product) || product_depthwise(l, &region, product) ||

@@ -30,6 +30,7 @@ LoopBuffer *product_buffer(const Region *r, const Value *operand);
  * product_weight_packed  the same of enough channels, by packed blocks
  * product_weight_winograd  the same by Winograd's algorithm
  * product_winograd   conv_winograd
+ * product_winograd_lines  the same along one axis of two, of few channels
  * product_grouped    a convolution in groups of few channels, in nhwc
  * product_depthwise  a convolution of each channel alone, in nhwc
  * product_depthwise_transpose  its gradient for the input, with a stride
@@ -46,6 +47,7 @@ bool product_weight_packed(Lowering *lowering, Region *region, const Op *product
 bool product_weight_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_depthwise(Lowering *lowering, Region *region, const Op *product);
 bool product_weight_grouped(Lowering *lowering, Region *region, const Op *product);
+bool product_winograd_lines(Lowering *lowering, Region *region, const Op *product);
 bool product_winograd(Lowering *lowering, Region *region, const Op *product);
 bool product_packed(Lowering *lowering, Region *region, const Op *product);
 bool product_conv(Lowering *lowering, Region *region, const Op *product);

@@ -12,6 +12,33 @@ static void find_axes(const Region *r, const Op *op, const int64_t *kernel, Wino
       bug("no tile of Winograd's algorithm in '%s'", r->k->name);
 }
 
+/* Of the kernel all columns, or the one `column` alone, which stays as it is along its line. */
+static void transform_columns(Region *r, const Op *op, const Winograd axes[2], Index *index,
+                              LoopExpr *column, int count) {
+  LoopKernel *k = r->k;
+  LoopExpr *rows[WINOGRAD_POINTS][WINOGRAD_POINTS], *x[WINOGRAD_POINTS], *y[WINOGRAD_POINTS];
+  for (int j = 0; j < count; j++) {
+    index[2] = index_scalar(column ? column : loop_int(k, j));
+    for (int i = 0; i < axes[0].kernel; i++) {
+      index[1] = index_scalar(loop_int(k, i));
+      x[i] = region_value(r, op->operands[0], index);
+    }
+    winograd_kernel(k, &axes[0], x, y);
+    for (int i = 0; i < axes[0].weights; i++) rows[i][j] = y[i];
+  }
+  for (int i = 0; i < axes[0].weights; i++) {
+    if (column)
+      y[0] = rows[i][0];
+    else
+      winograd_kernel(k, &axes[1], rows[i], y);
+    index[1] = index_scalar(loop_int(k, i));
+    for (int j = 0; j < (column ? 1 : axes[1].weights); j++) {
+      index[2] = index_scalar(column ? column : loop_int(k, j));
+      region_store(r, region_result_buffer(r, 0), 5, index, y[j]);
+    }
+  }
+}
+
 /* A trip is a channel of a panel; lanes are the panel's columns. */
 void lower_winograd_weight(Lowering *l) {
   LoopKernel *k = l->kernel;
@@ -29,25 +56,14 @@ void lower_winograd_weight(Lowering *l) {
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[2];
   index_split(k, trip, split, 2, at);
   LoopExpr *q = loop_for_lanes(k, "q", loop_int(k, 0), dim_expr(k, w->dims[4]), r.lanes);
-  LoopExpr *rows[WINOGRAD_POINTS][WINOGRAD_POINTS], *x[WINOGRAD_POINTS], *y[WINOGRAD_POINTS];
   Index index[] = {index_scalar(at[0]), index_scalar(NULL), index_scalar(NULL), index_scalar(at[1]),
                    index_lanes(q)};
-  for (int j = 0; j < axes[1].kernel; j++) {
-    index[2] = index_scalar(loop_int(k, j));
-    for (int i = 0; i < axes[0].kernel; i++) {
-      index[1] = index_scalar(loop_int(k, i));
-      x[i] = region_value(&r, weight, index);
-    }
-    winograd_kernel(k, &axes[0], x, y);
-    for (int i = 0; i < axes[0].weights; i++) rows[i][j] = y[i];
-  }
-  for (int i = 0; i < axes[0].weights; i++) {
-    winograd_kernel(k, &axes[1], rows[i], y);
-    index[1] = index_scalar(loop_int(k, i));
-    for (int j = 0; j < axes[1].weights; j++) {
-      index[2] = index_scalar(loop_int(k, j));
-      region_store(&r, region_result_buffer(&r, 0), 5, index, y[j]);
-    }
+  if (axes[1].tile == 1) { /* column by column */
+    LoopExpr *column = loop_for(k, "j", loop_int(k, 0), loop_int(k, axes[1].kernel));
+    transform_columns(&r, op, axes, index, column, 1);
+    loop_end(k);
+  } else {
+    transform_columns(&r, op, axes, index, NULL, axes[1].kernel);
   }
   loop_end(k);
   loop_end(k);

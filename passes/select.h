@@ -113,7 +113,8 @@ void select_weight_tile(Select *s, const Op *op, int64_t tile[2]);
 
 /* A convolution of maps [images, size.., channels]. */
 typedef struct {
-  double images, size[2]; /* of the result */
+  double images, size[2]; /* of the result; */
+  double fewest;          /* and images that a call may have */
   bool is_fixed;          /* its size */
   int64_t channels, out, kernel[2], stride[2];
   bool is_constant; /* its weight */
@@ -124,6 +125,8 @@ SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, in
                                   const int64_t *stride);
 /* What Winograd's algorithm may take with a tile; negative: it is not to be done. */
 double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile);
+/* The same down the lines alone, of few channels (backend/product_winograd_lines.c). */
+double select_winograd_lines_time(const Select *s, const SelectWinograd *conv, int64_t tile);
 /* The convolution by packed weights [P, kernel.., channels, B]. */
 Value *select_winograd(Select *s, Builder *b, Value *x, Value *panels, const SelectWinograd *conv,
                        const int64_t *tile, const int64_t (*pad)[2]);

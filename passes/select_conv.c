@@ -30,7 +30,8 @@ static void add_winograd(Select *s, Candidates *list, const SelectWinograd *conv
 }
 
 /* Winograd's tiles, square or along the kernel's only axis; of few channels also along the second
- * alone, since products would be short, and their transforms most of the work. */
+ * alone, or down its lines alone, since products would be short, and their transforms most of the
+ * work. */
 static void consider_winograd(Select *s, Candidates *list, const Op *op, const ConvWindow *window,
                               int64_t out, int64_t channels) {
   if (s->context->options->exact_conv || window->groups != 1) return;
@@ -43,6 +44,11 @@ static void consider_winograd(Select *s, Candidates *list, const Op *op, const C
     add_winograd(s, list, &conv, down, across);
     if (down > 1 && across > 1 && channels <= s->context->options->vector_lanes)
       add_winograd(s, list, &conv, 1, across);
+  }
+  for (int64_t tile = 2; tile <= 6 && op->kind == OP_conv; tile += 2) {
+    Candidate candidate = {.name = "winograd", .tile = {tile, 1}};
+    candidate.seconds = select_winograd_lines_time(s, &conv, tile);
+    if (candidate.seconds > 0) candidates_add(list, candidate, CONV_WINOGRAD);
   }
 }
 

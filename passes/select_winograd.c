@@ -38,6 +38,7 @@ SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, in
   const Type *result = &op_result(op)->type, *w = &op->operands[1]->type;
   SelectWinograd conv = {
       .images = (double)dim_max(result->dims[0]), .size = {1, 1}, .is_fixed = true};
+  conv.fewest = dim_min(result->dims[0]) < 1 ? 1 : (double)dim_min(result->dims[0]);
   conv.kernel[0] = 1;
   for (int i = 2; i < w->rank; i++) {
     conv.size[i + 2 - w->rank] = (double)dim_max(result->dims[i]);
@@ -48,6 +49,39 @@ SelectWinograd select_winograd_of(const Select *s, const Op *op, int64_t out, in
   for (int i = 0; i < 2; i++) conv.stride[i] = stride[i];
   conv.is_constant = select_is_constant(s, op->operands[1]);
   return conv;
+}
+
+/* A part of what bringing them takes, and if they are no constants making them in each call: a
+ * model's may have few images. */
+static double weight_seconds(const Select *s, const SelectWinograd *conv, double weights) {
+  double seconds = costs[COST_winograd_reading] * select_traffic(s, 4 * weights);
+  if (conv->is_constant) return seconds;
+  double given = (double)(conv->channels * conv->out * conv->kernel[0] * conv->kernel[1]);
+  double calls = s->function->kind == FUNCTION_MODEL ? conv->images / conv->fewest : 1;
+  double making = select_time(s, 8 * weights, 0.5, 8 * weights) + select_packing(s, given);
+  return seconds + making * calls;
+}
+
+double select_winograd_lines_time(const Select *s, const SelectWinograd *conv, int64_t tile) {
+  enum { PART_OF_CACHE = 8 }; /* else lines that are written by turns come from memory by turns */
+  Winograd down;
+  const PassOptions *options = s->context->options;
+  double lanes = options->vector_lanes, channels = (double)conv->channels;
+  double across = (double)conv->kernel[1], width = (conv->size[1] + across - 1) * channels;
+  if (conv->kernel[0] == 1 || conv->kernel[1] == 1 || conv->stride[1] != 1 || !conv->is_fixed ||
+      conv->kernel[1] > WINOGRAD_POINTS || width < 2 * lanes || conv->stride[0] != 1 ||
+      !axis_is_fine(s, tile, conv->kernel[0], 1, &down))
+    return -1;
+  double strip = 4 * (double)(tile * conv->out) * conv->size[1];
+  if (strip > (double)options->cache_bytes / PART_OF_CACHE) return -1;
+  double lines = conv->images * ceil_ratio(conv->size[0], (double)tile) * down.points;
+  double out = (double)conv->out * select_panel_waste(s, conv->out, conv->channels);
+  double product = 2 * lines * conv->size[1] * channels * across * out;
+  double moved = lines * (width + conv->size[1] * out);
+  double transform = costs[COST_winograd_move] + costs[COST_winograd_line] * down.points;
+  double seconds = product / (costs[COST_winograd_share] * options->flop_rate) +
+                   moved * transform / (options->flop_rate / 4);
+  return seconds + weight_seconds(s, conv, down.points * across * channels * out);
 }
 
 double select_winograd_time(const Select *s, const SelectWinograd *conv, const int64_t *tile) {
@@ -67,7 +101,7 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
   const PassOptions *options = s->context->options;
   double lanes = options->vector_lanes, channels = (double)conv->channels;
   double out = (double)conv->out * select_panel_waste(s, conv->out, conv->channels);
-  double weights = matrices * channels * out, bytes = 4 * weights;
+  double weights = matrices * channels * out;
   double rows = tiles < 6 ? 6 : tiles;
   if (conv->is_fixed) rows *= winograd_used(axes, size);
   double lines = winograd_is_direct(&axes[0]) ? axes[0].points : 1, sums = points / lines;
@@ -78,12 +112,8 @@ double select_winograd_time(const Select *s, const SelectWinograd *conv, const i
                    moved * transform / (options->flop_rate / 4);
   double made = 4 * conv->images * conv->size[0] * conv->size[1] * (double)conv->out;
   if (channels <= lanes) seconds += costs[COST_winograd_stores] * select_traffic(s, made);
-  if (!conv->is_constant)
-    seconds +=
-        select_time(s, 8 * weights, 0.5, 2 * bytes) +
-        select_packing(s, channels * (double)(conv->out * conv->kernel[0] * conv->kernel[1]));
-  double reading = select_traffic(s, bytes);
-  seconds += costs[COST_winograd_reading] * reading;
+  seconds += weight_seconds(s, conv, weights);
+  double reading = select_traffic(s, 4 * weights);
   return seconds > reading ? seconds : reading;
 }
 
