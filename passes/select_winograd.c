@@ -68,9 +68,9 @@ double select_winograd_lines_time(const Select *s, const SelectWinograd *conv, i
   const PassOptions *options = s->context->options;
   double lanes = options->vector_lanes, channels = (double)conv->channels;
   double across = (double)conv->kernel[1], width = (conv->size[1] + across - 1) * channels;
-  if (conv->kernel[0] == 1 || conv->kernel[1] == 1 || conv->stride[1] != 1 || !conv->is_fixed ||
-      conv->kernel[1] > WINOGRAD_POINTS || width < 2 * lanes || conv->stride[0] != 1 ||
-      !axis_is_fine(s, tile, conv->kernel[0], 1, &down))
+  if (!conv->is_constant || conv->kernel[0] == 1 || conv->kernel[1] == 1 || conv->stride[1] != 1 ||
+      !conv->is_fixed || conv->kernel[1] > WINOGRAD_POINTS || width < lanes ||
+      conv->stride[0] != 1 || !axis_is_fine(s, tile, conv->kernel[0], 1, &down))
     return -1;
   double strip = 4 * (double)(tile * conv->out) * conv->size[1];
   if (strip > (double)options->cache_bytes / PART_OF_CACHE) return -1;
