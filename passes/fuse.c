@@ -433,10 +433,17 @@ static bool leaves_window_lanes(const Fuse *f, const Op *op) {
          leaves_lanes(type, dim_value(type->dims[type->rank - 1]), f->lanes);
 }
 
+/* What takes less memory than what it is made of is kept rather than that. */
+static bool is_narrowed(const Op *op) {
+  return op->kind == OP_cast && element_infos[op_result(op)->type.element].bytes <
+                                    element_infos[op->operands[0]->type.element].bytes;
+}
+
 static bool join(Fuse *f, Op *op, Kernel *kernel) {
   unsigned axes = 0, when;
   if (leaves_window_lanes(f, op)) return false;
   double repeat = repeats_in(f, op, kernel, &when);
+  if (repeat > 1 && is_narrowed(op)) return false;
   bool reduces = is_row_reduction(op, &axes), windows = is_window_reduction(op);
   if (reduces && kernel->yields > 0) return false;
   if (kernel->count >= MOST_OPERATIONS_FUSED ||

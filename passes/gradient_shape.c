@@ -199,6 +199,11 @@ GRADIENT(max) {
   }
   Attribute axis = {ATTRIBUTE_axis, attribute_integer(g->module, row->type.rank - 1)};
   Value *first = slope_build(g, OP_argmax, &row, 1, &axis, 1);
+  const Dim *length = row->type.dims[row->type.rank - 1];
+  if (dim_max(length) <= UINT8_MAX + 1) { /* a byte says which, of pooling's windows at least */
+    first = slope_cast(g, slope_cast(g, first, ELEMENT_u8), ELEMENT_i32);
+    place = slope_cast(g, place, ELEMENT_i32);
+  }
   first = with_reduced_axes(g, first, first->type.rank);
   Value *zero = slope_number(g, d->type.element, 0);
   gradient_give(g, 0, slope_where(g, slope_binary(g, OP_eq, first, place), d, zero));
