@@ -23,7 +23,7 @@
 
 enum {
   MOST_ROWS = 14, /* of a register tile */
-  MOST_TILES = 48,
+  MOST_TILES = 96,
   UNROLL = 4,
   MOST_CHANNELS = 128, /* of a block, */
   LEAST_CHANNELS = 16, /* if there are so many */
@@ -39,18 +39,20 @@ typedef struct {
   const Op *op;
   Winograd axes[2];
   int points, taps;
-  int64_t in, out;                       /* channels, */
-  int64_t in_block, out_block;           /* and those of a trip */
-  int64_t tiles;                         /* of a block */
-  int64_t x_plane, dy_plane;             /* floats from point to point */
-  int rows, columns;                     /* of a register tile */
-  const Dim *map[3];                     /* images, tiles down and across */
-  LoopBuffer *x, *dy;                    /* transformed: [point][tile, channel] */
-  LoopBuffer *sums;                      /* [point][channel][column] */
-  LoopBuffer *kernels;                   /* of some columns: [channel, tap][column] */
+  int64_t in, out;             /* channels, */
+  int64_t in_block, out_block; /* and those of a trip */
+  int64_t tiles;               /* of a block */
+  int64_t x_plane, dy_plane;   /* floats from point to point */
+  int rows, columns;           /* of a register tile */
+  const Dim *map[3];           /* images, tiles down and across */
+  LoopBuffer *x, *dy;  /* transformed: [point][tile, channel], and of dy [point][panel, tile,
+                          column],  a panel being the columns of a register tile */
+  LoopBuffer *sums;    /* [point][panel, channel, column] */
+  LoopBuffer *kernels; /* of some columns: [channel, tap][column] */
   LoopExpr *channel, *channels, *padded; /* the trip's first one, how many, rounded up to lanes */
   LoopExpr *column, *end;                /* and of columns, rounded up to register tiles */
-  LoopExpr *first, *count;               /* tiles */
+  LoopExpr *first, *count;               /* tiles, */
+  LoopExpr *next, *all;                  /* the next block's first one, and how many there are */
 } Weight;
 
 /* ---- the plan ---- */
@@ -173,7 +175,7 @@ typedef struct {
   LoopExpr *height, *width; /* of the image where masks are needed; else NULL */
   LoopExpr *mask;           /* of the lanes; NULL: all */
   LoopExpr *lane;           /* the first one's place in the block, */
-  int64_t block;            /* of so many */
+  int64_t block, panel;     /* of so many, that lie in panels of so many */
   int lanes;
 } Input;
 
@@ -197,7 +199,10 @@ static LoopExpr *get_pixel(void *user, LoopExpr *i, LoopExpr *j) {
 static void put_point(void *user, LoopExpr *i, LoopExpr *j, LoopExpr *value) {
   const Input *in = user;
   LoopKernel *k = in->w->l->kernel;
-  LoopExpr *at = loop_add(k, loop_mul(k, in->tile, loop_int(k, in->block)), in->lane);
+  LoopExpr *within = loop_mod(k, in->lane, loop_int(k, in->panel));
+  LoopExpr *panel = loop_mul(k, loop_sub(k, in->lane, within), loop_int(k, in->w->tiles));
+  LoopExpr *at = loop_add(k, loop_mul(k, in->tile, loop_int(k, in->panel)), within);
+  if (in->panel < in->block) at = loop_add(k, panel, at);
   loop_store(k, loop_lanes(k, in->to, in->lanes, point_of(in->w, i, j), at), value);
 }
 
@@ -261,6 +266,7 @@ static void input_block(const Weight *w, bool is_x) {
               .image = region_buffer(w->r, w->op->operands[is_x ? 0 : 1]),
               .to = is_x ? w->x : w->dy,
               .block = is_x ? w->in_block : w->out_block,
+              .panel = is_x ? w->in_block : w->columns,
               .lanes = w->l->target->lanes};
   in.tile = loop_for(k, "t", loop_int(k, 0), w->count);
   input_tile(&in, is_x, is_x ? points : tile);
@@ -274,12 +280,52 @@ static void each_sum(const Weight *w, LoopExpr *acc, LoopExpr *point, LoopExpr *
                      LoopExpr *count, LoopExpr *column, bool store) {
   LoopKernel *k = w->l->kernel;
   LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count);
-  LoopExpr *at = loop_mul(k, loop_add(k, first, row), loop_int(k, w->out_block));
-  LoopExpr *sum = loop_lanes(k, w->sums, w->columns, point, loop_add(k, at, column));
+  LoopExpr *at = loop_mul(k, loop_add(k, first, row), loop_int(k, w->columns));
+  at = loop_add(k, loop_mul(k, column, loop_int(k, w->in_block)), at);
+  LoopExpr *sum = loop_lanes(k, w->sums, w->columns, point, at);
   if (store)
     loop_store(k, sum, loop_row(k, acc, row));
   else
     loop_set(k, loop_row(k, acc, row), sum);
+  loop_end(k);
+}
+
+/* Fetches a pixel's channels of the trip. */
+static void fetch_pixel(const Weight *w, bool is_x, LoopExpr *const *at) {
+  LoopKernel *k = w->l->kernel;
+  LoopBuffer *image = region_buffer(w->r, w->op->operands[is_x ? 0 : 1]);
+  int64_t block = is_x ? w->in_block : w->out_block;
+  LoopExpr *line = loop_each(k, "line", loop_int(k, 0), loop_int(k, ceil_of(block, LINE)));
+  LoopExpr *from = loop_add(k, is_x ? w->channel : w->column, loop_mul(k, line, loop_int(k, LINE)));
+  loop_prefetch(k, loop_element(k, image, at[0], at[1], at[2], from));
+  loop_end(k);
+}
+
+/* While the last points are multiplied, what the next block of tiles sees and the ones before have
+ * not is fetched, a pixel of x and of dy for each register tile: maps come from memory. */
+static void fetch_ahead(const Weight *w, LoopExpr *point, LoopExpr *column, LoopExpr *first) {
+  LoopKernel *k = w->l->kernel;
+  int64_t each = w->axes[0].tile * w->axes[1].tile, rows = ceil_of(w->in_block, w->rows);
+  int64_t steps = w->out_block / w->columns * rows, points = ceil_of(w->tiles * each, steps);
+  LoopExpr *step = loop_sub(k, point, loop_int(k, w->points - points)); /* may be below 0 */
+  LoopExpr *panel = loop_div(k, column, loop_int(k, w->columns));
+  step = loop_add(k, loop_mul(k, step, loop_int(k, steps)), loop_mul(k, panel, loop_int(k, rows)));
+  step = loop_let(k, "step", loop_add(k, step, loop_div(k, first, loop_int(k, w->rows))));
+  LoopExpr *tile = loop_let(k, "tile", loop_add(k, w->next, loop_div(k, step, loop_int(k, each))));
+  loop_if(k, loop_and(k, loop_ge(k, step, loop_int(k, 0)), loop_lt(k, tile, w->all)));
+  LoopExpr *number = loop_let(k, "pixel", loop_mod(k, step, loop_int(k, each)));
+  LoopExpr *at[3], *to[3], *across = loop_int(k, w->axes[1].tile);
+  index_split(k, tile, w->map, 3, at);
+  LoopExpr *within[] = {loop_div(k, number, across), loop_mod(k, number, across)};
+  to[0] = at[0];
+  for (int i = 0; i < 2; i++) {
+    at[i + 1] = loop_mul(k, at[i + 1], loop_int(k, w->axes[i].tile));
+    at[i + 1] = loop_let(k, "at", loop_add(k, at[i + 1], within[i]));
+    int64_t more = w->axes[i].kernel - 1 - op_pair_integer(w->op, ATTRIBUTE_pad, i, 0);
+    to[i + 1] = loop_add(k, at[i + 1], loop_int(k, more));
+  }
+  fetch_pixel(w, true, to);
+  fetch_pixel(w, false, at);
   loop_end(k);
 }
 
@@ -289,10 +335,12 @@ static void multiply(const Weight *w) {
   LoopExpr *point = loop_for(k, "point", zero, loop_int(k, w->points));
   LoopExpr *column = loop_for_step(k, "o", zero, w->end, w->columns);
   LoopExpr *first = loop_for_tail(k, "c", zero, w->channels, w->rows, &count);
+  fetch_ahead(w, point, column, first);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, w->rows, w->columns, loop_number(k, 0));
   each_sum(w, acc, point, first, count, column, false);
   LoopExpr *t = loop_for_unroll(k, "t", zero, w->count, UNROLL);
-  LoopExpr *from = loop_add(k, loop_mul(k, t, loop_int(k, w->out_block)), column);
+  LoopExpr *from = loop_mul(k, column, loop_int(k, w->tiles));
+  from = loop_add(k, from, loop_mul(k, t, loop_int(k, w->columns)));
   LoopExpr *v = loop_let(k, "v", loop_lanes(k, w->dy, w->columns, point, from));
   LoopExpr *row = loop_each(k, "r", zero, count), *a = loop_row(k, acc, row);
   from = loop_add(k, loop_mul(k, t, loop_int(k, w->in_block)), loop_add(k, first, row));
@@ -325,8 +373,9 @@ static LoopExpr *get_sum(void *user, LoopExpr *i, LoopExpr *j) {
   const Output *o = user;
   const Weight *w = o->w;
   LoopKernel *k = w->l->kernel;
-  LoopExpr *at = loop_mul(k, o->channel, loop_int(k, w->out_block));
-  at = loop_add(k, at, loop_add(k, o->column, o->lane));
+  LoopExpr *at = loop_mul(k, o->column, loop_int(k, w->in_block));
+  at = loop_add(k, at, loop_mul(k, o->channel, loop_int(k, w->columns)));
+  at = loop_add(k, at, o->lane);
   return loop_lanes(k, w->sums, w->l->target->lanes, point_of(w, i, j), at);
 }
 
@@ -395,11 +444,13 @@ static void each_trip(Weight *w) {
   w->padded = rounded_up(k, w->channels, w->l->target->lanes);
   w->end = rounded_up(k, part_of(k, w->out, w->out_block, w->column), w->columns);
   clear_sums(w);
-  LoopExpr *all = loop_let(k, "all", dims_product(k, w->map, 3)), *most = loop_int(k, w->tiles);
+  LoopExpr *all = w->all = loop_let(k, "all", dims_product(k, w->map, 3));
+  LoopExpr *most = loop_int(k, w->tiles);
   LoopExpr *blocks = loop_div(k, loop_add(k, all, loop_int(k, w->tiles - 1)), most);
   LoopExpr *block = loop_for(k, "b", zero, blocks);
   w->first = loop_let(k, "first", loop_mul(k, block, most));
   w->count = loop_let(k, "count", loop_min(k, most, loop_sub(k, all, w->first)));
+  w->next = loop_let(k, "next", loop_add(k, w->first, most));
   input_block(w, true);
   input_block(w, false);
   multiply(w);

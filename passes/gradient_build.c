@@ -138,7 +138,7 @@ static const Op *behind_reshapes(const Value *x) {
 
 static bool is_dim(const Value *x, const Dim *dim) {
   double number;
-  if (dim_is_constant(dim)) return value_number(x, &number) && number == (double)dim_value(dim);
+  if (dim_is_constant(dim) && value_number(x, &number)) return number == (double)dim_value(dim);
   const Op *op = behind_reshapes(x);
   if (op && op->kind == OP_cast) op = op->operands[0]->op;
   return op && op->kind == OP_dim_value && op_attribute(op, ATTRIBUTE_value)->dim == dim;
