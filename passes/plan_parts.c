@@ -91,8 +91,14 @@ static bool rows_are_known(const Type *type, int axis) {
 
 static bool can_be_part(const Value *value, int axis) {
   const Op *op = value->op;
-  return op && (value->mark >> axis & 1) && op_makes_kernel(op) && writes_by_strides(op) &&
-         (op->kind != OP_concat || op_integer(op, ATTRIBUTE_axis) == axis);
+  return op && (value->mark >> axis & 1) && op_makes_kernel(op) && writes_by_strides(op);
+}
+
+/* Is it joined along another axis than what it is a part of? Such a concat can't copy: rows before
+ * its axis do not stand at one distance. So all that it joins must be parts of it, with the whole's
+ * strides, which are its own from its axis on if that comes later. */
+static bool turns_axes(const Value *value, int axis) {
+  return value->op->kind == OP_concat && op_integer(value->op, ATTRIBUTE_axis) != axis;
 }
 
 static bool can_be_whole(const Function *function, const Value *value, int axis) {
@@ -103,6 +109,36 @@ static bool can_be_whole(const Function *function, const Value *value, int axis)
 /* Loops whose trips follow each other have none. */
 static bool has_parts(const Function *function) {
   return !function->scan || op_is_apart(function->scan);
+}
+
+static bool all_can_be_parts(const Op *concat, int outer) {
+  int axis = (int)op_integer(concat, ATTRIBUTE_axis);
+  if (axis < outer) return false;
+  for (int i = 0; i < concat->operand_count; i++) {
+    const Value *value = concat->operands[i];
+    if (value->place.kind != PLACE_NONE || concat_start(concat, i) < 0 ||
+        !can_be_part(value, axis) || turns_axes(value, axis))
+      return false;
+    for (int j = 0; j < i; j++)
+      if (concat->operands[j] == value) return false;
+  }
+  return true;
+}
+
+static void take_parts(Arena *scratch, const Op *op, Value *whole, int64_t offset,
+                       PlanParts *parts) {
+  int axis = (int)op_integer(op, ATTRIBUTE_axis);
+  for (int i = 0; i < op->operand_count; i++) {
+    Value *value = op->operands[i];
+    int64_t start = concat_start(op, i);
+    if (start < 0 || value->place.kind != PLACE_NONE || !can_be_part(value, axis)) continue;
+    bool turns = turns_axes(value, axis);
+    if (turns && !all_can_be_parts(value->op, axis)) continue;
+    PlanPart part = {value, whole, offset + start};
+    value->place = (MemoryPlace){PLACE_VIEW, part.offset, whole};
+    vec_push(scratch, parts, part);
+    if (turns) take_parts(scratch, value->op, whole, part.offset, parts);
+  }
 }
 
 PlanParts plan_parts(Arena *scratch, Function *function) {
@@ -119,17 +155,20 @@ PlanParts plan_parts(Arena *scratch, Function *function) {
       whole = whole->place.of;
     }
     if (whole->place.kind != PLACE_NONE) continue;
-    if (!can_be_whole(function, whole, axis)) continue;
-    for (int i = 0; i < op->operand_count; i++) {
-      Value *value = op->operands[i];
-      int64_t start = concat_start(op, i);
-      if (start < 0 || value->place.kind != PLACE_NONE || !can_be_part(value, axis)) continue;
-      PlanPart part = {value, whole, offset + start};
-      value->place = (MemoryPlace){PLACE_VIEW, part.offset, whole};
-      vec_push(scratch, &parts, part);
-    }
+    if (can_be_whole(function, whole, axis)) take_parts(scratch, op, whole, offset, &parts);
   }
   return parts;
+}
+
+static bool are_parts_of(const Op *concat, const Value *whole, int outer) {
+  bool all = op_integer(concat, ATTRIBUTE_axis) >= outer;
+  for (int i = 0; i < concat->operand_count; i++) {
+    const Value *value = concat->operands[i];
+    int64_t start = concat_start(concat, i);
+    all = all && value_whole(value) == whole && start >= 0 &&
+          value->place.offset - op_result(concat)->place.offset == start;
+  }
+  return all;
 }
 
 const Value *plan_parts_wrong(const Function *function) {
@@ -142,7 +181,9 @@ const Value *plan_parts_wrong(const Function *function) {
     for (int i = 0; i < op->operand_count; i++) {
       const Value *value = op->operands[i];
       if (value_whole(value) != whole || type_bytes_at_bound(&value->type) == 0) continue;
-      if (!has_parts(function) || !can_be_whole(function, whole, axis) || !can_be_part(value, axis))
+      if (!has_parts(function) || !can_be_whole(function, whole, axis) ||
+          !can_be_part(value, axis) ||
+          (turns_axes(value, axis) && !are_parts_of(value->op, whole, axis)))
         return value;
     }
   }

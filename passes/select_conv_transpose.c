@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { MOST_STRIDE = 4 };
+
 /* Along one spatial axis of a conv_transpose without dilation: result place q * stride + r, for r
  * of the stride's places, is the sum over j of x[q + shift - j] * w[first + stride * j]. */
 typedef struct {
@@ -29,20 +31,27 @@ static Phase phase_of(int64_t r, int64_t stride, int64_t kernel, int64_t pad, in
   return phase;
 }
 
-/* The phases' results [sh * sw, N, QH, QW, C] take turns: [N, QH * sh, QW * sw, C], and what is
- * beyond the result is cut off. */
-static Value *take_turns(Select *s, Builder *b, Value *phases, const int64_t *stride,
+/* The phases' results [N, QH, QW, C] take turns: [N, QH * sh, QW * sw, C], and what is beyond the
+ * result is cut off. Phases of a line are neighbours like channels of a pixel, and lines of a turn
+ * like pixels of a line, so joining them along these axes puts each number in its place; phases are
+ * made there (ir/part.h). */
+static Value *take_turns(Select *s, Builder *b, Value *const *phases, const int64_t *stride,
                          const int64_t *size) {
-  const Dim *const *d = phases->type.dims;
-  const Dim *split[] = {
-      select_number(s, stride[0]), select_number(s, stride[1]), d[1], d[2], d[3], d[4]};
-  phases = build_reshape(b, phases, split, 6);
-  Value *turns = build_transpose(b, phases, (int[]){2, 3, 0, 4, 1, 5});
-  const Dim *joined[] = {d[1], select_number(s, dim_value(d[2]) * stride[0]),
-                         select_number(s, dim_value(d[3]) * stride[1]), d[4]};
+  const Dim *const *d = phases[0]->type.dims;
+  Value *lines[MOST_STRIDE], *turns;
+  Attribute pixels = {ATTRIBUTE_axis, attribute_integer(s->module, 3)};
+  Attribute rows = {ATTRIBUTE_axis, attribute_integer(s->module, 2)};
+  for (int64_t h = 0; h < stride[0]; h++) {
+    Value *line[MOST_STRIDE];
+    for (int64_t v = 0; v < stride[1]; v++) line[v] = phases[h * stride[1] + v];
+    lines[h] = stride[1] > 1 ? build(b, OP_concat, line, (int)stride[1], &pixels, 1) : line[0];
+  }
+  turns = stride[0] > 1 ? build(b, OP_concat, lines, (int)stride[0], &rows, 1) : lines[0];
+  const Dim *joined[] = {d[0], select_number(s, dim_value(d[1]) * stride[0]),
+                         select_number(s, dim_value(d[2]) * stride[1]), d[3]};
   turns = build_reshape(b, turns, joined, 4);
   if (dim_is(joined[1], size[0]) && dim_is(joined[2], size[1])) return turns;
-  const Dim *start[4], *stop[] = {d[1], select_number(s, size[0]), select_number(s, size[1]), d[4]};
+  const Dim *start[4], *stop[] = {d[0], select_number(s, size[0]), select_number(s, size[1]), d[3]};
   for (int i = 0; i < 4; i++) start[i] = select_number(s, 0);
   Attribute cut[] = {{ATTRIBUTE_start, attribute_dims(s->module, start, 4)},
                      {ATTRIBUTE_stop, attribute_dims(s->module, stop, 4)}};
@@ -63,8 +72,6 @@ static ConvForm part_form(ConvForm whole, const Value *w, const ConvWindow *wind
   for (int i = 0; i < 4; i++) plain = plain && window->pad[i / 2][i % 2] == 0;
   return plain ? CONV_DOT : CONV_DIRECT;
 }
-
-enum { MOST_STRIDE = 4 };
 
 /* A conv_transpose {stride} of x in nhwc, phase by phase; NULL if that is not to be had. `w` is as
  * given, `size` the result's. */
@@ -106,12 +113,9 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWin
       }
       Value *part = select_conv_last(s, b, x, w, &own, part_form(form, w, &own), s->columns);
       if (!part) bug("a phase has no convolution: %s", b->failure.message);
-      const Dim *dims[5] = {select_number(s, 1)};
-      for (int i = 0; i < 4; i++) dims[i + 1] = part->type.dims[i];
-      parts[count++] = build_reshape(b, part, dims, 5);
+      parts[count++] = part;
     }
-  Attribute axis = {ATTRIBUTE_axis, attribute_integer(s->module, 0)};
-  return take_turns(s, b, build(b, OP_concat, parts, count, &axis, 1), window->stride, size);
+  return take_turns(s, b, parts, window->stride, size);
 }
 
 /* By a kernel of one place: nothing overlaps, so zeros come between results. */
