@@ -76,6 +76,7 @@ struct Emission {
   LLVMValueRef *dim_values;
   bool is_common; /* what is given comes as arguments, after those of a kernel */
   Affine *variables;
+  int64_t copy; /* of the innermost loop's body */
   RegisterState *registers;
   BufferState *buffers;
   LaneMask *masks;

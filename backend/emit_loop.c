@@ -38,10 +38,13 @@ static Affine affine_from(LLVMValueRef value, int64_t offset) {
 
 /* A body at variable `at` + `offset`; `copies` of it one index apart. */
 static void emit_body(Emission *e, const LoopStatement *s, LLVMValueRef at, int64_t copies) {
+  int64_t outer = e->copy;
   for (int64_t copy = 0; copy < copies; copy++) {
     e->variables[s->variable->id] = affine_from(at, copy);
+    e->copy = copy;
     emit_statements(e, &s->body);
   }
+  e->copy = outer;
 }
 
 /* for (v = begin; v + step <= end; v += step) body; returns the v at which it ended. */
@@ -361,7 +364,7 @@ static void emit_statement(Emission *e, const LoopStatement *s) {
     emit_transpose(e, s);
     break;
   case LOOP_DO_PREFETCH:
-    emit_prefetch(e, s->target);
+    if (!s->once || e->copy == 0) emit_prefetch(e, s->target);
     break;
   case LOOP_DO_FAULT:
     emit_fault(e, s);

@@ -266,10 +266,20 @@ void loop_transpose(LoopKernel *k, LoopExpr *array) {
   add(k, LOOP_DO_TRANSPOSE)->target = array;
 }
 
-void loop_prefetch(LoopKernel *k, LoopExpr *access) {
+static LoopStatement *add_prefetch(LoopKernel *k, LoopExpr *access) {
   if (access->kind != LOOP_EXPR_ACCESS || access->type.lanes != 1)
     bug("loop: a prefetch takes an element");
-  add(k, LOOP_DO_PREFETCH)->target = access;
+  LoopStatement *prefetch = add(k, LOOP_DO_PREFETCH);
+  prefetch->target = access;
+  return prefetch;
+}
+
+void loop_prefetch(LoopKernel *k, LoopExpr *access) {
+  add_prefetch(k, access);
+}
+
+void loop_prefetch_once(LoopKernel *k, LoopExpr *access) {
+  add_prefetch(k, access)->once = true;
 }
 
 /* ---- accesses ---- */

@@ -171,6 +171,8 @@ void loop_store(LoopKernel *k, LoopExpr *access, LoopExpr *value);
 void loop_transpose(LoopKernel *k, LoopExpr *array);
 /* Brings the element's cache line near (into L2). It need not lie in the buffer. */
 void loop_prefetch(LoopKernel *k, LoopExpr *access);
+/* The same once in each step of the innermost loop, not in each copy of its unrolled body. */
+void loop_prefetch_once(LoopKernel *k, LoopExpr *access);
 
 /* ---- blocks: each is closed by loop_end; the variable is an i64 ---- */
 
@@ -361,6 +363,7 @@ struct LoopStatement {
   LoopStepping stepping;
   int64_t step;
   LoopExpr *target, *value; /* register or access, and what it gets; `if` and fault: condition */
+  bool once;                /* a prefetch */
   int fault;
   LoopExpr *index, *size; /* of a fault */
   LoopBlock body, otherwise;

@@ -322,7 +322,7 @@ static void print_line(Text *text, const LoopStatement *s) {
     print_bare(text, s->target, false);
     break;
   case LOOP_DO_PREFETCH:
-    text_string(text, "prefetch ");
+    text_string(text, s->once ? "prefetch once " : "prefetch ");
     print_bare(text, s->target, false);
     break;
   case LOOP_DO_FAULT:

@@ -128,6 +128,29 @@ static void begin_ahead(Panel *p, LoopExpr *first) {
   tile_begin_ahead(t, next, tile, piece);
 }
 
+/* Rows of x come from beyond L2 with the first block that goes by them: it fetches the next tile's
+ * while it multiplies one's. NULL: this is not that block, whatever it is. */
+static LoopExpr *brings_rows(const Panel *p) {
+  LoopKernel *k = p->tile.l->kernel;
+  int64_t run = dim_is_constant(p->rows.run) ? dim_value(p->rows.run) : 0;
+  double all = 4 * (double)run * (double)dim_max(p->rows.rows) * (double)dim_max(p->rows.lines);
+  bool dense = p->weights && p->rows.segments == 1 && run > 0 && p->rows.apart == run;
+  if (!dense || p->pieces || all <= (double)p->tile.l->target->l2) return NULL;
+  return loop_eq(k, p->block, p->by_rows ? loop_int(k, 0) : p->first_block);
+}
+
+/* Which lie one after the other, `next` the first number of them. */
+static void fetch_rows_ahead(const Panel *p, LoopExpr *next) {
+  enum { LINE = 16 }; /* numbers */
+  LoopKernel *k = p->tile.l->kernel;
+  LoopExpr *at = loop_mul(k, loop_sub(k, p->k, p->from), loop_int(k, p->tile.rows));
+  at = loop_add(k, next, at);
+  int step = p->tile.rows * TILE_UNROLL, times = (step + LINE - 1) / LINE;
+  for (int i = 0; i < times; i++)
+    loop_prefetch_once(k,
+                       loop_element(k, p->rows.x, loop_add(k, at, loop_int(k, i * step / times))));
+}
+
 /* Row p->k of the block. */
 static LoopExpr *weights_of(const Panel *p, LoopExpr *segment) {
   LoopKernel *k = p->tile.l->kernel;
@@ -136,6 +159,23 @@ static LoopExpr *weights_of(const Panel *p, LoopExpr *segment) {
   if (p->filled)
     return loop_lanes(k, p->filled, columns, loop_sub(k, p->k, p->from), loop_int(k, 0));
   return p->rows.weights_at(p->rows.user, p->line, p->column, p->k, p->mask);
+}
+
+/* A piece of the tile's sums. `next`: the rows that are fetched meanwhile, or NULL. */
+static void sum_piece(Panel *p, LoopExpr *acc, LoopExpr *count, LoopExpr *next) {
+  Tile *t = &p->tile;
+  LoopKernel *k = t->l->kernel;
+  LoopExpr *run = dim_expr(k, p->rows.run);
+  LoopExpr *segment = p->segment[0];
+  if (p->segments > 1) segment = loop_for(k, "s", p->segment[0], p->segment[1]);
+  p->start = loop_let(k, "start", p->rows.segment_at(p->rows.user, segment, p->of_group));
+  p->k = loop_for_unroll(k, "k", p->from, p->to, p->rows.near ? 1 : TILE_UNROLL);
+  LoopExpr *at = loop_mul(k, loop_sub(k, segment, p->segment[0]), run);
+  tile_fetch(t, loop_add(k, at, loop_sub(k, p->k, p->from)));
+  if (next) fetch_rows_ahead(p, next);
+  tile_accumulate(t, acc, 0, count, weights_of(p, segment), element, p);
+  loop_end(k);
+  if (p->segments > 1) loop_end(k);
 }
 
 static void sum_tile(Panel *p, LoopExpr *first, LoopExpr *count) {
@@ -150,15 +190,16 @@ static void sum_tile(Panel *p, LoopExpr *first, LoopExpr *count) {
     each_sum(p, acc, first, count, false);
     loop_end(k);
   }
-  LoopExpr *segment = p->segment[0];
-  if (p->segments > 1) segment = loop_for(k, "s", p->segment[0], p->segment[1]);
-  p->start = loop_let(k, "start", p->rows.segment_at(p->rows.user, segment, p->of_group));
-  p->k = loop_for_unroll(k, "k", p->from, p->to, p->rows.near ? 1 : TILE_UNROLL);
-  LoopExpr *at = loop_mul(k, loop_sub(k, segment, p->segment[0]), run);
-  tile_fetch(t, loop_add(k, at, loop_sub(k, p->k, p->from)));
-  tile_accumulate(t, acc, 0, count, weights_of(p, segment), element, p);
-  loop_end(k);
-  if (p->segments > 1) loop_end(k);
+  LoopExpr *brings = brings_rows(p);
+  if (brings) {
+    LoopExpr *next = p->rows.row_at(p->rows.user, loop_int(k, 0));
+    next = loop_add(k, next, loop_int(k, t->rows * p->rows.apart));
+    loop_if(k, brings);
+    sum_piece(p, acc, count, loop_let(k, "rows_ahead", next));
+    loop_otherwise(k);
+  }
+  sum_piece(p, acc, count, NULL);
+  if (brings) loop_end(k);
   if (p->pieces) {
     LoopExpr *ends = loop_ge(k, p->segment[1], loop_int(k, p->rows.segments));
     loop_if(k, loop_and(k, ends, loop_ge(k, p->to, run)));
@@ -309,7 +350,8 @@ static void plan_blocking(Panel *p) {
   if (p->streams) return;
   if (!p->depth || !p->weights || rows <= t->rows || blocks < 2) return;
   /* Where a tile's rows of x fit L1, and those of the strip are many, blocks go by within a tile;
-   * all blocks, if w is small. */
+   * all blocks, if w is small. So they do where the group's panels stay for the next strip and the
+   * epilogue reads rows as large as the result's: lines of a row follow each other then. */
   int64_t depth = p->segments * p->depth, of_x = depth * (int64_t)sizeof(float);
   if (!p->pieces && blocks * depth * bytes <= target->l1 / 2 && !b.given) {
     int64_t lines = dim_max(p->rows.lines), trips = ceil_of(rows, p->strip);
@@ -317,7 +359,9 @@ static void plan_blocking(Panel *p) {
     p->group = blocking_even_part(blocks, trips < LEAST_TRIPS ? p->group : blocks, 1);
     p->inner = p->group > 1;
   } else if (p->group > 1 && p->group * depth * bytes <= target->l2 / 2)
-    p->inner = of_x * t->rows <= target->l1 / 2 && of_x * p->strip > target->l2 / 4;
+    p->inner = of_x * t->rows <= target->l1 / 2 &&
+               (of_x * p->strip > target->l2 / 4 ||
+                (!p->pieces && !p->by_rows && rows > p->strip && tile_reads_rows(t)));
 }
 
 /* Do panels come from beyond L2? So few rows find w in memory; each strip of many finds it in L3,
@@ -465,7 +509,8 @@ void panel_loops(Tile t, PanelRows rows) {
   if (p.pieces)
     p.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, p.group),
                           loop_int(k, p.strip + 2 * p.tile.rows), loop_int(k, t.columns));
-  if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 && is_far(&p))
+  bool again = p.inner && !by_rows && !dim_is(strips, 1); /* the next trip has the same panels */
+  if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 && !again && is_far(&p))
     tile_plan_ahead(&p.tile, p.strip / p.tile.rows, p.segments * p.depth);
   if (p.streams)
     each_stream(&p);

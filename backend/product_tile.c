@@ -2,6 +2,8 @@
 
 #include "ir/blocking.h"
 
+enum { LINE = 64 };
+
 int tile_rows(const Target *target, int64_t columns) {
   return blocking_tile_rows(target->lanes, target->registers, columns);
 }
@@ -76,14 +78,18 @@ void tile_fetch(const Tile *t, LoopExpr *at) {
   if (!t->flat) return;
   LoopKernel *k = t->l->kernel;
   at = loop_add(k, t->ahead, loop_mul(k, at, loop_int(k, t->step)));
-  loop_prefetch(k, loop_element(k, t->flat, at));
+  LoopExpr *element = loop_element(k, t->flat, at);
+  if (t->step * TILE_UNROLL * (int64_t)loop_element_bytes(t->flat->element) <= LINE)
+    loop_prefetch_once(k, element);
+  else
+    loop_prefetch(k, element);
 }
 
 /* Further ahead more lines are on their way than the processor keeps track of, and what it does not
  * is not fetched. */
 void tile_fetch_near(const Tile *t, LoopBuffer *w, LoopExpr *panel, LoopExpr *at, int64_t depth,
                      int64_t apart) {
-  enum { LINE = 64, LINES = 4 };
+  enum { LINES = 4 };
   LoopKernel *k = t->l->kernel;
   int64_t bytes = loop_element_bytes(w->element), row = t->columns * bytes;
   if (bytes >= 4) return;
@@ -103,10 +109,17 @@ static bool is_as_large(const Tile *t, const Value *x) {
          type_equal(&x->type, &product->results[0]->type);
 }
 
+bool tile_reads_rows(const Tile *t) {
+  const Op *op = t->l->op;
+  bool reads = false;
+  for (int i = 0; op->region && i < op->operand_count; i++)
+    reads = reads || is_as_large(t, op->region->arguments[i]);
+  return reads;
+}
+
 /* Row by row the lines of the tile in a buffer of the result's shape. */
 static void fetch_rows(const Tile *t, LoopBuffer *buffer, LoopExpr *count, LoopExpr *column,
                        TileIndex *index_of, void *user) {
-  enum { LINE = 64 };
   LoopKernel *k = t->l->kernel;
   LoopExpr *row = loop_each(k, "r", loop_int(k, 0), count), *at[MOST_AXES];
   Index index[MOST_AXES];
@@ -215,10 +228,7 @@ static bool stores_behind(const Tile *t) {
   const Op *op = t->l->op;
   if (!op->region || region_result_count(t->r) != 1 || tile_is_costly(op)) return false;
   if (compute_element(region_result(t->r, 0)->type.element) != ELEMENT_f32) return false;
-  bool loads = false;
-  for (int i = 0; i < op->operand_count; i++)
-    loads = loads || is_as_large(t, op->region->arguments[i]);
-  return loads && t->rows > 1;
+  return t->rows > 1 && tile_reads_rows(t);
 }
 
 static void place_row(const Tile *t, LoopExpr *row, LoopExpr *column, TileIndex *index_of,

@@ -92,6 +92,8 @@ void tile_fetch(const Tile *t, LoopExpr *at);
  * through `panel` of `w` [panels, depth, columns]; the one after it is `apart` panels on. */
 void tile_fetch_near(const Tile *tile, LoopBuffer *w, LoopExpr *panel, LoopExpr *k, int64_t depth,
                      int64_t apart);
+/* Does the epilogue read operands as large as the result? */
+bool tile_reads_rows(const Tile *tile);
 /* Fetches what the epilogue reads beside vectors: its operands as large as the result, row by row,
  * whose lines no walk of memory brings, while the sum is made. */
 void tile_fetch_operands(const Tile *tile, LoopExpr *count, LoopExpr *column, TileIndex *index_of,
