@@ -148,6 +148,7 @@ void make_winograd(Generator *g, Operator kind) {
     pads[a][0] = 1, pads[a][1] = 1 + below(g, 2);
     stride[a] = 1 + below(g, 2);
   }
+  if (chance(g, 40)) tile[below(g, 2)] = 1; /* a direct sum along an axis */
   Value *weight = fresh(g, &type);
   Attribute tiles[] = {{ATTRIBUTE_tile, attribute_integers(g->module, tile, 2)},
                        {ATTRIBUTE_stride, attribute_integers(g->module, stride, 2)}};

@@ -268,7 +268,7 @@ static void test_reports(void **state) {
   has(out, "\"parameters\":{\"tensors\":2,\"numbers\":4,\"bytes\":16}");
   assert_int_equal(run(&pictures, "bench --threads 1"), 0);
   has(out, "bright   N=4   1 thread   ");
-  has(out, "400 calls\n");
+  has(out, "4000 calls\n");
   assert_int_equal(run(&pictures, "bench --json --batch 3"), 0);
   has(out, "\"dims\":{\"N\":3}");
   has(out, "\"flop\":9}");
