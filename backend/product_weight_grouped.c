@@ -20,7 +20,8 @@ enum {
   PASS_PIXELS = 64, /* of a pass, about: what is added up at its end costs little then */
   MOST_TAPS = 11,   /* of a kernel row */
   MOST_CODE = 6000, /* multiply-adds that are written out */
-  FAR = 4,          /* L2s: larger maps come from memory */
+  FAR = 4,          /* L2s: larger maps come from memory, */
+  FAR_BLOCKS = 8,   /* and a trip takes about so many blocks of them */
   LINE = 16,        /* f32 of a cache line */
   FEW_CHANNELS = 12 /* of a group, on one side: more have kernels of their own */
 };
@@ -42,6 +43,7 @@ typedef struct {
   LoopExpr *n, *first, *past; /* the picture, and lines that are copied */
   LoopExpr *number, *in, *out;  /* the block's in the trip, its first channels */
   LoopExpr *vector;             /* in the block */
+  bool far;                     /* do maps come from memory? */
   LoopBuffer *near_x, *near_dy; /* as one axis, if what comes next is fetched; else NULL */
   LoopExpr *next_x, *next_dy;   /* where the next block begins in them */
 } Grouped;
@@ -125,8 +127,9 @@ static void begin_ahead(Grouped *g, LoopExpr *some) {
 }
 
 /* Copies wait for memory, so while a block is multiplied the next one is fetched: each group of
- * pixels its own places, of which vectors take some each. */
-static void fetch_ahead(const Grouped *g, LoopExpr *oh, LoopExpr *ow, int64_t count) {
+ * pixels its own places, of which vectors take some each, and passes take turns. */
+static void fetch_ahead(const Grouped *g, LoopExpr *oh, LoopExpr *ow, int64_t count, int64_t from) {
+  int64_t passes = ceil_of(g->pairs, g->some), turn = from / g->some, number = 0;
   LoopKernel *k = g->l->kernel;
   const Grouping *b = &g->block;
   int64_t some = ceil_of(count, b->vectors), down = g->stride[0], right = g->stride[1];
@@ -140,7 +143,8 @@ static void fetch_ahead(const Grouped *g, LoopExpr *oh, LoopExpr *ow, int64_t co
     for (int64_t i = 0; i < some * right; i++)
       for (int64_t c = 0; c < b->whole * b->in; c += LINE) {
         int64_t at = (y * g->size[1] + i) * b->groups * b->in + c;
-        loop_prefetch(k, loop_element(k, g->near_x, loop_add(k, x, loop_int(k, at))));
+        if (number++ % passes == turn)
+          loop_prefetch(k, loop_element(k, g->near_x, loop_add(k, x, loop_int(k, at))));
       }
   LoopExpr *dy = loop_add(k, loop_mul(k, line, loop_int(k, g->seen[1])), pixel);
   dy = loop_mul(k, dy, loop_int(k, b->groups * b->out));
@@ -148,7 +152,8 @@ static void fetch_ahead(const Grouped *g, LoopExpr *oh, LoopExpr *ow, int64_t co
   for (int64_t i = 0; i < some; i++)
     for (int64_t c = 0; c < b->whole * b->out; c += LINE) {
       int64_t at = i * b->groups * b->out + c;
-      loop_prefetch(k, loop_element(k, g->near_dy, loop_add(k, dy, loop_int(k, at))));
+      if (number++ % passes == turn)
+        loop_prefetch(k, loop_element(k, g->near_dy, loop_add(k, dy, loop_int(k, at))));
     }
 }
 
@@ -203,7 +208,7 @@ static void add_pass(const Grouped *g, LoopExpr *begin, LoopExpr *end, int64_t f
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, sums, lanes, loop_number(k, 0));
   LoopExpr *oh = loop_for(k, "oh", begin, end);
   LoopExpr *ow = loop_for_step(k, "ow", zero, loop_int(k, full), (int)g->pixels);
-  if (g->near_x && from == 0) fetch_ahead(g, oh, ow, g->pixels);
+  if (g->near_x) fetch_ahead(g, oh, ow, g->pixels, from);
   add_pixels(g, acc, oh, ow, g->pixels, from, past);
   loop_end(k);
   if (full < wide) add_pixels(g, acc, oh, loop_int(k, full), wide - full, from, past);
@@ -319,12 +324,13 @@ static bool plan(Grouped *g) {
   if (g->pairs * taps * g->pixels * copies > MOST_CODE) return false;
   g->columns = grouping_seen(g->seen[1], g->stride[1], taps, g->dilation[1]);
   int64_t span = grouping_seen(1, g->stride[0], g->kernel[0], g->dilation[0]);
-  int64_t room = l2 / 8 / grouping_line_bytes(&g->block, g->columns);
+  int64_t room = l2 / (g->far ? 16 : 8) / grouping_line_bytes(&g->block, g->columns);
   int64_t lines = room > span ? (room - span) / g->stride[0] + 1 : 1;
   g->lines = even_part(g->seen[0], lines);
   g->pass = even_part(g->lines, ceil_of(PASS_PIXELS, g->seen[1]));
-  /* A trip reads whole lines of the cache, several side by side where few sums are made of them. */
-  int64_t wide = g->pairs * taps <= 32 ? 4 : 2;
+  /* A trip reads whole lines of the cache, several side by side where few sums are made of them,
+   * and more from memory, which is slow to find pieces of a line each. */
+  int64_t wide = g->far ? FAR_BLOCKS : g->pairs * taps <= 32 ? 4 : 2;
   g->blocks = ceil_of(g->block.blocks, 2 * ceil_of(g->block.blocks, 2 * wide));
   int64_t seen = grouping_seen(g->lines, g->stride[0], g->kernel[0], g->dilation[0]);
   return grouping_fits(&g->block, seen, g->columns, 1, l2 / 2);
@@ -348,6 +354,7 @@ bool product_weight_grouped(Lowering *l, Region *r, const Op *op) {
     g.size[i] = dim_value(x->dims[1 + i]), g.seen[i] = dim_value(dy->dims[1 + i]);
     if (g.size[i] < 1 || g.seen[i] < 1) return false;
   }
+  g.far = type_bytes_at_bound(x) > FAR * l->target->l2;
   if (!plan(&g) || g.before[1] > g.columns) return false;
   LoopKernel *k = l->kernel;
   int lanes = r->lanes = l->target->lanes;
@@ -363,7 +370,7 @@ bool product_weight_grouped(Lowering *l, Region *r, const Op *op) {
                         loop_int(k, g.block.whole * out));
   g.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, g.blocks * g.block.vectors),
                         loop_int(k, rows), loop_int(k, lanes));
-  if (type_bytes_at_bound(x) > FAR * l->target->l2) {
+  if (g.far) {
     g.near_x = loop_view(k, region_buffer(r, op->operands[0]), "x_numbers", LOOP_F32, 1,
                          dims_product(k, x->dims, 4));
     g.near_dy = loop_view(k, region_buffer(r, op->operands[1]), "dy_numbers", LOOP_F32, 1,
