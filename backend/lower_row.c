@@ -5,10 +5,14 @@
  * of them. If the last axis stays (the middle ones are reduced, nhwc), a trip is a strip of
  * channels, one a lane. What a reduction gives is known everywhere in its row.
  *
+ * Of short rows a trip takes several: each pass goes over all of them before the next one begins,
+ * so that what is at the end of a pass, sums over lanes and divisions, overlaps with other rows.
+ * What is known of each row lies in arrays on the stack meanwhile.
+ *
  * With sums of blocks of rows (ir/block_sum.h) a trip is a block, and each row is added to the
  * block's sums, which lie in the first cache, where its results are made.
  */
-#include "backend/families.h"
+#include "backend/lower_row.h"
 
 #include "ir/block_sum.h"
 #include "support/bug.h"
@@ -20,29 +24,6 @@ enum {
   LANE_REGISTERS = 4,       /* of what is made of a row, of channels */
   MOST_ROW_BYTES = 1 << 18, /* of a row kept in scratch */
 };
-
-enum { MOST_SOFTMAX = 8 };
-
-typedef struct {
-  const Op *op;
-  LoopExpr *top, *sum;
-  LoopBuffer *kept; /* of the row's exponentials, or NULL */
-} Softmax;
-
-typedef struct {
-  Lowering *l;
-  Region region;
-  const Type *shape;       /* of what is reduced */
-  bool reduced[MOST_AXES]; /* of shape's axes */
-  int first, last;         /* reduced axes; -1: none */
-  bool lanes_stay;         /* the last axis is not reduced */
-  const Op *sum;           /* one of those of blocks of rows; NULL: there is none */
-  Index index[MOST_AXES];  /* of the current element */
-  int passes;              /* over the row, so far */
-  VEC(const Value *) row_values;
-  Softmax softmax[MOST_SOFTMAX];
-  int softmax_count;
-} Row;
 
 static const Op *first_op(const Region *r) {
   return r->block ? r->block->first : r->op;
@@ -162,52 +143,6 @@ static LoopExpr *only_inside(Row *row, LoopExpr *value, LoopExpr *neutral) {
   return loop_select(k, loop_inside(k, row->index[axis].at, lanes), value, neutral);
 }
 
-/* ---- the next row comes from far ---- */
-
-enum { LINE = 64, AHEAD = 2048 /* bytes, at least */ };
-
-/* Does a trip go along one axis, of rows that lie behind each other, in a map beyond the second
- * cache? The next row is of use from the third one, too, if it is too long for the second. */
-static bool comes_from_far(const Row *row) {
-  const Type *shape = row->shape;
-  int64_t l2 = row->l->target->l2, all;
-  if (shape->rank < 2 || row->first != shape->rank - 1) return false;
-  if (!dim_is_constant(shape->dims[row->first])) return false;
-  int64_t length = dim_value(shape->dims[row->first]) * element_infos[shape->element].bytes;
-  all = type_bytes_at_bound(shape);
-  return length > 0 && length <= 2 * l2 && all > l2;
-}
-
-static void fetch_row(const Row *row, LoopBuffer *buffer, int64_t rows) {
-  LoopKernel *k = row->l->kernel;
-  LoopExpr *at[MOST_AXES];
-  int last = row->shape->rank - 1, line = LINE / (int)loop_element_bytes(buffer->element);
-  for (int i = 0; i < last; i++) at[i] = row->index[i].at;
-  at[last - 1] = loop_add(k, at[last - 1], loop_int(k, rows));
-  for (int j = 0; j < row->region.lanes; j += line) {
-    at[last] = loop_add(k, row->index[last].at, loop_int(k, j));
-    loop_prefetch(k, loop_element_of(k, buffer, at));
-  }
-}
-
-/* While memory would wait for arithmetic: in a row's second pass the lines at this place of the row
- * that comes next, or of one behind it if rows are short. */
-static void fetch_next(Row *row) {
-  const Region *r = &row->region;
-  if (row->passes++ != 1 || !comes_from_far(row)) return;
-  int64_t bytes =
-      dim_value(row->shape->dims[row->first]) * element_infos[row->shape->element].bytes;
-  int64_t rows = (AHEAD + bytes - 1) / bytes;
-  for (int i = 0; i < r->op->operand_count; i++) {
-    const Value *x = r->block ? r->op->region->arguments[i] : r->op->operands[i];
-    if (type_equal(&x->type, row->shape) && region_buffer(r, x))
-      fetch_row(row, region_buffer(r, x), rows);
-  }
-  for (int i = 0; i < region_result_count(r); i++)
-    if (type_equal(&region_result(r, i)->type, row->shape))
-      fetch_row(row, region_result_buffer(r, i), rows);
-}
-
 static int row_lanes(const Row *row, int registers) {
   int natural = row->region.natural, lanes = registers * natural;
   int64_t size = dim_max(row->shape->dims[row->shape->rank - 1]);
@@ -220,9 +155,10 @@ static LoopExpr *element(Row *row, const Value *x) {
   return region_value(&row->region, x, row->index);
 }
 
+/* Of the current element in what is kept of the trip's rows. */
 static LoopExpr *row_place(Row *row) {
   LoopKernel *k = row->l->kernel;
-  LoopExpr *place = loop_int(k, 0);
+  LoopExpr *place = row->member ? row->member : loop_int(k, 0);
   for (int i = 0; i < row->shape->rank; i++)
     if (row->reduced[i])
       place = loop_add(k, loop_mul(k, place, dim_expr(k, row->shape->dims[i])), row->index[i].at);
@@ -230,12 +166,12 @@ static LoopExpr *row_place(Row *row) {
 }
 
 /* Times 2^64, which the division by their sum takes away. */
-static LoopExpr *exponential(Row *row, const Softmax *s) {
+static LoopExpr *exponential(Row *row, const RowSoftmax *s) {
   LoopKernel *k = row->l->kernel;
   return loop_exp_raised(k, loop_sub(k, element(row, s->op->operands[0]), s->top));
 }
 
-static LoopExpr *softmax_value(Row *row, const Softmax *s) {
+static LoopExpr *softmax_value(Row *row, const RowSoftmax *s) {
   LoopKernel *k = row->l->kernel;
   LoopExpr *e =
       s->kept ? loop_lanes(k, s->kept, row->region.lanes, row_place(row)) : exponential(row, s);
@@ -260,7 +196,7 @@ static int exp_registers(const Row *row) {
 /* ---- softmax: exponentials are kept in scratch between their sum and the division ---- */
 
 static LoopExpr *softmax_step(Row *row, void *user) {
-  Softmax *s = user;
+  RowSoftmax *s = user;
   LoopKernel *k = row->l->kernel;
   LoopExpr *e = loop_let(k, "e", exponential(row, s));
   if (s->kept) loop_store(k, loop_lanes(k, s->kept, row->region.lanes, row_place(row)), e);
@@ -296,7 +232,7 @@ static LoopExpr *reduce(Row *row, const char *name, Reduction kind, Element elem
   bool in_parts = is_sum && row->first != row->last;
   LoopExpr *part = neutral;
   int blocks = open_row(row, lanes, e, in_parts ? &part : NULL);
-  fetch_next(row);
+  row_fetch_next(row);
   remember_softmax(row);
   LoopExpr *value = only_inside(row, step(row, user), neutral);
   LoopExpr *into = in_parts ? part : sum;
@@ -326,12 +262,20 @@ static int64_t row_length(const Row *row) {
   return length;
 }
 
-static void softmax(Row *row, const Op *op, Softmax *s) {
+static void softmax(Row *row, const Op *op, RowSoftmax *s) {
   LoopKernel *k = row->l->kernel;
   Element type = op->operands[0]->type.element;
   s->op = op;
   /* a NaN makes the sum NaN, and by it all of the row */
+  row_close_pass(row);
+  row_open_pass(row);
   LoopExpr *top = reduce(row, "top", GREATEST_NUMBER, type, plain_step, op->operands[0]);
+  if (row->member) {
+    s->tops = row_keep(row, top);
+    row_close_pass(row);
+    row_open_pass(row);
+    top = row_kept(row, s->tops);
+  }
   /* a row of -inf alone: subtract 0 instead, and multiply with 0 */
   LoopElement e = compute_element(type);
   LoopExpr *lowest = loop_literal(k, e, -INFINITY), *zero = loop_literal(k, e, 0);
@@ -339,10 +283,11 @@ static void softmax(Row *row, const Op *op, Softmax *s) {
   s->top = loop_let(k, "top", loop_select(k, none, zero, top));
   int64_t length = row_length(row);
   if (!row->lanes_stay && length <= MOST_ROW_BYTES / loop_element_bytes(e))
-    s->kept = loop_scratch(k, "row", e, 1, loop_int(k, length));
+    s->kept = loop_scratch(k, "row", e, 1, loop_int(k, length * row->group));
   LoopExpr *sum = reduce(row, "sum", SUM, type, softmax_step, s);
   LoopExpr *scale = loop_div(k, loop_literal(k, e, 1), sum);
   s->sum = loop_let(k, "scale", loop_select(k, none, loop_mul(k, sum, zero), scale));
+  if (row->member) s->sums = row_keep(row, s->sum);
 }
 
 /* ---- the kernel ---- */
@@ -358,16 +303,15 @@ static void reduce_all(Row *row) {
       row->softmax_count++;
     } else if (is_reduction(op)) {
       bool is_sum = op->kind == OP_sum;
+      row_close_pass(row);
+      row_open_pass(row);
       LoopExpr *sum = reduce(row, is_sum ? "sum" : "top", is_sum ? SUM : GREATEST,
                              op->operands[0]->type.element, plain_step, op->operands[0]);
-      region_remember(r, result, sum);
-      vec_push(r->arena, &row->row_values, result);
+      row_know(row, result, sum);
     } else if (made_of_row_values(row, op)) {
       Index nowhere[MOST_AXES];
       for (int i = 0; i < MOST_AXES; i++) nowhere[i] = index_scalar(loop_int(row->l->kernel, 0));
-      LoopExpr *value = region_value(r, result, nowhere);
-      region_remember(r, result, value);
-      vec_push(r->arena, &row->row_values, result);
+      row_know(row, result, region_value(r, result, nowhere));
     }
   }
 }
@@ -429,11 +373,13 @@ static void body(Row *row, LoopExpr *block) {
     else
       whole = true;
   }
+  row_close_pass(row);
   if (!whole) return;
+  row_open_pass(row);
   size_t scope = region_push(r);
   int blocks =
       open_row(row, row->lanes_stay ? r->lanes : row_lanes(row, LANE_REGISTERS), LOOP_F32, NULL);
-  fetch_next(row);
+  row_fetch_next(row);
   remember_softmax(row);
   LoopExpr *results[64];
   Index at[2];
@@ -451,6 +397,7 @@ static void body(Row *row, LoopExpr *block) {
                    summed(row, i) ? at : row->index, results[i]);
   close_blocks(row, blocks);
   region_pop(r, scope);
+  row_close_pass(row);
 }
 
 /* Channels of a trip, if lanes are channels. *whole: all trips have as many. */
@@ -474,18 +421,20 @@ void lower_row(Lowering *l) {
   DimTable *t = l->dims;
   find_axes(&row);
   l->algorithm = "rows";
-  int rank = row.shape->rank, kept = 0;
-  const Dim *dims[MOST_AXES];
-  int axes[MOST_AXES];
+  int rank = row.shape->rank, *axes = row.axes;
+  const Dim **dims = row.dims;
   for (int i = 0; i < rank; i++)
     if (!row.reduced[i]) {
-      axes[kept] = i;
-      dims[kept++] = row.shape->dims[i];
+      axes[row.kept] = i;
+      dims[row.kept++] = row.shape->dims[i];
     }
-  int leading = row.lanes_stay ? kept - 1 : kept;
+  int kept = row.kept, leading = row.lanes_stay ? kept - 1 : kept;
   l->trips = dim_constant(t, 1);
   for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, dims[i]);
-  const Dim *channels = row.lanes_stay ? dims[kept - 1] : NULL;
+  const Dim *channels = row.lanes_stay ? dims[kept - 1] : NULL, *all_rows = l->trips;
+  row.group = channels ? 1 : row_group(&row, all_rows);
+  if (row.group > 1)
+    l->trips = dim_floor(t, dim_add(t, all_rows, dim_constant(t, row.group - 1)), row.group);
   int strip = 1;
   bool whole = false;
   const Dim *strips = NULL;
@@ -494,7 +443,7 @@ void lower_row(Lowering *l) {
     strips = dim_floor(t, dim_add(t, channels, dim_constant(t, strip - 1)), strip);
     l->trips = dim_mul(t, l->trips, strips);
   }
-  int64_t length = row_length(&row), times = channels ? strip : 1;
+  int64_t length = row_length(&row), times = channels ? strip : row.group;
   const Dim *const *sums = row.sum ? row.sum->operands[0]->type.dims : NULL; /* blocks, rows */
   if (sums) l->trips = sums[0], times = dim_max(sums[1]);
   l->grain = grain_for(times > 0 && length > INT64_MAX / times ? length : length * times, true);
@@ -519,10 +468,16 @@ void lower_row(Lowering *l) {
     at[leading] = whole ? begin : loop_for_lanes(k, "c", begin, end, strip);
     row.region.lanes = strip;
     blocks += !whole;
+  } else if (row.group > 1) {
+    LoopExpr *group = loop_int(k, row.group), *rows = dim_expr(k, all_rows);
+    row.begin = loop_let(k, "begin", loop_mul(k, trip, group));
+    bool even = dim_is_constant(all_rows) && dim_value(all_rows) % row.group == 0;
+    row.members =
+        even ? group : loop_let(k, "members", loop_min(k, group, loop_sub(k, rows, row.begin)));
   } else {
     index_split(k, trip, dims, kept, at);
   }
-  for (int i = 0; i < kept; i++)
+  for (int i = 0; row.group == 1 && i < kept; i++)
     row.index[axes[i]] = channels && i == kept - 1 ? index_lanes(at[i]) : index_scalar(at[i]);
   body(&row, sums ? trip : NULL);
   while (blocks--) loop_end(k);

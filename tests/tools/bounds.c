@@ -175,8 +175,10 @@ static void bound_softmax(const Bounds *b, const Op *op, Bounded *y) {
   double moved = 2 * largest(x->error, x->value.count);
   double length = (double)x->value.shape[op_integer(op, ATTRIBUTE_axis)];
   const double *p = y->value.bytes;
+  double stored =
+      op->results[0]->type.element == ELEMENT_f32 ? 0 : numbers_unit(op->results[0]->type.element);
   for (int64_t i = 0; i < y->value.count; i++)
-    y->error[i] = fabs(p[i]) * (expm1(moved) + gamma_of(length + 2 * DEAR));
+    y->error[i] = fabs(p[i]) * (expm1(moved) + gamma_of(length + 2 * DEAR) + stored);
 }
 
 /* An operand's largest number and largest error; of what is not there 1 and 0. */
