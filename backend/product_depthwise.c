@@ -19,7 +19,7 @@
 enum {
   MOST_TAPS = 16,  /* of a kernel row */
   MOST_PIXELS = 8, /* of a tile */
-  FAR = 4          /* L2s: larger maps come from memory */
+  FAR = 16         /* L2s: larger maps come from memory */
 };
 
 typedef struct {
