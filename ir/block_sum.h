@@ -1,11 +1,11 @@
 /* block_sum.h - sums over rows that a kernel takes as it passes them.
  *
- *   %2 = reshape %1 {shape=[32,32,256]}   %3 = sum %2 {axis=[1]} : f32[32,256]      %1:
- * f32[8,128,256]
+ *   %2 = reshape %1 {shape=[32,32,256]}
+ *   %3 = sum %2 {axis=[1]} : f32[32,256]
  *
- * In a region this is the sum of each of 32 blocks of rows: threads take whole blocks, so that bits
- * do not depend on their number. Outside, what the blocks gave is summed. A row may be several axes
- * of the value. */
+ * In a region, with %1 f32[8,128,256], this is the sum of each of 32 blocks of rows: threads take
+ * whole blocks, so that bits do not depend on their number. Outside, what the blocks gave is
+ * summed. A row may be several axes of the value. */
 #ifndef IR_BLOCK_SUM_H
 #define IR_BLOCK_SUM_H
 

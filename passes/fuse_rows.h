@@ -1,8 +1,10 @@
 /* fuse_rows.h - the part of `fuse` that makes one kernel of those of a train entry that go through
  * the same rows one after the other.
  *
- *   before  %c = fused (%x) {x - mean}   %r = fused (%c) {1 / deviation}   %y = fused (%c, %r) {..}
- *   after   %y, %c, %r = fused (%x) { .. yield %y, %c, %r }
+ *   before  %c = fused (%x) {x - mean}
+ *           %r = fused (%c) {1 / deviation}
+ *           %y = fused (%c, %r) {c * r}
+ *   after   %y, %c, %r = fused (%x) {..}
  *
  * A layer norm's parts are kept for its gradient, so each is a value with several users, and a
  * kernel that would read and write memory; as one kernel they pass once. So is a loss's softmax one

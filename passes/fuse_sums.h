@@ -1,9 +1,13 @@
 /* fuse_sums.h - the last part of `fuse`: sums over rows become further results of a kernel that
  * passes by what they add up.
  *
- *   before  %r = fused @k_add (%dy, %x, ..)   %m = mul %dy, %x   %w = sum %m {axis=[0,1]}   %b =
- * sum %dy {axis=[0,1]} after   %r, %p, %q = fused @k_add (%dy, %x, ..)   %w = sum %p {axis=[0]} %b
- * = sum %q {axis=[0]}
+ *   before  %r = fused @k_add (%dy, %x, ..)
+ *           %m = mul %dy, %x
+ *           %w = sum %m {axis=[0,1]}
+ *           %b = sum %dy {axis=[0,1]}
+ *   after   %r, %p, %q = fused @k_add (%dy, %x, ..)
+ *           %w = sum %p {axis=[0]}
+ *           %b = sum %q {axis=[0]}
  *
  * So are the gradients of a layer norm's weight and bias, and of the bias that is added to what is
  * normalised; those of other layers' biases are taken where their weights' gradients have it
