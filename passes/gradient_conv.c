@@ -96,39 +96,41 @@ static Value *turn(Gradient *g, Value *x, bool is_kernel, bool to_front) {
   return slope_transpose(g, x, to_front ? perm : back);
 }
 
+/* Both operands and the slope with channels in front, in whatever layout they are. */
+typedef struct {
+  Value *x, *other, *d;
+  bool last;      /* they are behind */
+  bool is_kernel; /* the second operand */
+} Planes;
+
+static Planes planes_of(Gradient *g, bool second_is_kernel) {
+  Planes p = {.x = gradient_x(g, 0), .other = gradient_x(g, 1), .d = slope_full_of(g, 0)};
+  p.is_kernel = second_is_kernel;
+  p.last = strcmp(op_word(g->op, ATTRIBUTE_layout), "nhwc") == 0;
+  if (!p.last) return p;
+  p.x = turn(g, p.x, false, true);
+  p.other = turn(g, p.other, second_is_kernel, true);
+  if (second_is_kernel) p.d = turn(g, p.d, false, true); /* a weight is the same in both layouts */
+  return p;
+}
+
+static void give(Gradient *g, const Planes *p, int operand, Value *share) {
+  bool is_kernel = operand == 1 && p->is_kernel;
+  gradient_give(g, operand, p->last ? turn(g, share, is_kernel, false) : share);
+}
+
 GRADIENT(conv) {
-  Value *x = gradient_x(g, 0), *kernel = gradient_x(g, 1), *d = slope_full_of(g, 0);
+  Planes p = planes_of(g, true);
   Window w = window_of(g->op);
-  bool last = strcmp(op_word(g->op, ATTRIBUTE_layout), "nhwc") == 0;
-  if (last) {
-    x = turn(g, x, false, true);
-    kernel = turn(g, kernel, true, true);
-    d = turn(g, d, false, true);
-  }
-  if (gradient_wants(g, 0)) {
-    Value *share = large_share(g, d, kernel, &x->type, &w);
-    gradient_give(g, 0, last ? turn(g, share, false, false) : share);
-  }
-  if (!gradient_wants(g, 1)) return;
-  Value *share = kernel_share(g, x, d, &kernel->type, &w);
-  gradient_give(g, 1, last ? turn(g, share, true, false) : share);
+  if (gradient_wants(g, 0)) give(g, &p, 0, large_share(g, p.d, p.other, &p.x->type, &w));
+  if (gradient_wants(g, 1)) give(g, &p, 1, kernel_share(g, p.x, p.d, &p.other->type, &w));
 }
 
 GRADIENT(conv_weight) {
-  Value *x = gradient_x(g, 0), *dy = gradient_x(g, 1), *d = slope_full_of(g, 0);
+  Planes p = planes_of(g, false);
   Window w = window_of(g->op);
-  bool last = strcmp(op_word(g->op, ATTRIBUTE_layout), "nhwc") == 0;
-  if (last) { /* the result, and so d, is the same in both layouts */
-    x = turn(g, x, false, true);
-    dy = turn(g, dy, false, true);
-  }
-  if (gradient_wants(g, 0)) {
-    Value *share = large_share(g, dy, d, &x->type, &w);
-    gradient_give(g, 0, last ? turn(g, share, false, false) : share);
-  }
-  if (!gradient_wants(g, 1)) return;
-  Value *share = convolve(g, OP_conv, x, d, &w, NULL);
-  gradient_give(g, 1, last ? turn(g, share, false, false) : share);
+  if (gradient_wants(g, 0)) give(g, &p, 0, large_share(g, p.other, p.d, &p.x->type, &w));
+  if (gradient_wants(g, 1)) give(g, &p, 1, convolve(g, OP_conv, p.x, p.d, &w, NULL));
 }
 
 /* ---- conv_transpose ---- */
@@ -149,20 +151,9 @@ static Value *uncovered(Gradient *g, Value *d, Window *w) {
 }
 
 GRADIENT(conv_transpose) {
-  Value *x = gradient_x(g, 0), *kernel = gradient_x(g, 1), *d = slope_full_of(g, 0);
+  Planes p = planes_of(g, true);
   Window w = window_of(g->op);
-  bool last = strcmp(op_word(g->op, ATTRIBUTE_layout), "nhwc") == 0;
-  if (last) {
-    x = turn(g, x, false, true);
-    kernel = turn(g, kernel, true, true);
-    d = turn(g, d, false, true);
-  }
-  d = uncovered(g, d, &w);
-  if (gradient_wants(g, 0)) {
-    Value *share = convolve(g, OP_conv, d, kernel, &w, NULL);
-    gradient_give(g, 0, last ? turn(g, share, false, false) : share);
-  }
-  if (!gradient_wants(g, 1)) return;
-  Value *share = kernel_share(g, d, x, &kernel->type, &w);
-  gradient_give(g, 1, last ? turn(g, share, true, false) : share);
+  Value *d = uncovered(g, p.d, &w);
+  if (gradient_wants(g, 0)) give(g, &p, 0, convolve(g, OP_conv, d, p.other, &w, NULL));
+  if (gradient_wants(g, 1)) give(g, &p, 1, kernel_share(g, d, p.x, &p.other->type, &w));
 }

@@ -16,6 +16,7 @@
 #include "backend/lower.h"
 #include "ir/module_text.h"
 #include "passes/pass.h"
+#include "tests/bench/cblas.h"
 #include "tests/bench/clock.h"
 #include "tests/bench/kernel_cases.h"
 #include "tests/tools/native.h"
@@ -24,13 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 }; /* of cblas */
-typedef void Sgemm(int order, int x_form, int w_form, int m, int n, int k, float alpha,
-                   const float *x, int x_row, const float *w, int w_row, float beta, float *y,
-                   int y_row);
-typedef void Sgemv(int order, int form, int rows, int columns, float alpha, const float *w,
-                   int w_row, const float *x, int x_step, float beta, float *y, int y_step);
 
 /* A library to compare with; gemm NULL: none. */
 typedef struct {

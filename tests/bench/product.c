@@ -16,6 +16,7 @@
  */
 #include "runtime/context.h"
 #include "runtime/program.h"
+#include "tests/bench/cblas.h"
 #include "tests/bench/clock.h"
 
 #include <dlfcn.h>
@@ -26,12 +27,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 }; /* of cblas */
-typedef void Sgemm(int order, int x_form, int w_form, int m, int n, int k, float alpha,
-                   const float *x, int x_row, const float *w, int w_row, float beta, float *y,
-                   int y_row);
-typedef void Sgemv(int order, int form, int rows, int columns, float alpha, const float *w,
-                   int w_row, const float *x, int x_step, float beta, float *y, int y_step);
 typedef void SetThreads(int threads);
 typedef char *CoreName(void);
 typedef dlrt_status Open(dlrt_context **context, const char *weights, int threads);

@@ -455,19 +455,22 @@ def seen(m, image):
     return torch.log(1 - torch.sigmoid(d)).mean() if m.consts[1] else F.binary_cross_entropy_with_logits(d, torch.ones_like(d))
 
 
-def adversaries(m, lr):
-    steps = [torch.optim.SGD(side.parameters(), lr=lr, momentum=0.5) for side in (m.D, m.G)]
+def by_turns(losses, optimizer):
+    """Each side, the judge and the maker, takes a step of its own loss."""
+    def of(m, lr):
+        steps = [optimizer(side.parameters(), lr) for side in (m.D, m.G)]
 
-    def learn(image, label):
-        both = 0
-        for loss_of, step in zip((judged, seen), steps):
-            loss = loss_of(m, image)
-            m.zero_grad()
-            loss.backward()
-            step.step()
-            both += loss.item()
-        return both
-    return learn
+        def learn(image, label):
+            both = 0
+            for loss_of, step in zip(losses, steps):
+                loss = loss_of(m, image)
+                m.zero_grad()
+                loss.backward()
+                step.step()
+                both += loss.item()
+            return both
+        return learn
+    return of
 
 
 def both_sides(m, image, label):
@@ -475,7 +478,8 @@ def both_sides(m, image, label):
 
 
 for name in ("fooled", "minimax"):
-    LEARNERS[name], OWN[name] = both_sides, adversaries
+    LEARNERS[name] = both_sides
+    OWN[name] = by_turns((judged, seen), lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.5))
 
 
 # ---- Wasserstein GAN with the gradient's penalty ----
@@ -510,22 +514,8 @@ def admired(m, image):
     return -m.D(m.G(image.flip(0)[:, 784:912])).mean()
 
 
-def by_turns(m, lr):
-    steps = [torch.optim.Adam(side.parameters(), lr=lr, betas=(0.5, 0.9)) for side in (m.D, m.G)]
-
-    def learn(image, label):
-        both = 0
-        for loss_of, step in zip((distance, admired), steps):
-            loss = loss_of(m, image)
-            m.zero_grad()
-            loss.backward()
-            step.step()
-            both += loss.item()
-        return both
-    return learn
-
-
-LEARNERS["steep"], OWN["steep"] = lambda m, image, label: distance(m, image) + admired(m, image), by_turns
+LEARNERS["steep"] = lambda m, image, label: distance(m, image) + admired(m, image)
+OWN["steep"] = by_turns((distance, admired), lambda parameters, lr: torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.9)))
 
 
 # ---- studies of training ----
