@@ -3,10 +3,13 @@
 
 #include "support/bug.h"
 
-enum { ENOUGH_TRIPS = 32 /* leading axes become trips until there are as many */ };
+enum {
+  ENOUGH_TRIPS = 32,  /* leading axes become trips until there are as many */
+  DEAR_PART = 1 << 12 /* elements of a thread's part, at least */
+};
 
 int64_t grain_for(int64_t elements_per_trip, bool dear) {
-  const int64_t least = dear ? 4096 : 32768;
+  const int64_t least = dear ? DEAR_PART : 32768;
   int64_t grain = elements_per_trip > 0 ? least / elements_per_trip : least;
   return grain < 1 ? 1 : grain;
 }
@@ -75,16 +78,17 @@ static void general_kernel(Lowering *l, Region *region, const Type *shape) {
     if (order.outer[i] == order.across)
       dims[i] = dim_floor(t, dim_add(t, dims[i], dim_constant(t, MAP_ACROSS - 1)), MAP_ACROSS);
   }
-  while (leading < order.outer_count && trips < ENOUGH_TRIPS) {
+  for (int i = 0; i < shape->rank; i++) {
+    int64_t most = dim_max(shape->dims[i]);
+    work = work > INT32_MAX ? work : work * (most < INT32_MAX ? most : INT32_MAX);
+  }
+  int64_t enough = work < 2 * DEAR_PART ? 1 : ENOUGH_TRIPS; /* one thread's: places are counted */
+  while (leading < order.outer_count && (leading == 0 || trips < enough)) {
     int64_t least = dim_min(dims[leading++]);
     trips = least > ENOUGH_TRIPS ? ENOUGH_TRIPS : trips * least;
   }
   l->trips = dim_constant(t, 1);
   for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, dims[i]);
-  for (int i = 0; i < shape->rank; i++) {
-    int64_t most = dim_max(shape->dims[i]);
-    work = work > INT32_MAX ? work : work * (most < INT32_MAX ? most : INT32_MAX);
-  }
   int64_t all = dim_max(l->trips);
   l->grain = grain_for(all > 0 ? work / all : work, true);
 
