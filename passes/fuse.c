@@ -10,6 +10,7 @@
  * the way, too: an LSTM's c beside its h. Nothing that costs much is computed twice: not in a row's
  * second pass, not in overlapping windows. Linear, but for the limits on a kernel's size. */
 #include "passes/fuse_attention.h"
+#include "passes/fuse_copies.h"
 #include "passes/fuse_merge.h"
 #include "passes/fuse_rows.h"
 #include "passes/fuse_sums.h"
@@ -526,6 +527,7 @@ static void fuse_function(PassContext *context, Function *function) {
   number = fuse_weights(context, function, number);
   part_widening(function);
   part_windows(function);
+  fuse_copies(context, function);
   f.uses = uses_of(f.scratch, function);
   f.kernel = ARENA_ARRAY(f.scratch, f.uses.op_count, Kernel *);
   f.returned = ARENA_ARRAY(f.scratch, f.uses.op_count, bool);
