@@ -289,7 +289,8 @@ static bool wants_panels(Select *s, const Op *op, const Side *x, const Side *y) 
   return list.forms[select_choose(s, op, &list)] == PANELS;
 }
 
-/* Rows of the weight in the order of a flattened nhwc map instead of reordering the map. */
+/* Rows of the weight in the order of a flattened nhwc map instead of reordering the map; in each
+ * call where it is no constant, so only if it is no larger than the map. */
 static Value *unflattened_weight(Select *s, Builder *b, const Alternate *a, Side *y) {
   int rank = y->value->type.rank, axis = y->contract[0], perm[MOST_AXES];
   if (rank - 1 + a->group_rank > MOST_AXES || y->contract_count != 1) return NULL;
@@ -331,7 +332,9 @@ bool select_dot(Select *s, Op *op) {
   const Alternate *flat = alternate_of(x.value);
   if (flat && flat->flat) {
     bool last = x.contract_count == 1 && x.contract[0] == x.value->type.rank - 1 &&
-                is_weight(y.value) && x.batch_count == 0;
+                is_weight(y.value) && x.batch_count == 0 &&
+                (select_is_constant(s, y.value) ||
+                 type_elements(&y.value->type) <= type_elements(&x.value->type));
     Value *w = last ? unflattened_weight(s, &b, flat, &y) : NULL;
     if (w) x.value = flat->value, y.value = w;
   }

@@ -81,7 +81,7 @@ static void compare(const char *text, int64_t bytes[2]) {
   arena_free(arena);
 }
 
-/* gelu after a product: of its intermediate values none is kept. */
+/* Much like gelu after a product: of its intermediate values none is kept. */
 static void test_cheap(void **state) {
   (void)state;
   int64_t bytes[2];
@@ -90,8 +90,9 @@ static void test_cheap(void **state) {
           "func train @f(%x: f32[64,32]) -> (f32, f32[64,32], f32[32,64]) {\n"
           "  %0 = read @w : f32[64,32]\n  %1 = read @v : f32[32,64]\n"
           "  %2 = dot %x, %0 {contract=[[1],[1]]} : f32[64,64]\n"
-          "  %3 = constant {value=0.70710678} : f32\n  %4 = mul %2, %3 : f32[64,64]\n"
-          "  %5 = erf %4 : f32[64,64]\n  %6 = constant {value=1} : f32\n"
+          "  %3 = constant {value=0.70710678} : f32\n  %s = mul %2, %3 : f32[64,64]\n"
+          "  %4 = mul %s, %s : f32[64,64]\n  %5 = erf %4 : f32[64,64]\n  %6 = constant {value=1} : "
+          "f32\n"
           "  %7 = add %5, %6 : f32[64,64]\n  %8 = mul %2, %7 : f32[64,64]\n"
           "  %9 = dot %8, %1 {contract=[[1],[1]]} : f32[64,32]\n"
           "  %10 = mul %9, %9 : f32[64,32]\n  %11 = sum %10 {axis=[0,1]} : f32\n"
