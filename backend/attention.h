@@ -31,7 +31,7 @@ typedef struct {
   LoopExpr *ahead;         /* keys - queries: how far a causal query sees beyond its number */
   int lanes;               /* of a register */
   int columns;             /* lanes of a tile whose lanes are queries */
-  int dear;                /* those of them whose exponentials are made at a time */
+  int dear;                /* those whose probabilities are made at a time, forward */
   int block;               /* queries of a block: a multiple of `columns` */
 } Attention;
 

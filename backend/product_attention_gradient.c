@@ -82,9 +82,7 @@ static AttentionTile tile_of(const Trip *t, int lanes) {
 static void make_slopes(Trip *t) {
   Attention *a = t->a;
   LoopKernel *k = a->l->kernel;
-  int lanes = a->dear;
-  LoopExpr *column = t->column;
-  t->column = attention_open_parts(a, column);
+  int lanes = a->columns;
   LoopExpr *log = loop_let(k, "log", loop_lanes(k, t->log, lanes, zero(t), t->column));
   LoopExpr *mean = loop_let(k, "mean", loop_lanes(k, t->mean, lanes, zero(t), t->column));
   LoopExpr *scale = attention_scale_of(a);
@@ -101,8 +99,6 @@ static void make_slopes(Trip *t) {
   loop_store(k, score, factor ? loop_mul(k, p, factor) : p);
   attention_close_rows(&tile);
   attention_close_extras(&tile, scope);
-  attention_close_parts(a);
-  t->column = column;
 }
 
 /* ---- products that grow ---- */
