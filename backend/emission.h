@@ -4,6 +4,7 @@
  *   emit_loop.c    kernels, statements, loops
  *   emit_expr.c    expressions
  *   emit_cast.c    conversions between elements
+ *   emit_pairs.c   pairs of bf16
  *   emit_access.c  addresses, loads, stores, masks
  *   vecmath*.c     exp, tanh .. on vectors (vecmath.h)
  *   debug.c        DWARF
@@ -107,6 +108,7 @@ LLVMValueRef emit_intrinsic_of(Emission *e, const char *name, LLVMValueRef *args
 bool emit_known(LLVMValueRef value, int64_t *constant);
 /* emit_pairs.c */
 LLVMValueRef emit_dot2(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+EmitValue emit_halves(Emission *e, const LoopExpr *expr);
 LLVMValueRef emit_fma(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 LLVMValueRef emit_any(Emission *e, EmitValue flags); /* or, of a bool vector's lanes */
 
@@ -118,6 +120,10 @@ LLVMValueRef emit_cast_part(Emission *e, LLVMValueRef part, int size, LoopElemen
 Affine emit_affine(Emission *e, const LoopExpr *expr);
 LLVMValueRef emit_affine_value(Emission *e, Affine affine);
 EmitValue emit_load(Emission *e, const LoopExpr *access);
+/* `size` neighbouring i32 from `bytes` before the lane `first` on; `anew`: whatever a register has.
+ */
+LLVMValueRef emit_load_before(Emission *e, const LoopExpr *access, int first, int size, int bytes,
+                              bool anew);
 void emit_store(Emission *e, const LoopExpr *access, EmitValue value);
 void emit_prefetch(Emission *e, const LoopExpr *access);
 /* The lanes below `left` (an i64 of 0 or more). */

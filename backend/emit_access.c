@@ -324,6 +324,19 @@ EmitValue emit_load(Emission *e, const LoopExpr *expr) {
   return value;
 }
 
+LLVMValueRef emit_load_before(Emission *e, const LoopExpr *access, int first, int size, int bytes,
+                              bool anew) {
+  Spot spot = find_spot(e, access);
+  if (!is_contiguous(&spot) || spot.mask.count) bug("words that do not lie side by side");
+  LLVMValueRef back = LLVMConstInt(e->i64, (uint64_t) - (int64_t)bytes, true);
+  LLVMValueRef pointer = pointer_to(e, &spot, first);
+  if (bytes) pointer = LLVMBuildGEP2(e->builder, e->i8, pointer, &back, 1, "");
+  LLVMValueRef load = LLVMBuildLoad2(e->builder, vector_type(e, e->i32, size), pointer, "");
+  LLVMSetAlignment(load, bytes ? 1 : 4);
+  LLVMSetVolatile(load, anew);
+  return annotate(e, &spot, load);
+}
+
 static void store_plain(Emission *e, const Spot *spot, LLVMValueRef pointer, LLVMValueRef value) {
   LLVMValueRef store = LLVMBuildStore(e->builder, value, pointer);
   LLVMSetAlignment(store, (unsigned)loop_element_bytes(spot->access->buffer->element));

@@ -507,6 +507,7 @@ static int function_parts(Emission *e, const LoopExpr *expr, EmitValue arg, Emit
 
 static EmitValue op_value(Emission *e, const LoopExpr *expr) {
   EmitValue args[3];
+  if (expr->op == LOOP_HALF) return emit_halves(e, expr);
   for (int i = 0; i < 3 && expr->args[i]; i++)
     args[i] = value_widen(e, emit_expr(e, expr->args[i]), expr->type.lanes);
   EmitValue value = emit_value_new(e, expr->type);

@@ -184,7 +184,13 @@ static void emit_loop(Emission *e, const LoopStatement *s) {
     int64_t first, last;
     if (!emit_known(begin, &first) || !emit_known(end, &last))
       bug("loop: the bounds of 'each %s' must be known", s->variable->name);
-    for (int64_t i = first; i < last; i++) emit_body(e, s, constant(e, i), 1);
+    int64_t outer = e->copy;
+    for (int64_t i = first; i < last; i++) {
+      e->variables[s->variable->id] = (Affine){NULL, i};
+      e->copy = outer + i - first; /* of the innermost loop that is one */
+      emit_statements(e, &s->body);
+    }
+    e->copy = outer;
     return;
   }
   switch (s->stepping) {

@@ -1,7 +1,10 @@
 /* emit_pairs.c - sums of products of bf16 pairs: one instruction where the target has it
  * (AVX512-BF16), else both halves widened to f32 and multiplied, in the same order. The instruction
- * takes subnormal numbers as 0. */
+ * takes subnormal numbers as 0. And halves of pairs in memory alone: a number must come to the
+ * upper half of its lane, with zeros below. */
 #include "backend/emission.h"
+
+#include "support/bug.h"
 
 static LLVMValueRef half(Emission *e, LLVMValueRef pair, LLVMTypeRef type, bool upper) {
   bool is_vector = LLVMGetTypeKind(LLVMTypeOf(pair)) == LLVMVectorTypeKind;
@@ -34,4 +37,24 @@ LLVMValueRef emit_dot2(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef
   }
   c = emit_fma(e, half(e, a, type, true), half(e, b, type, true), c);
   return emit_fma(e, half(e, a, type, false), half(e, b, type, false), c);
+}
+
+/* The upper half is an `and` with memory, which runs on any port. So is the lower one if the load
+ * begins two bytes earlier: where the register's part of a line is not the first. The first, before
+ * which there may be nothing, is shifted; kept from one half to the other it would push sums out of
+ * their registers, so it is loaded again. */
+EmitValue emit_halves(Emission *e, const LoopExpr *expr) {
+  enum { LINE = 64 };
+  int64_t upper;
+  int first = 0;
+  if (!emit_known(emit_scalar(e, expr->args[1]), &upper)) bug("a half that is not known");
+  EmitValue value = emit_value_new(e, expr->type);
+  const int *sizes = emit_cut(e, expr->type.lanes, &value.count);
+  for (int i = 0; i < value.count; first += sizes[i++]) {
+    bool near = !upper && first > 0 && 4 * sizes[i] < LINE; /* a wider one would cross lines */
+    LLVMValueRef words =
+        emit_load_before(e, expr->args[0], first, sizes[i], near ? 2 : 0, !upper && !near);
+    value.parts[i] = half(e, words, vector_type(e, e->f32, sizes[i]), upper || near);
+  }
+  return value;
 }

@@ -215,6 +215,9 @@ LoopExpr *loop_fma(LoopKernel *k, LoopExpr *a, LoopExpr *b, LoopExpr *c); /* a *
 /* a and b of i32 hold pairs of bf16: c (f32) + the product of their upper halves, + that of the
  * lower ones. */
 LoopExpr *loop_dot2(LoopKernel *k, LoopExpr *a, LoopExpr *b, LoopExpr *c);
+/* Of `words`, neighbouring i32 in memory that hold pairs of bf16, the lower halves (0) or the upper
+ * ones (1) as f32. `which` is known when code is emitted. */
+LoopExpr *loop_half(LoopKernel *k, LoopExpr *words, LoopExpr *which);
 LoopExpr *loop_select(LoopKernel *k, LoopExpr *condition, LoopExpr *yes, LoopExpr *no);
 /* From float to integer: truncates, saturates, NaN is 0; to a narrower integer: the low bits;
  * to bool: is it not 0. */

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-typedef enum { SAME, BOOL, PICK, LAST } Result;
+typedef enum { SAME, BOOL, PICK, LAST, FLOAT } Result;
 static const struct {
   const char *text;
   int operands;
@@ -242,6 +242,16 @@ LoopExpr *loop_dot2(LoopKernel *k, LoopExpr *a, LoopExpr *b, LoopExpr *c) {
   expr->args[0] = a;
   expr->args[1] = b;
   expr->args[2] = c;
+  return expr;
+}
+
+LoopExpr *loop_half(LoopKernel *k, LoopExpr *words, LoopExpr *which) {
+  if (words->kind != LOOP_EXPR_ACCESS || words->type.element != LOOP_I32)
+    bug("loop: 'half' of what are no words in memory");
+  LoopExpr *expr = make(k, LOOP_EXPR_OP, LOOP_F32, words->type.lanes);
+  expr->op = LOOP_HALF;
+  expr->args[0] = words;
+  expr->args[1] = which;
   return expr;
 }
 

@@ -90,13 +90,14 @@ static LoopExpr *dot_value(Region *r, const Op *op, const Index *index) {
   return sum_close(&s, region_value(r, x, xi), region_value(r, y, yi));
 }
 
-/* Where a panel of `width` columns holds an element: rows by pairs take turns in their columns. */
+/* Where a panel of `width` columns holds an element: some rows take turns in their columns. */
 static void panel_index(Region *r, const Op *op, int64_t width, Index row, Index column,
                         Index *at) {
   at[0] = row, at[1] = column;
-  if (!op_flag(op, ATTRIBUTE_pairs)) return;
-  Index place = index_add(r, index_scale(r, column, 2), index_mod(r, row, 2));
-  row = index_scale(r, index_divide(r, row, 2), 2);
+  int64_t turns = panel_turns(op);
+  if (turns == 1) return;
+  Index place = index_add(r, index_scale(r, column, turns), index_mod(r, row, turns));
+  row = index_scale(r, index_divide(r, row, turns), turns);
   at[0] = index_add(r, row, index_divide(r, place, width));
   at[1] = index_mod(r, place, width);
 }

@@ -16,27 +16,28 @@
 typedef struct {
   Tile tile;
   PanelRows rows;
-  int64_t parts;                    /* blocks of tile.columns in a panel, */
-  int64_t blocks;                   /* and in a group of columns */
-  int64_t group;                    /* blocks of a trip */
-  int64_t strip;                    /* rows of a trip */
-  int64_t segments, depth;          /* of a piece of the sum */
-  bool pieces;                      /* there is more than one */
-  LoopBuffer *sums;                 /* so far: [group, strip, columns] */
-  LoopBuffer *weights;              /* as [groups * P, segments, run, B]; NULL: w is elsewhere, */
-  LoopBuffer *filled;               /* and a piece of a block of it here, if it is not read there */
-  LoopExpr *mask;                   /* then, of the last block's columns */
-  bool by_rows;                     /* neighbouring trips are strips' */
-  bool inner;                       /* blocks go by within a tile */
-  bool streams;                     /* a group's go by at once: rows are one tile */
-  LoopExpr *line, *begin;           /* of the trip: its line, first row, */
-  LoopExpr *first_block, *past;     /* first block, and past the last, */
-  LoopExpr *block;                  /* and the block at hand; its */
-  LoopExpr *of_group;               /* group of columns, */
-  LoopExpr *panel, *offset;         /* panel and place in it, */
-  LoopExpr *column, *within;        /* and column in the result and in the group */
+  int64_t parts;                /* blocks of tile.columns in a panel, */
+  int64_t blocks;               /* and in a group of columns */
+  int64_t group;                /* blocks of a trip */
+  int64_t strip;                /* rows of a trip */
+  int64_t segments, depth;      /* of a piece of the sum */
+  bool pieces;                  /* there is more than one */
+  LoopBuffer *sums;             /* so far: [group, strip, columns] */
+  LoopBuffer *weights;          /* as [groups * P, segments, run, B], or words; NULL: elsewhere, */
+  LoopBuffer *filled;           /* and a piece of a block of it here, if it is not read there */
+  LoopExpr *mask;               /* then, of the last block's columns */
+  bool by_rows;                 /* neighbouring trips are strips' */
+  bool inner;                   /* blocks go by within a tile */
+  bool streams;                 /* a group's go by at once: rows are one tile */
+  LoopExpr *line, *begin;       /* of the trip: its line, first row, */
+  LoopExpr *first_block, *past; /* first block, and past the last, */
+  LoopExpr *block;              /* and the block at hand; its */
+  LoopExpr *of_group;           /* group of columns, */
+  LoopExpr *panel, *offset;     /* panel and place in it, */
+  LoopExpr *column, *within;    /* and column in the result and in the group */
   LoopExpr *segment[2], *from, *to; /* the piece of the sum */
-  LoopExpr *start, *k;              /* the segment's place in x; the place in the run */
+  LoopExpr *start, *k;              /* the segment's place in x; the place in the run, */
+  LoopExpr *word, *place;           /* where rows take turns: that of their word, and in it */
 } Panel;
 
 enum {
@@ -151,10 +152,33 @@ static void fetch_rows_ahead(const Panel *p, LoopExpr *next) {
                        loop_element(k, p->rows.x, loop_add(k, at, loop_int(k, i * step / times))));
 }
 
+/* The loop over places of a segment; end_places() ends it. */
+static void each_place(Panel *p, LoopExpr *from, LoopExpr *to, int unroll) {
+  LoopKernel *k = p->tile.l->kernel;
+  int64_t turns = p->tile.turns;
+  if (turns == 1) {
+    p->k = loop_for_unroll(k, "k", from, to, unroll);
+    return;
+  }
+  LoopExpr *by = loop_int(k, turns);
+  int words = unroll > turns ? unroll / (int)turns : 1;
+  p->word = loop_for_unroll(k, "word", loop_div(k, from, by), loop_div(k, to, by), words);
+  p->place = loop_each(k, "u", loop_int(k, 0), by);
+  p->k = loop_add(k, loop_mul(k, p->word, by), p->place);
+}
+
+static void end_places(const Panel *p) {
+  loop_end(p->tile.l->kernel);
+  if (p->tile.turns > 1) loop_end(p->tile.l->kernel);
+}
+
 /* Row p->k of the block. */
 static LoopExpr *weights_of(const Panel *p, LoopExpr *segment) {
   LoopKernel *k = p->tile.l->kernel;
   int columns = (int)p->tile.columns;
+  if (p->tile.turns > 1)
+    return loop_half(k, loop_lanes(k, p->weights, columns, p->panel, segment, p->word, p->offset),
+                     p->place);
   if (p->weights) return loop_lanes(k, p->weights, columns, p->panel, segment, p->k, p->offset);
   if (p->filled)
     return loop_lanes(k, p->filled, columns, loop_sub(k, p->k, p->from), loop_int(k, 0));
@@ -169,12 +193,12 @@ static void sum_piece(Panel *p, LoopExpr *acc, LoopExpr *count, LoopExpr *next) 
   LoopExpr *segment = p->segment[0];
   if (p->segments > 1) segment = loop_for(k, "s", p->segment[0], p->segment[1]);
   p->start = loop_let(k, "start", p->rows.segment_at(p->rows.user, segment, p->of_group));
-  p->k = loop_for_unroll(k, "k", p->from, p->to, p->rows.near ? 1 : TILE_UNROLL);
+  each_place(p, p->from, p->to, p->rows.near ? 1 : TILE_UNROLL);
   LoopExpr *at = loop_mul(k, loop_sub(k, segment, p->segment[0]), run);
   tile_fetch(t, loop_add(k, at, loop_sub(k, p->k, p->from)));
   if (next) fetch_rows_ahead(p, next);
   tile_accumulate(t, acc, 0, count, weights_of(p, segment), element, p);
-  loop_end(k);
+  end_places(p);
   if (p->segments > 1) loop_end(k);
 }
 
@@ -237,12 +261,12 @@ static void sum_streams(Panel *p, int streams, LoopExpr *count) {
   LoopExpr *acc = tile_sums(t, streams), *zero = loop_int(k, 0), *segment = zero;
   if (p->rows.segments > 1) segment = loop_for(k, "s", zero, loop_int(k, p->rows.segments));
   LoopExpr *start = loop_let(k, "start", p->rows.segment_at(p->rows.user, segment, zero));
-  LoopExpr *at = loop_for_unroll(k, "k", zero, dim_expr(k, p->rows.run), TILE_UNROLL);
+  each_place(p, zero, dim_expr(k, p->rows.run), TILE_UNROLL);
   for (int i = 0; i < streams; i++) {
-    of[i].start = start, of[i].k = at;
+    of[i].start = start, of[i].k = p->k, of[i].word = p->word, of[i].place = p->place;
     tile_accumulate(t, acc, i * t->rows, count, weights_of(&of[i], segment), element, &of[i]);
   }
-  loop_end(k);
+  end_places(p);
   if (p->rows.segments > 1) loop_end(k);
   if (streams == 1 || !tile_is_costly(t->l->op)) {
     for (int i = 0; i < streams; i++)
@@ -435,9 +459,11 @@ static void open_panels(Panel *p, const Value *w, const Tile *t) {
   LoopKernel *k = t->l->kernel;
   int64_t panels = dim_value(w->type.dims[0]), width = dim_value(w->type.dims[w->type.rank - 1]);
   LoopBuffer *given = region_buffer(t->r, w);
-  p->weights = loop_view(k, given, "panels", tile_element(t->product, given->element), 4,
-                         loop_int(k, panels), loop_int(k, p->rows.segments),
-                         dim_expr(k, p->rows.run), loop_int(k, width));
+  LoopElement element = t->turns > 1 ? LOOP_I32 : tile_element(t->product, given->element);
+  LoopExpr *run = dim_expr(k, p->rows.run);
+  if (t->turns > 1) run = loop_div(k, run, loop_int(k, t->turns));
+  p->weights = loop_view(k, given, "panels", element, 4, loop_int(k, panels),
+                         loop_int(k, p->rows.segments), run, loop_int(k, width));
   p->parts = width / t->columns;
 }
 

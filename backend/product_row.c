@@ -112,6 +112,15 @@ static void no_rows(void *user, LoopExpr *row, Index *index) {
     index[i] = index_scalar(loop_int(p->l->kernel, 0));
 }
 
+/* The panels as words, where their rows take turns. */
+static LoopBuffer *words_of(const RowProduct *p, const Tile *t) {
+  LoopKernel *k = p->l->kernel;
+  if (t->turns == 1) return p->w;
+  int64_t panels = dim_value(p->product->operands[1]->type.dims[0]);
+  return loop_view(k, region_buffer(p->r, p->product->operands[1]), "words", LOOP_I32, 3,
+                   loop_int(k, panels), loop_int(k, p->depth / t->turns), loop_int(k, t->columns));
+}
+
 void row_by_panels(const RowProduct *p, LoopExpr *first, LoopExpr *past) {
   LoopKernel *k = p->l->kernel;
   int64_t columns = dim_value(p->product->operands[1]->type.dims[2]);
@@ -119,20 +128,28 @@ void row_by_panels(const RowProduct *p, LoopExpr *first, LoopExpr *past) {
   Tile t = tile_open(p->l, p->r, p->product, columns, p->size);
   t.rows = 1;
   RowProduct copy = *p;
-  LoopExpr *zero = loop_int(k, 0), *one = loop_int(k, 1), *count;
+  LoopBuffer *words = words_of(p, &t);
+  LoopExpr *zero = loop_int(k, 0), *one = loop_int(k, 1), *turns = loop_int(k, t.turns), *count;
   LoopExpr *panel = loop_for_tail(k, "panel", first, past, side, &count);
-  LoopExpr *sums = loop_array(k, "sums", LOOP_F32, side, (int)columns, loop_number(k, 0));
-  LoopExpr *some, *from = loop_for_tail(k, "k", zero, loop_int(k, p->depth), TILE_UNROLL, &some);
+  LoopExpr *sums = loop_array(k, "sums", LOOP_F32, side, (int)columns, loop_number(k, 0)), *some;
+  LoopExpr *from = loop_for_tail(k, "k", zero, loop_int(k, p->depth / t.turns),
+                                 TILE_UNROLL / (int)t.turns, &some);
   LoopExpr *i = loop_each(k, "i", zero, count);
-  tile_fetch_near(&t, p->w, loop_add(k, panel, i), from, p->depth, side);
+  tile_fetch_near(&t, p->w, loop_add(k, panel, i), loop_mul(k, from, turns), p->depth, side);
   loop_end(k);
-  LoopExpr *u = loop_each(k, "u", zero, some), *at = loop_add(k, from, u);
+  LoopExpr *v = loop_each(k, "v", zero, some), *row = loop_add(k, from, v);
+  LoopExpr *u = loop_each(k, "u", zero, turns);
+  LoopExpr *at = loop_add(k, loop_mul(k, row, turns), u);
   LoopExpr *x = loop_let(k, "x", loop_element(k, p->x, at));
   i = loop_each(k, "i", zero, count);
-  LoopExpr *w = loop_lanes(k, p->w, (int)columns, loop_add(k, panel, i), at, zero);
+  LoopExpr *w = loop_lanes(k, words, (int)columns, loop_add(k, panel, i), row, zero);
   LoopExpr *sum = loop_row(k, sums, i);
-  if (!t.pairs) w = loop_cast(k, w, LOOP_F32);
+  if (t.turns > 1)
+    w = loop_half(k, w, u);
+  else if (!t.pairs)
+    w = loop_cast(k, w, LOOP_F32);
   loop_set(k, sum, t.pairs ? loop_dot2(k, x, w, sum) : loop_fma(k, x, w, sum));
+  loop_end(k);
   loop_end(k);
   loop_end(k);
   loop_end(k);

@@ -20,9 +20,14 @@ static bool by_pairs(const Op *product) {
   return is_panel && op_flag(product, ATTRIBUTE_pairs);
 }
 
+static int64_t turns_of(const Op *product) {
+  return product->kind == OP_dot_panel ? op_integer(product, ATTRIBUTE_turns) : 1;
+}
+
 bool tile_takes(const Op *product) {
   Element x = product->operands[0]->type.element, w = product->operands[1]->type.element;
   if (by_pairs(product)) return true;
+  if (turns_of(product) > 1 && (turns_of(product) != 2 || w != ELEMENT_bf16)) return false;
   return x == ELEMENT_f32 &&
          (w == ELEMENT_f32 || w == ELEMENT_bf16 || w == ELEMENT_f16 || w == ELEMENT_i8);
 }
@@ -43,7 +48,8 @@ Tile tile_open(Lowering *l, Region *r, const Op *product, int64_t columns, int64
                 .columns = columns,
                 .size = size,
                 .rows = tile_rows(l->target, columns),
-                .pairs = by_pairs(product)};
+                .pairs = by_pairs(product),
+                .turns = turns_of(product)};
 }
 
 LoopExpr *tile_sums(const Tile *t, int tiles) {

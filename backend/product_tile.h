@@ -9,6 +9,8 @@
  * than f32 (bf16, f16, i8) and are widened in registers. Of a product by pairs (the attribute) x
  * and w are read as i32, each the two bf16 of neighbouring places in the sum: k counts pairs then,
  * and a step is dot2.
+ * Where rows of bf16 take `turns` of two, w is read as i32, too, whose halves are widened each by
+ * one instruction, and multiplied by x in f32.
  *
  *   Tile t = tile_open(lowering, region, product, columns);
  *   LoopExpr *acc = tile_sums(&t, 1);
@@ -32,6 +34,7 @@ typedef struct {
   int64_t size;    /* columns of the result, of a group */
   int rows;        /* of the tile */
   bool pairs;
+  int64_t turns;    /* rows of a panel that take turns: 2 or 1 */
   LoopBuffer *flat; /* w as one axis, if the next panel is fetched ahead; else NULL */
   LoopExpr *ahead;  /* where this tile's part of it starts, */
   int64_t step;     /* and how far a place in the sum goes on */

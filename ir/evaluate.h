@@ -80,8 +80,8 @@ void store_scalars(const Evaluation *e, RunTensor *y, int64_t offset, int64_t co
 Scalar *all_scalars(Evaluation *e, const RunTensor *x);
 /* The same, as reals if the sums are: integer weights of a product in floats. */
 Scalar *all_weights(Evaluation *e, const RunTensor *w, bool real);
-/* Where a panel of so many columns holds an element, from its start; see the attribute `pairs`. */
-int64_t panel_place(bool pairs, int64_t row, int64_t column, int64_t width);
+/* Where a panel of so many columns holds an element, from its start; see the attribute `turns`. */
+int64_t panel_place(int64_t turns, int64_t row, int64_t column, int64_t width);
 double *all_reals(Evaluation *e, const RunTensor *x);
 int64_t *all_integers(Evaluation *e, const RunTensor *x);
 void fill_number(const Evaluation *e, RunTensor *y, Number number);

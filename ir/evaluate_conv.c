@@ -170,14 +170,14 @@ bool evaluate_conv_panel(Evaluation *e) {
   Scalar *weights = all_weights(e, w, is_real(x));
   Scalar *turned = scratch_scalars(e, conv.groups * group_out * channels * conv.kernel);
   if (!weights || !turned || !(conv.large.values = all_scalars(e, x))) return false;
-  bool pairs = op_flag(e->op, ATTRIBUTE_pairs);
+  int64_t turns = panel_turns(e->op);
   for (int64_t o = 0; o < conv.groups * group_out; o++)
     for (int64_t c = 0; c < channels; c++)
       for (int64_t k = 0; k < conv.kernel; k++) {
         int64_t n = o % group_out, panel = o / group_out * panels + n / width;
         turned[(o * channels + c) * conv.kernel + k] =
             weights[(panel * conv.kernel + k) * channels * width +
-                    panel_place(pairs, c, n % width, width)];
+                    panel_place(turns, c, n % width, width)];
       }
   return run_conv(e, &conv, turned, y);
 }

@@ -79,8 +79,8 @@ bool evaluate_dot(Evaluation *e) {
   return true;
 }
 
-int64_t panel_place(bool pairs, int64_t row, int64_t column, int64_t width) {
-  return pairs ? (row / 2 * width + column) * 2 + row % 2 : row * width + column;
+int64_t panel_place(int64_t turns, int64_t row, int64_t column, int64_t width) {
+  return (row / turns * width + column) * turns + row % turns;
 }
 
 bool evaluate_dot_panel(Evaluation *e) {
@@ -94,10 +94,10 @@ bool evaluate_dot_panel(Evaluation *e) {
   Scalar *p = all_scalars(e, x), *panels = all_weights(e, w, is_real(x));
   Scalar *q = scratch_scalars(e, k * n), *sums = scratch_scalars(e, y->count);
   if (!p || !panels || !q || !sums) return false;
-  bool pairs = op_flag(e->op, ATTRIBUTE_pairs);
+  int64_t turns = panel_turns(e->op);
   for (int64_t j = 0; j < k; j++)
     for (int64_t c = 0; c < n; c++)
-      q[j * n + c] = panels[c / width * k * width + panel_place(pairs, j, c % width, width)];
+      q[j * n + c] = panels[c / width * k * width + panel_place(turns, j, c % width, width)];
   product(is_real(x), m, n, k, p, q, sums);
   store_scalars(e, y, 0, y->count, sums);
   return true;

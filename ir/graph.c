@@ -419,6 +419,11 @@ bool op_widens(const Op *op) {
   return from == ELEMENT_bf16 || from == ELEMENT_f16 || from == ELEMENT_i8;
 }
 
+int64_t panel_turns(const Op *op) {
+  if (op_flag(op, ATTRIBUTE_pairs)) return 2;
+  return op->kind == OP_dot_panel ? op_integer(op, ATTRIBUTE_turns) : 1;
+}
+
 bool conv_weight_is_winograd(const Op *op) {
   for (int i = 0; i < op_list_count(op, ATTRIBUTE_tile); i++)
     if (op_list_integer(op, ATTRIBUTE_tile, i) != 1) return true;

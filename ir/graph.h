@@ -251,6 +251,8 @@ static inline Value *op_result(const Op *op) {
 bool windows_are_apart(const Op *op);
 /* A cast to f32 of a smaller type, all of whose numbers f32 holds. */
 bool op_widens(const Op *op);
+/* Of a product with panels: so many neighbouring rows of them take turns, column by column. */
+int64_t panel_turns(const Op *op);
 /* Of conv_weight: it is by Winograd's algorithm. */
 bool conv_weight_is_winograd(const Op *op);
 /* The scalar that a constant, full or broadcast chain holds everywhere. */

@@ -95,8 +95,9 @@ bool infer_dot_panel(Inference *i) {
   const Type *x = &i->in[0], *w = &i->in[1];
   Type type = *x;
   if (!panel_element(i, &type.element) || !infer_constants(i, ATTRIBUTE_size, 1) ||
-      !infer_constants(i, ATTRIBUTE_blocking, 0))
+      !infer_constants(i, ATTRIBUTE_turns, 1) || !infer_constants(i, ATTRIBUTE_blocking, 0))
     return false;
+  int64_t turns = dim_value(infer_attribute(i, ATTRIBUTE_turns)->dim);
   const Dim *size = infer_attribute(i, ATTRIBUTE_size)->dim;
   bool fine = x->rank >= 1 && w->rank == 3 && dim_is_constant(w->dims[2]) &&
               dim_value(w->dims[2]) >= 1 &&
@@ -104,6 +105,11 @@ bool infer_dot_panel(Inference *i) {
   if (fine) {
     int64_t block = dim_value(w->dims[2]), columns = dim_value(size);
     fine = dim_is(w->dims[0], columns / block + (columns % block != 0));
+    const Dim *depth = w->dims[1];
+    if (fine && turns > 1 &&
+        (!dim_is_constant(depth) || dim_value(depth) % turns || x->element != ELEMENT_f32))
+      return infer_fail(i, E0204, 1, "'dot_panel' gets no rows of which %lld take turns",
+                        (long long)turns);
   }
   if (!fine) {
     infer_fail(i, E0204, 1, "'dot_panel' does not get the panels of its size");
