@@ -61,6 +61,9 @@ static bool writes_by_strides(const Op *op) {
 
 /* ---- parts ---- */
 
+/* Beside the axes' bits of Value.mark: no concat has met it, or one at most. */
+static const int64_t no_concat = INT64_C(1) << 62, one_concat = INT64_C(1) << 61;
+
 /* Value.mark: a bit for each axis along which it may be cut from the whole, as all who read it go
  * by strides. A concat that copies it takes what follows its own axis as one row. */
 static void mark_readable(const Function *function) {
@@ -69,9 +72,13 @@ static void mark_readable(const Function *function) {
     for (int i = 0; i < op->result_count; i++) op->results[i]->mark = -1;
   for (const Op *op = body->first; op; op = op->next) {
     for (int i = 0; i < op->operand_count; i++) {
+      Value *value = op->operands[i];
       int64_t axes = reads_by_strides(op, i) ? -1 : 0;
-      if (op->kind == OP_concat) axes = (int64_t)1 << op_integer(op, ATTRIBUTE_axis);
-      op->operands[i]->mark &= axes;
+      if (op->kind == OP_concat) {
+        axes = (int64_t)1 << op_integer(op, ATTRIBUTE_axis);
+        if (value->mark & no_concat) axes |= one_concat;
+      }
+      value->mark &= axes;
     }
   }
   for (int i = 0; i < body->yield_count; i++) body->yields[i]->mark = 0;
@@ -96,9 +103,14 @@ static bool can_be_part(const Value *value, int axis) {
 
 /* Is it joined along another axis than what it is a part of? Such a concat can't copy: rows before
  * its axis do not stand at one distance. So all that it joins must be parts of it, with the whole's
- * strides, which are its own from its axis on if that comes later. */
+ * strides, which are its own from its axis on if that comes later; and of these none may copy or
+ * be copied. */
 static bool turns_axes(const Value *value, int axis) {
   return value->op->kind == OP_concat && op_integer(value->op, ATTRIBUTE_axis) != axis;
+}
+
+static bool is_never_copied(const Value *value) {
+  return value->op->kind != OP_concat && (value->mark & one_concat);
 }
 
 static bool can_be_whole(const Function *function, const Value *value, int axis) {
@@ -117,7 +129,7 @@ static bool all_can_be_parts(const Op *concat, int outer) {
   for (int i = 0; i < concat->operand_count; i++) {
     const Value *value = concat->operands[i];
     if (value->place.kind != PLACE_NONE || concat_start(concat, i) < 0 ||
-        !can_be_part(value, axis) || turns_axes(value, axis))
+        !can_be_part(value, axis) || !is_never_copied(value))
       return false;
     for (int j = 0; j < i; j++)
       if (concat->operands[j] == value) return false;
@@ -165,7 +177,7 @@ static bool are_parts_of(const Op *concat, const Value *whole, int outer) {
   for (int i = 0; i < concat->operand_count; i++) {
     const Value *value = concat->operands[i];
     int64_t start = concat_start(concat, i);
-    all = all && value_whole(value) == whole && start >= 0 &&
+    all = all && value_whole(value) == whole && start >= 0 && is_never_copied(value) &&
           value->place.offset - op_result(concat)->place.offset == start;
   }
   return all;

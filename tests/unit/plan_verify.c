@@ -71,6 +71,19 @@ static const char loops[] = "module net after plan\n"
                             "  return %1, %2\n"
                             "}\n";
 
+static const char turned[] = "module net after plan\n"
+                             "func model @net(%x: f32[4,3,8] in caller) -> (f32[4,6,16] in caller, "
+                             "f32[4,3,16] in caller)\n"
+                             "     plan {arena=1536, align=64} {\n"
+                             "  %0 = tanh %x : f32[4,3,8] in arena+0\n"
+                             "  %1 = exp %x : f32[4,3,8] in arena+32\n"
+                             "  %2 = concat %0, %1 {axis=2} : f32[4,3,16] in arena+0\n"
+                             "  %3 = concat %x, %x {axis=2} : f32[4,3,16] in caller+1\n"
+                             "  %4 = concat %2, %3 {axis=1} : f32[4,6,16] in arena+0\n"
+                             "  %5 = exp %4 : f32[4,6,16] in caller\n"
+                             "  return %5, %3\n"
+                             "}\n";
+
 static const struct {
   const char *text, *from, *to, *message; /* message NULL: it holds */
 } rows[] = {
@@ -78,6 +91,7 @@ static const struct {
     {views, "", "", NULL},
     {writes, "", "", NULL},
     {loops, "", "", NULL},
+    {turned, "", "", NULL},
     /* places of their kind */
     {joins, "plan {arena=2048, align=64}", "", "@net has no plan"},
     {joins, "align=64", "align=16", "must be aligned to 64 bytes"},
@@ -114,6 +128,8 @@ static const struct {
     /* parts of a concat: the product reads %1 as it lies, without gaps between its rows */
     {joins, "tanh %x : f32[N,16] in arena+0", "tanh %x : f32[N,16] in arena+512",
      "%1 cannot lie where it says: not all who make or read it can take it as a part"},
+    {turned, "concat %x, %x {axis=2}", "concat %0, %x {axis=2}",
+     "%2 cannot lie where it says: not all who make or read it can take it as a part"},
     /* writes */
     {writes, "add %1, %x : f32[4] in arena+0", "add %1, %x : f32[4] in state+0",
      "%3 cannot lie where it says: a tensor's old value is still needed, or it is not written"},
