@@ -245,7 +245,8 @@ static LoopExpr *point_of(void *user, LoopExpr *row) {
 /* The matrix of w that a point is multiplied by. */
 static LoopExpr *matrix_of(const Tiles *b, LoopExpr *point) {
   LoopKernel *k = b->l->kernel;
-  if (b->direct || b->points == b->matrices) return point;
+  if (b->points * b->lines == b->matrices) return point;
+  if (b->direct) return winograd_weight_of(k, &b->axes[1], point);
   LoopExpr *across = loop_int(k, b->axes[1].points);
   LoopExpr *down = winograd_weight_of(k, &b->axes[0], loop_div(k, point, across));
   LoopExpr *right = winograd_weight_of(k, &b->axes[1], loop_mod(k, point, across));
@@ -279,7 +280,7 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopExpr *c;
   if (b->direct) { /* a line of the kernel after the other */
     LoopExpr *line = loop_for(k, "line", zero, loop_int(k, b->lines));
-    of = loop_add(k, of, loop_mul(k, line, loop_int(k, b->points)));
+    of = loop_add(k, of, loop_mul(k, line, loop_int(k, b->axes[1].weights)));
     from = loop_add(k, from, loop_mul(k, line, loop_int(k, b->room)));
     if (b->channels <= UNROLL)
       c = loop_each(k, "k", zero, loop_int(k, b->channels));

@@ -43,9 +43,12 @@ static void store_zeros(const Lines *b, int64_t from, int64_t to) {
   int lanes = b->l->target->lanes;
   if (from >= to) return;
   LoopExpr *point = loop_for(k, "p", loop_int(k, 0), loop_int(k, b->down.points));
-  for (int64_t at = from; at < to; at += lanes)
-    loop_store(k, loop_lanes(k, b->lines, lanes, point, loop_int(k, at)), loop_number(k, 0));
-  loop_end(k);
+  LoopExpr *at = loop_int(k, from);
+  int64_t vectors = ceil_of(to - from, lanes);
+  bool several = vectors > 1;
+  if (several) at = loop_for_step(k, "z", at, loop_int(k, from + vectors * lanes), lanes);
+  loop_store(k, loop_lanes(k, b->lines, lanes, point, at), loop_number(k, 0));
+  for (int i = 0; i < 1 + several; i++) loop_end(k);
 }
 
 /* What the trip's lines see, transformed; lines outside of x are zeros. The last vector of a line
