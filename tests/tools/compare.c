@@ -434,6 +434,10 @@ static bool quantise(Module *module, const PassOptions *options, Diagnostics *di
 static bool compile(const Way *way, Arena *arena, Diagnostics *diagnostics, const Target *target,
                     Module *original, Module *compiled) {
   PassOptions options = PASS_OPTIONS_DEFAULT;
+  if (way->level < 0 && /* no kernel is of what asks for gradients */
+      !(pass_run(&passes[PASS_gradient], compiled, &options, diagnostics, NULL) &&
+        pass_run(&passes[PASS_gradient], original, &options, diagnostics, NULL)))
+    return false;
   if (way->level < 0 && has_scan(compiled)) /* bodies of loops are placed by `plan` alone */
     return pass_run(&passes[PASS_loops], compiled, &options, diagnostics, NULL) &&
            pass_run(&passes[PASS_plan], compiled, &options, diagnostics, NULL);
