@@ -131,7 +131,7 @@ static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
   for (int j = 0; j < across->points; j++) {
     LoopExpr *point = loop_add(k, line, loop_int(k, across->at[j]));
     if (b->direct) /* a point's lines lie side by side: they are its sum's terms */
-      point = loop_add(k, i, loop_int(k, (int64_t)j * b->lines));
+      point = loop_add(k, i, loop_int(k, (int64_t)across->at[j] * b->lines));
     LoopExpr *at = loop_mul(k, point, loop_int(k, b->room));
     if (!b->few) at = loop_add(k, at, in->channel);
     loop_store(k, loop_lanes(k, b->in, in->lanes, row, at), y[j]);
