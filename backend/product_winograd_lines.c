@@ -231,7 +231,7 @@ static void each_block(Lines *b) {
 static void each_panel(Lines *b) {
   LoopKernel *k = b->l->kernel;
   LoopExpr *zero = loop_int(k, 0), *parts = loop_int(k, b->parts), *number = zero;
-  int64_t all = b->panels * b->parts;
+  int64_t all = ceil_of(b->tile.size, b->tile.columns); /* a panel may be wider than what it has */
   if (all > 1) number = loop_for(k, "panel", zero, loop_int(k, all));
   LoopExpr *part = loop_mul(k, loop_mod(k, number, parts), loop_int(k, b->tile.columns));
   b->panel = all > 1 ? loop_let(k, "of", loop_div(k, number, parts)) : zero;
