@@ -29,6 +29,7 @@ typedef struct {
   Uses uses;
   TakenList *taken; /* of each operation */
   bool *moves;      /* of each operation: a map that another kernel takes in */
+  int64_t *places;  /* of each operation: its number, or that of the kernel to which it goes */
 } Sums;
 
 /* A sum over all rows that is worth it. */
@@ -61,11 +62,11 @@ static int passes_rows(const Sums *s, const Op *op, const Type *type) {
   return !whole || !goes_by_rows(op, type, &reduces) ? 0 : reduces ? 2 : 1;
 }
 
-/* Do all that use the sum come after the kernel? */
+/* Do all that use the sum come after the kernel, none of them in it? */
 static bool is_early(const Sums *s, const Op *kernel, const Op *sum) {
   for (int i = 0; i < use_count(&s->uses, op_result(sum)); i++) {
     const Op *user = use_at(&s->uses, op_result(sum), i);
-    if (user && user->mark <= kernel->mark) return false;
+    if (user && s->places[user->mark] <= kernel->mark) return false;
   }
   return true;
 }
@@ -76,13 +77,15 @@ static bool reads_or_makes(const Op *kernel, const Value *value) {
   return value->op == kernel;
 }
 
-/* Has the kernel all that the map goes through by rows, and is the rest there before it? */
-static bool takes_map(const Op *kernel, const Op *map, const Type *type) {
+/* Has the kernel all that the map goes through by rows, and is the rest there before it? A sum that
+ * a kernel takes comes behind that kernel. */
+static bool takes_map(const Sums *s, const Op *kernel, const Op *map, const Type *type) {
   int more = 0;
   for (int i = 0; i < map->operand_count; i++) {
     const Value *x = map->operands[i];
     if (reads_or_makes(kernel, x)) continue;
-    if (type_same_dims(&x->type, type) || (x->op && x->op->mark > kernel->mark)) return false;
+    if (type_same_dims(&x->type, type) || (x->op && s->places[x->op->mark] >= kernel->mark))
+      return false;
     more++;
   }
   return kernel->operand_count + more <= MOST_ARGUMENTS;
@@ -106,7 +109,7 @@ static void look_around(const Sums *s, const Value *value, const Op *sum, const 
     if (!op || op == map || op == sum) continue;
     int good = passes_rows(s, op, type);
     if (good <= *how_good || !is_early(s, op, sum)) continue;
-    if (map && !takes_map(op, map, type)) continue;
+    if (map && !takes_map(s, op, map, type)) continue;
     *best = op, *how_good = good;
   }
 }
@@ -114,7 +117,8 @@ static void look_around(const Sums *s, const Value *value, const Op *sum, const 
 static void take(Sums *s, Op *kernel, Op *sum, Op *map) {
   Taken taken = {sum, map};
   vec_push(s->scratch, &s->taken[kernel->mark], taken);
-  if (map) s->moves[map->mark] = true;
+  s->places[sum->mark] = kernel->mark;
+  if (map) s->moves[map->mark] = true, s->places[map->mark] = kernel->mark;
 }
 
 /* A sum of what a map makes for it alone. */
@@ -212,6 +216,8 @@ void fuse_sums(PassContext *context, Function *function) {
   s.uses = uses_of(s.scratch, function);
   s.taken = ARENA_ARRAY(s.scratch, (size_t)s.uses.op_count, TakenList);
   s.moves = ARENA_ARRAY(s.scratch, (size_t)s.uses.op_count, bool);
+  s.places = ARENA_ARRAY(s.scratch, (size_t)s.uses.op_count, int64_t);
+  for (int i = 0; i < s.uses.op_count; i++) s.places[i] = i;
   OpList sums = {0};
   for (int i = 0; i < s.uses.op_count; i++)
     if (is_row_sum(s.uses.ops[i])) vec_push(s.scratch, &sums, s.uses.ops[i]);
