@@ -13,7 +13,10 @@
 
 #include "support/bug.h"
 
-enum { CHUNK_TILES = 8 }; /* of rows that a trip of a matrix takes */
+enum {
+  CHUNK_TILES = 8, /* of rows that a trip of a matrix takes */
+  MOST_BLOCKS = 16 /* of columns, which are written out */
+};
 
 typedef struct {
   Lowering *l;
@@ -265,6 +268,7 @@ bool product_narrow(Lowering *l, Region *r, const Op *op) {
   if (conv && (x->rank != 4 || op_integer(op, ATTRIBUTE_groups) != 1 || conv_pads(op)))
     return false;
   Narrow n = {.l = l, .r = r, .product = op, .size = op_integer(op, ATTRIBUTE_size)};
+  if (n.size > MOST_BLOCKS * l->target->lanes) return false;
   l->algorithm = "narrow";
   l->grain = 1;
   if (conv)

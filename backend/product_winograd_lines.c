@@ -268,6 +268,8 @@ static bool takes(const Lowering *l, const Region *r, const Op *op) {
   enum { MOST_FLOATS = 1 << 16 }; /* of a line, in scratch for each point */
   int64_t width = dim_value(x->dims[2]), channels = dim_value(x->dims[3]);
   if (channels < 1 || width > MOST_FLOATS / channels || width * channels < lanes) return false;
+  for (int i = 0; i < 2; i++)
+    if (op_pair_integer(op, ATTRIBUTE_pad, 1, i) > MOST_FLOATS / channels) return false;
   return dim_value(w->dims[4]) % lanes == 0 && is_dense(region_buffer(r, op->operands[0]));
 }
 
