@@ -197,6 +197,7 @@ static void clip(Weight *w, int axis, LoopExpr *at, LoopExpr **range) {
 
 /* The next block comes from far; each place of the kernel fetches its share. */
 static void fetch_ahead(Weight *w, const Pixels *block, LoopExpr *tap, LoopExpr *first) {
+  enum { MOST_STRIDE = 16 }; /* down times across: of more, most would not be read */
   LoopKernel *k = w->l->kernel;
   int64_t share = ceil_of(w->block_pixels, w->kernel[0] * w->kernel[1]);
   LoopExpr *zero = loop_int(k, 0), *pixel = loop_for(k, "i", zero, loop_int(k, share));
@@ -209,7 +210,7 @@ static void fetch_ahead(Weight *w, const Pixels *block, LoopExpr *tap, LoopExpr 
   int64_t pixels = w->stride[0] * w->stride[1];
   LoopExpr *x = loop_mul(k, next, loop_int(k, pixels * w->channels));
   x = loop_let(k, "x", loop_add(k, x, first));
-  for (int64_t i = 0; i < pixels; i++)
+  for (int64_t i = 0; pixels <= MOST_STRIDE && i < pixels; i++)
     for (int64_t j = 0; j < w->trip_channels; j += LINE) {
       LoopExpr *to = loop_add(k, x, loop_int(k, i * w->channels + j));
       loop_prefetch(k, loop_element(k, w->x, zero, to));

@@ -16,16 +16,17 @@
 #include "ir/grouping.h"
 
 enum {
-  PIXELS = 4,      /* at a time */
-  MOST_SUMS = 12,  /* in registers: as many kernel rows as have so many taps */
-  MOST_TAPS = 8,   /* of a kernel row, */
-  MOST_ROWS = 64,  /* of a kernel, */
-  MOST_SEEN = 512, /* columns of a group of pixels, */
-  MOST_ALONE = 6,  /* lines that are written out, */
-  MOST_GROUPS = 6, /* and groups of pixels */
-  LINE = 16,       /* f32 of a cache line */
-  NEAR_LINES = 12, /* of these, of a pixel: walks through memory of less are slow */
-  SMALL_MAP = 800  /* pixels: these are copied (product_weight_grouped.c) */
+  PIXELS = 4,       /* at a time */
+  MOST_SUMS = 12,   /* in registers: as many kernel rows as have so many taps */
+  MOST_TAPS = 8,    /* of a kernel row, */
+  MOST_ROWS = 64,   /* of a kernel, */
+  MOST_SEEN = 512,  /* columns of a group of pixels, */
+  MOST_ALONE = 6,   /* lines that are written out, */
+  MOST_GROUPS = 6,  /* and groups of pixels */
+  LINE = 16,        /* f32 of a cache line */
+  NEAR_LINES = 12,  /* of these, of a pixel: walks through memory of less are slow */
+  MOST_STRIDE = 16, /* down times across: of more, most of what would be fetched is not read */
+  SMALL_MAP = 800   /* pixels: these are copied (product_weight_grouped.c) */
 };
 
 typedef struct {
@@ -229,7 +230,8 @@ bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
   l->algorithm = "depthwise";
   r->lanes = lanes;
   d.channels = groups;
-  if (channels >= groups && type_bytes_at_bound(x) > 4 * l->target->l2) {
+  bool near = d.stride[0] * d.stride[1] <= MOST_STRIDE;
+  if (near && channels >= groups && type_bytes_at_bound(x) > 4 * l->target->l2) {
     d.near_x = loop_view(k, d.x, "x_numbers", LOOP_F32, 1, dims_product(k, x->dims, 4));
     d.near_dy = loop_view(k, d.dy, "dy_numbers", LOOP_F32, 1, dims_product(k, dy->dims, 4));
   }
