@@ -2,14 +2,14 @@
  *
  *   random_compare [--from SEED] [--count K] [--operations M] [--native] [--cpu CPU] [--emulator
  * FOLDER] [--verbose]
- *                  [--print] [--gradient]
+ *                  [--print] [--gradient] [--rows]
  *
  * Each graph is interpreted, then after every pass of -O0 and -O2 (or as one kernel after another)
  * verified and interpreted again; with --native it is run as machine code in the end. A graph that
  * fails is made with fewer operations as long as it fails, and printed. --print prints them and
  * does nothing else. With --gradient each is made the loss of a train entry first, with its
  * gradient by every input; operators whose slope jumps where two values are nearly equal are left
- * out.
+ * out. With --rows they are of few operators and large enough for what passes do with rows.
  *
  * Tolerance: a second run of the original with all floats in double shows how rounding errors grow
  * in this very graph; another order of rounding may be some times as far from it, plus a few ulp of
@@ -362,13 +362,15 @@ static void report(Arena *arena, const Case *failed) {
 int main(int argc, char **argv) {
   long from = 1, count = 50, operations = 30;
   Case model = {.cpu = "x86-64-v3"};
-  bool verbose = false, print = false;
+  bool verbose = false, print = false, rows = false;
   for (int i = 1; i < argc; i++) {
     const char *value = i + 1 < argc ? argv[i + 1] : "";
     if (strcmp(argv[i], "--native") == 0) {
       model.native = true;
     } else if (strcmp(argv[i], "--gradient") == 0) {
       model.gradient = true;
+    } else if (strcmp(argv[i], "--rows") == 0) {
+      rows = true;
     } else if (strcmp(argv[i], "--verbose") == 0) {
       verbose = true;
     } else if (strcmp(argv[i], "--print") == 0) {
@@ -396,6 +398,7 @@ int main(int argc, char **argv) {
                                   .halves = seed % 4 == 0,
                                   .states = seed % 3 == 0 && !model.gradient,
                                   .panels = !model.gradient,
+                                  .rows = rows,
                                   .exclude = model.gradient ? jumps : NULL};
       if (verbose) printf("seed %ld -O%d\n", seed, level);
       Text text = text_new(arena);

@@ -74,6 +74,9 @@ int window_attributes(Generator *g, const Dim *const *sizes, int count, Attribut
 void make_windows(Generator *g, bool and_back);
 void make_gather(Generator *g, bool scatter);
 
+/* random_rows.c */
+void make_rows(Generator *g);
+
 /* random_products.c */
 void make_dot(Generator *g);
 void make_conv(Generator *g, Operator kind);

@@ -254,11 +254,15 @@ Module *random_graph(Arena *arena, const RandomGraph *options) {
   if (options->dynamic)
     g.n = dim_of_symbol(module->dims,
                         dim_symbol_new(module->dims, intern(module->names, "N"), 1, 5, false));
-  g.function = module_add_function(module, FUNCTION_MODEL, "random");
+  bool trains = options->rows && options->seed % 4;
+  g.function = module_add_function(module, trains ? FUNCTION_TRAIN : FUNCTION_MODEL, "random");
   g.builder = (Builder){.function = g.function, .block = g.function->body};
   while (function_operations(g.function, false) < options->operations) {
     Operator kind = (Operator)below(&g, OPERATORS);
-    if (!is_left_out(options, kind)) make(&g, kind);
+    if (options->rows)
+      make_rows(&g);
+    else if (!is_left_out(options, kind))
+      make(&g, kind);
   }
   finish(&g);
   return module;

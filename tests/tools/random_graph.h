@@ -18,11 +18,12 @@ typedef struct {
   bool regions;        /* scan and fused among the operators */
   bool states;         /* reads and writes of states, and random */
   bool panels;         /* what select makes: dot_panel, conv_panel, conv_winograd */
+  bool rows;           /* instead, of a few hundred rows: elementwise, reductions, sums, products */
   const bool *exclude; /* by Operator; NULL: none */
 } RandomGraph;
 
-/* A module with one model entry @random, inputs in [-1, 1] (integers in -8..8), parameters with
- * data. It verifies. */
+/* A module with one model entry @random (of rows mostly a train entry), inputs in [-1, 1] (integers
+ * in -8..8), parameters with data. It verifies. */
 Module *random_graph(Arena *arena, const RandomGraph *options);
 
 /* Numbers from 0 to n - 1 from a state that starts as the seed. */
