@@ -19,7 +19,8 @@
 enum {
   MOST_TAPS = 16,  /* of a kernel row */
   MOST_PIXELS = 8, /* of a tile */
-  FAR = 16         /* L2s: larger maps come from memory */
+  FAR = 16,        /* L2s: larger maps come from memory */
+  MOST_STRIDE = 16 /* down times across: of more, most of what would be fetched is not read */
 };
 
 typedef struct {
@@ -270,7 +271,8 @@ bool product_depthwise(Lowering *l, Region *r, const Op *product) {
   l->grain = 1;
   l->trips = dim_mul(l->dims, out->dims[0], out->dims[1]);
   r->lanes = l->target->lanes;
-  if (type_bytes_at_bound(&x->type) > FAR * l->target->l2) {
+  bool near = op_list_integer(product, ATTRIBUTE_stride, 0) <= MOST_STRIDE / d.stride;
+  if (near && type_bytes_at_bound(&x->type) > FAR * l->target->l2) {
     d.near_x = loop_view(k, region_buffer(r, x), "x_numbers", LOOP_F32, 1,
                          dims_product(k, x->type.dims, 4));
     LoopBuffer *y = region_result_buffer(r, 0);

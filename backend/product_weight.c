@@ -207,10 +207,11 @@ static void fetch_ahead(Weight *w, const Pixels *block, LoopExpr *tap, LoopExpr 
   for (int j = 0; j < w->columns; j += LINE)
     loop_prefetch(k, loop_element(k, w->dy, next, loop_add(k, w->column, loop_int(k, j))));
   /* the block of x, which lies as far on, but for an edge */
-  int64_t pixels = w->stride[0] * w->stride[1];
+  bool near = w->stride[0] <= MOST_STRIDE / w->stride[1];
+  int64_t pixels = near ? w->stride[0] * w->stride[1] : 0;
   LoopExpr *x = loop_mul(k, next, loop_int(k, pixels * w->channels));
   x = loop_let(k, "x", loop_add(k, x, first));
-  for (int64_t i = 0; pixels <= MOST_STRIDE && i < pixels; i++)
+  for (int64_t i = 0; i < pixels; i++)
     for (int64_t j = 0; j < w->trip_channels; j += LINE) {
       LoopExpr *to = loop_add(k, x, loop_int(k, i * w->channels + j));
       loop_prefetch(k, loop_element(k, w->x, zero, to));

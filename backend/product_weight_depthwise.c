@@ -230,7 +230,7 @@ bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
   l->algorithm = "depthwise";
   r->lanes = lanes;
   d.channels = groups;
-  bool near = d.stride[0] * d.stride[1] <= MOST_STRIDE;
+  bool near = d.stride[0] <= MOST_STRIDE / d.stride[1];
   if (near && channels >= groups && type_bytes_at_bound(x) > 4 * l->target->l2) {
     d.near_x = loop_view(k, d.x, "x_numbers", LOOP_F32, 1, dims_product(k, x->dims, 4));
     d.near_dy = loop_view(k, d.dy, "dy_numbers", LOOP_F32, 1, dims_product(k, dy->dims, 4));

@@ -371,7 +371,7 @@ bool product_weight_grouped(Lowering *l, Region *r, const Op *op) {
                         loop_int(k, g.block.whole * out));
   g.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, g.blocks * g.block.vectors),
                         loop_int(k, rows), loop_int(k, lanes));
-  if (g.far && g.stride[0] * g.stride[1] <= MOST_STRIDE) { /* else most would not be read */
+  if (g.far && g.stride[0] <= MOST_STRIDE / g.stride[1]) { /* else most would not be read */
     g.near_x = loop_view(k, region_buffer(r, op->operands[0]), "x_numbers", LOOP_F32, 1,
                          dims_product(k, x->dims, 4));
     g.near_dy = loop_view(k, region_buffer(r, op->operands[1]), "dy_numbers", LOOP_F32, 1,
