@@ -1,13 +1,17 @@
 /* emission.h - what the files of the emission share: the state, values, and who emits what.
  *
- *   emit.c         the module: attributes, passes, object, assembly, text
- *   emit_loop.c    kernels, statements, loops
- *   emit_expr.c    expressions
- *   emit_cast.c    conversions between elements
- *   emit_pairs.c   pairs of bf16
- *   emit_access.c  addresses, loads, stores, masks
- *   vecmath*.c     exp, tanh .. on vectors (vecmath.h)
- *   debug.c        DWARF
+ *   emit.c             the module: attributes, passes, object, assembly, text
+ *   emit_kernel.c      kernels
+ *   emit_loop.c        statements, loops
+ *   emit_expr.c        expressions
+ *   emit_value.c       vectors as lists of LLVM's
+ *   emit_arithmetic.c  operators
+ *   emit_lanes.c       reductions, numbers of lanes, picks
+ *   emit_cast.c        conversions between elements
+ *   emit_pairs.c       pairs of bf16
+ *   emit_access.c      addresses, loads, stores, masks
+ *   vecmath*.c         exp, tanh .. on vectors (vecmath.h)
+ *   debug.c            DWARF
  *
  * A vector of any number of lanes is a list of LLVM vectors: as many of the target's width as fit,
  * then powers of two. The cut depends on the lanes alone, not on the element, so that parts of f32,
@@ -84,7 +88,7 @@ struct Emission {
   int expanded; /* functions of vecmath.h, in place */
 };
 
-/* ---- values (emit_expr.c) ---- */
+/* ---- values (emit_value.c) ---- */
 
 LLVMTypeRef vector_type(Emission *e, LLVMTypeRef element, int lanes);
 /* How `lanes` are cut: *count sizes. A scalar is one part of 0. */
@@ -94,26 +98,45 @@ EmitValue emit_value_new(Emission *e, LoopType type);
 LLVMValueRef emit_splat(Emission *e, LLVMValueRef scalar, int lanes);
 /* The value with `lanes` lanes: a scalar is broadcast. */
 EmitValue value_widen(Emission *e, EmitValue value, int lanes);
-EmitValue emit_expr(Emission *e, const LoopExpr *expr);
-/* The same as `type`: literals take the element, scalars are broadcast. */
-EmitValue emit_expr_as(Emission *e, const LoopExpr *expr, LoopType type);
-/* What differs among kernels that share their code. */
-LLVMValueRef emit_given(Emission *e, const LoopExpr *given);
-LLVMValueRef emit_scalar(Emission *e, const LoopExpr *expr);
+LLVMValueRef emit_integer(Emission *e, int64_t value); /* an i64 */
+/* Is it an integer constant? */
+bool emit_known(LLVMValueRef value, int64_t *constant);
 LLVMValueRef emit_intrinsic(Emission *e, const char *name, LLVMTypeRef *overload, size_t overloads,
                             LLVMValueRef *args, size_t count);
 /* One overload: the type of args[0]. */
 LLVMValueRef emit_intrinsic_of(Emission *e, const char *name, LLVMValueRef *args, size_t count);
-/* Is it an integer constant? */
-bool emit_known(LLVMValueRef value, int64_t *constant);
-/* emit_pairs.c */
-LLVMValueRef emit_dot2(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
-EmitValue emit_halves(Emission *e, const LoopExpr *expr);
-LLVMValueRef emit_fma(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
-LLVMValueRef emit_any(Emission *e, EmitValue flags); /* or, of a bool vector's lanes */
 
+/* ---- expressions (emit_expr.c) ---- */
+
+EmitValue emit_expr(Emission *e, const LoopExpr *expr);
+/* The same as `type`: literals take the element, scalars are broadcast. */
+EmitValue emit_expr_as(Emission *e, const LoopExpr *expr, LoopType type);
+LLVMValueRef emit_scalar(Emission *e, const LoopExpr *expr);
+
+/* ---- their parts: a register's worth each (emit_arithmetic.c, emit_pairs.c, emit_cast.c) ---- */
+
+/* `expr` tells operator and elements, and a divisor that is known. */
+LLVMValueRef emit_binary(Emission *e, const LoopExpr *expr, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef emit_unary(Emission *e, const LoopExpr *expr, LLVMValueRef a);
+LLVMValueRef emit_fma(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+/* The greatest or least; a NaN wins. */
+LLVMValueRef emit_extreme(Emission *e, LoopElement element, bool greatest, LLVMValueRef a,
+                          LLVMValueRef b);
+/* a > b ? a : b, one instruction of x86. */
+LLVMValueRef emit_greater(Emission *e, LoopElement element, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef emit_dot2(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 LLVMValueRef emit_cast_part(Emission *e, LLVMValueRef part, int size, LoopElement from,
                             LoopElement to);
+
+/* ---- lanes (emit_lanes.c; emit_pairs.c) ---- */
+
+LLVMValueRef emit_reduce(Emission *e, LoopOp op, EmitValue value);
+LLVMValueRef emit_any(Emission *e, EmitValue flags); /* or, of a bool vector's lanes */
+EmitValue emit_iota(Emission *e, const LoopExpr *expr);
+EmitValue emit_inside(Emission *e, const LoopExpr *expr); /* the mask of a loop's last trip */
+LLVMValueRef emit_lane(Emission *e, const LoopExpr *expr);
+EmitValue emit_pick(Emission *e, const LoopExpr *expr);
+EmitValue emit_halves(Emission *e, const LoopExpr *expr);
 
 /* ---- accesses (emit_access.c) ---- */
 
@@ -129,8 +152,11 @@ void emit_prefetch(Emission *e, const LoopExpr *access);
 /* The lanes below `left` (an i64 of 0 or more). */
 EmitValue emit_lane_mask(Emission *e, int lanes, LLVMValueRef left);
 
-/* ---- the rest ---- */
+/* ---- statements and kernels (emit_loop.c, emit_kernel.c) ---- */
 
+void emit_statements(Emission *e, const LoopBlock *block);
+/* What differs among kernels that share their code. */
+LLVMValueRef emit_given(Emission *e, const LoopExpr *given);
 LLVMValueRef emit_alloca(Emission *e, LLVMTypeRef type, const char *name);
 LLVMBasicBlockRef emit_block(Emission *e, const char *name);
 /* Functions get the target's attributes. */
