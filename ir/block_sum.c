@@ -1,21 +1,6 @@
 #include "ir/block_sum.h"
 
-static bool differs_by_units(const Dim *const *from, int from_rank, const Dim *const *to,
-                             int to_rank) {
-  int i = 0, j = 0;
-  for (;;) {
-    while (i < from_rank && dim_is(from[i], 1)) i++;
-    while (j < to_rank && dim_is(to[j], 1)) j++;
-    if (i == from_rank || j == to_rank) return i == from_rank && j == to_rank;
-    if (from[i++] != to[j++]) return false;
-  }
-}
-
-bool reshape_is_of_units(const Op *op) {
-  if (op->kind != OP_reshape) return false;
-  const Type *from = &op->operands[0]->type, *to = &op_result(op)->type;
-  return differs_by_units(from->dims, from->rank, to->dims, to->rank);
-}
+#include "ir/op_traits.h"
 
 /* Are the value's last axes a row of this length? */
 static bool ends_with(const Type *type, const Dim *row) {

@@ -11,8 +11,6 @@
 
 #include "ir/graph.h"
 
-/* Whether a reshape only inserts or drops axes of size 1. */
-bool reshape_is_of_units(const Op *op);
 /* What a block sum adds up; NULL: `op` is none. */
 Value *block_sum_source(const Op *op);
 /* Into how many blocks rows of such a type, along its last axis, may be cut; 0: they may not. */

@@ -23,11 +23,15 @@ Type type_scalar(Element element) {
   return (Type){.element = element};
 }
 
-bool type_equal(const Type *a, const Type *b) {
-  if (a->element != b->element || a->rank != b->rank) return false;
+bool type_same_dims(const Type *a, const Type *b) {
+  if (a->rank != b->rank) return false;
   for (int i = 0; i < a->rank; i++)
     if (a->dims[i] != b->dims[i]) return false;
   return true;
+}
+
+bool type_equal(const Type *a, const Type *b) {
+  return a->element == b->element && type_same_dims(a, b);
 }
 
 bool type_is_static(const Type *type) {

@@ -41,6 +41,7 @@ typedef struct {
 
 Type type_scalar(Element element);
 bool type_equal(const Type *a, const Type *b);
+bool type_same_dims(const Type *a, const Type *b); /* whatever the elements */
 bool type_is_static(const Type *type);
 /* Number of elements as a dim; NULL on overflow. */
 const Dim *type_count(DimTable *table, const Type *type);

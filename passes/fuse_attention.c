@@ -1,6 +1,7 @@
 #include "passes/fuse_attention.h"
 
 #include "ir/attention.h"
+#include "ir/op_traits.h"
 #include "passes/cost.h"
 #include "passes/rewrite.h"
 #include "passes/uses.h"

@@ -6,13 +6,6 @@
 
 enum { SMALL = 64 }; /* so many times less than the value is little to read */
 
-static bool same_dims(const Type *a, const Type *b) {
-  if (a->rank != b->rank) return false;
-  for (int i = 0; i < a->rank; i++)
-    if (a->dims[i] != b->dims[i]) return false;
-  return true;
-}
-
 /* Does a kernel of its own write the value, whatever uses it? */
 static bool is_written(const Value *value) {
   const Op *op = value->op;
@@ -27,7 +20,7 @@ static const Value *large_operand(const Op *op) {
   for (int i = 0; i < op->operand_count; i++) {
     const Value *x = op->operands[i];
     if (type_elements(&x->type) * SMALL <= type_elements(type)) continue;
-    if (!same_dims(&x->type, type) || (large && large != x)) return NULL;
+    if (!type_same_dims(&x->type, type) || (large && large != x)) return NULL;
     large = x;
   }
   return large;

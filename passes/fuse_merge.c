@@ -12,13 +12,6 @@ typedef struct {
   VEC(Kernel *) of;
 } Merge;
 
-static bool same_dims(const Type *a, const Type *b) {
-  if (a->rank != b->rank) return false;
-  for (int i = 0; i < a->rank; i++)
-    if (a->dims[i] != b->dims[i]) return false;
-  return true;
-}
-
 /* Reads its operand, which lies in memory then, at another index. */
 static bool is_view(const Op *op) {
   return op->kind == OP_slice || op->kind == OP_broadcast;
@@ -28,7 +21,7 @@ static bool is_view(const Op *op) {
 static bool takes(const Fuse *f, const Op *op) {
   const Kernel *kernel = f->kernel[op->mark];
   return kernel && kernel->kind == KERNEL_MAP && kernel->reductions == 0 &&
-         same_dims(&op_result(op)->type, &op_result(kernel->root)->type) &&
+         type_same_dims(&op_result(op)->type, &op_result(kernel->root)->type) &&
          (operator_has(op->kind, TRAIT_ELEMENTWISE) || is_view(op));
 }
 
@@ -133,7 +126,7 @@ static void merge_after(Fuse *f, Kernel *first) {
     size_t before = m.ops.count;
     near = is_between(f, f->uses.ops[i]);
     if (!kernel || kernel == first || f->uses.ops[i] != kernel->root) continue;
-    if (!same_dims(&op_result(kernel->root)->type, &op_result(root)->type)) continue;
+    if (!type_same_dims(&op_result(kernel->root)->type, &op_result(root)->type)) continue;
     if (!trip && !is_fed(&m, kernel)) continue;
     if (before + (size_t)kernel->count > most || !add(&m, kernel)) continue;
     for (size_t j = before; j < m.ops.count; j++) f->kernel[m.ops.items[j]->mark] = first;

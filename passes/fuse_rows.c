@@ -1,5 +1,6 @@
 #include "passes/fuse_rows.h"
 
+#include "ir/op_traits.h"
 #include "passes/cost.h"
 #include "passes/fuse_region.h"
 #include "passes/rewrite.h"
@@ -16,18 +17,6 @@ enum {
 /* What it is worth not to read or to write a value, in operations for each of its elements. */
 static const double worth = 8, worth_from_far = 24;
 static const double far_bytes = 1 << 20;
-
-bool type_same_dims(const Type *a, const Type *b) {
-  if (a->rank != b->rank) return false;
-  for (int i = 0; i < a->rank; i++)
-    if (a->dims[i] != b->dims[i]) return false;
-  return true;
-}
-
-bool op_keeps_places(const Op *op) {
-  return operator_has(op->kind, TRAIT_ELEMENTWISE) || op->kind == OP_broadcast ||
-         reshape_is_of_units(op);
-}
 
 static bool is_reduction(const Op *op) {
   return operator_has(op->kind, TRAIT_REDUCTION) || op->kind == OP_softmax;

@@ -17,9 +17,6 @@
 /* Does the operation, a kernel or none, go through rows of the type, along its last axis, element
  * by element but for reductions of whole rows? `*reduces`: it has such. */
 bool goes_by_rows(const Op *op, const Type *type, bool *reduces);
-/* Is each element made of those at its place alone? */
-bool op_keeps_places(const Op *op);
-bool type_same_dims(const Type *a, const Type *b);
 
 /* When the function's kernels are made. */
 void fuse_rows(PassContext *context, Function *function);

@@ -1,6 +1,7 @@
 #include "passes/fuse_sums.h"
 
 #include "ir/block_sum.h"
+#include "ir/op_traits.h"
 #include "passes/cost.h"
 #include "passes/fuse_region.h"
 #include "passes/fuse_rows.h"

@@ -30,13 +30,6 @@ typedef struct {
 
 /* ---- which operations ---- */
 
-static bool same_dims(const Type *a, const Type *b) {
-  if (a->rank != b->rank) return false;
-  for (int i = 0; i < a->rank; i++)
-    if (a->dims[i] != b->dims[i]) return false;
-  return true;
-}
-
 /* The one update whose operations, beside writes, are all that use the result; NULL: there is none.
  * `written`: a write does. */
 static Update *only_update(const Updates *u, const Op *op, bool *written) {
@@ -83,7 +76,7 @@ static void assign(Updates *u, Op *op) {
     if (!written) return;
     update = ARENA_NEW(u->scratch, Update);
     *update = (Update){.root = op, .arguments = 1};
-  } else if (!same_dims(&op_result(op)->type, &op_result(update->root)->type) ||
+  } else if (!type_same_dims(&op_result(op)->type, &op_result(update->root)->type) ||
              update->ops.count >= MOST_IN_UPDATE ||
              update->arguments + op->operand_count > MOST_OPERANDS)
     return;

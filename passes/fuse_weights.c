@@ -1,5 +1,6 @@
 #include "passes/fuse_weights.h"
 
+#include "ir/op_traits.h"
 #include "passes/rewrite.h"
 #include "passes/uses.h"
 

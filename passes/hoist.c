@@ -18,6 +18,7 @@
  * the loops' nesting. */
 #include "passes/hoist.h"
 
+#include "ir/op_traits.h"
 #include "passes/cost.h"
 #include "passes/dce.h"
 #include "support/bug.h"
@@ -149,18 +150,13 @@ static void drop_unused(Op *scan) {
 
 /* ---- kinds ---- */
 
-static bool can_fault(const Op *op) {
-  return op->kind == OP_gather || op->kind == OP_scatter_add ||
-         (op->kind == OP_update && op->operand_count > 2);
-}
-
 static bool always_runs(const Hoist *h) {
   return !h->body->while_ && dim_min(h->trips) > 0;
 }
 
 static HoistKind kind_of(const Hoist *h, const Op *op) {
   if (op->region || operator_has(op->kind, TRAIT_ORDERED | TRAIT_SYMBOL)) return HOIST_WAITS;
-  if (can_fault(op) && !always_runs(h)) return HOIST_WAITS;
+  if (op_can_fault(op) && !always_runs(h)) return HOIST_WAITS;
   HoistKind kind = HOIST_SAME;
   for (int i = 0; i < op->operand_count; i++)
     if (h->kind[op->operands[i]->mark] > kind) kind = h->kind[op->operands[i]->mark];

@@ -7,6 +7,7 @@
  * brought into panels, pads, layouts. What is larger than all it is made of stays, and weights that
  * were made small on purpose. Works on opened
  * bodies, inner ones first, so that an operation leaves all the loops that it can. Linear. */
+#include "ir/op_traits.h"
 #include "passes/cost.h"
 #include "passes/cse.h"
 #include "passes/dce.h"
@@ -21,11 +22,6 @@ typedef struct {
   Value **outer;      /* by Value.mark; NULL: not the same in each trip, or not outside yet */
   int count;
 } Invariants;
-
-static bool can_fault(const Op *op) {
-  return op->kind == OP_gather || op->kind == OP_scatter_add ||
-         (op->kind == OP_update && op->operand_count > 2);
-}
 
 static bool is_same(const Invariants *v, const Value *value) {
   return value->op ? v->same[value->op->mark] : v->outer[value->mark] != NULL;
@@ -54,7 +50,7 @@ static void find_same(Invariants *v, Arena *scratch) {
   for (int i = 0; i < block->argument_count; i++)
     if (block->binds[i] == BIND_PLAIN) v->outer[block->arguments[i]->mark] = v->scan->operands[i];
   for (const Op *op = block->first; op; op = op->next) {
-    bool same = op->kind != OP_scan && op->result_count == 1 && !op->region && !can_fault(op) &&
+    bool same = op->kind != OP_scan && op->result_count == 1 && !op->region && !op_can_fault(op) &&
                 !operator_has(op->kind, TRAIT_ORDERED | TRAIT_SYMBOL);
     for (int i = 0; i < op->operand_count; i++) same = same && is_same(v, op->operands[i]);
     v->same[op->mark] = same;
