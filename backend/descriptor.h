@@ -27,16 +27,6 @@ typedef struct {
 
 void emit_programs(Emission *e, NativePrograms programs, DescriptorOptions options);
 
-/* What the descriptor and the header agree on. */
-
-/* The dims that are an entry's arguments: sizes in its inputs' types, as declared, then index dims.
- * Returns their number; `dims` has room for all of the module's. */
-int entry_dims(const NativeProgram *program, const ProgramEntry *entry, const Symbol **dims);
-/* "lenet", or "gpt2_step" of another entry. */
-const char *entry_symbol(Arena *arena, const NativeProgram *program, const ProgramEntry *entry);
-/* Has parameters or states that are given at run time. */
-bool program_has_variables(const NativeProgram *program);
-
 /* A function of its own calls it; `init` is called by NAME_init(context, seed). */
 bool entry_is_called(const ProgramEntry *entry);
 /* Is NAME_`name` made: open, close, init, load, save, seed, count, at, find, text, detail? */

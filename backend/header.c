@@ -1,6 +1,8 @@
 /* header.c - the text of NAME.h. */
 #include "backend/header.h"
 
+#include "backend/interface.h"
+
 #include <ctype.h>
 #include <string.h>
 

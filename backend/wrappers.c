@@ -2,6 +2,7 @@
  * is one table; header.c declares the same. */
 #include "backend/wrappers.h"
 
+#include "backend/interface.h"
 #include "support/bug.h"
 
 #include <string.h>
