@@ -46,8 +46,11 @@ bool lower_panel_sums(Lowering *lowering, Region *region);
 void lower_product(Lowering *lowering);
 /* A weight transformed for conv_winograd. */
 void lower_winograd_weight(Lowering *lowering);
-/* argmax, top_k, update, scatter_add, overlap_add, random. */
+/* argmax, top_k, scatter_add. */
 void lower_index(Lowering *lowering);
+void lower_argmax(Lowering *lowering);
+/* Opens trips over all of a shape's axes but `axis`, whose index is left open. */
+void index_open_rows(Lowering *lowering, const Type *shape, int axis, Index *index);
 
 /* Work of one trip in elements, for the grain: how many trips keep a thread busy long enough to be
  * worth waking (about 10 us). */

@@ -11,8 +11,7 @@ static LoopExpr *alike(LoopKernel *k, LoopExpr *x, LoopExpr *y) {
   return loop_or(k, equal, loop_and(k, loop_ne(k, x, x), loop_ne(k, y, y)));
 }
 
-/* Trips are all axes but `axis`, whose index is left open. */
-static void open_rows(Lowering *l, const Type *type, int axis, Index *index) {
+void index_open_rows(Lowering *l, const Type *type, int axis, Index *index) {
   LoopKernel *k = l->kernel;
   const Dim *dims[MOST_AXES];
   LoopExpr *at[MOST_AXES];
@@ -30,33 +29,6 @@ static void open_rows(Lowering *l, const Type *type, int axis, Index *index) {
     if (i != axis) index[i] = index_scalar(at[from++]);
 }
 
-static void lower_argmax(Lowering *l) {
-  LoopKernel *k = l->kernel;
-  Region r = region_open(k, l->op, l->target, l->dims);
-  const Value *x = l->op->operands[0];
-  int axis = (int)op_integer(l->op, ATTRIBUTE_axis), rank = x->type.rank;
-  LoopElement e = compute_element(x->type.element);
-  Index index[MOST_AXES], to[MOST_AXES];
-  l->algorithm = "rows";
-  open_rows(l, &x->type, axis, index);
-  index[axis] = index_scalar(loop_int(k, 0));
-  LoopExpr *best = loop_var(k, "best", e, 1, region_value(&r, x, index));
-  LoopExpr *which = loop_var(k, "which", LOOP_I64, 1, loop_int(k, 0));
-  size_t scope = region_push(&r);
-  LoopExpr *j = loop_for(k, "j", loop_int(k, 1), dim_expr(k, x->type.dims[axis]));
-  index[axis] = index_scalar(j);
-  LoopExpr *value = region_value(&r, x, index);
-  LoopExpr *wins = loop_let(k, "wins", region_beats(k, value, best));
-  loop_set(k, which, loop_select(k, wins, j, which));
-  loop_set(k, best, loop_select(k, wins, value, best));
-  loop_end(k);
-  region_pop(&r, scope);
-  for (int i = 0, at = 0; i < rank; i++)
-    if (i != axis) to[at++] = index[i];
-  region_store(&r, region_result_buffer(&r, 0), rank - 1, to, which);
-  loop_end(k);
-}
-
 /* The k greatest by k searches, each for the best that comes after the last one found; no memory,
  * and equal elements come in the order of their indices. */
 static void lower_top_k(Lowering *l) {
@@ -67,7 +39,7 @@ static void lower_top_k(Lowering *l) {
   LoopElement e = compute_element(x->type.element);
   Index index[MOST_AXES];
   l->algorithm = "search";
-  open_rows(l, &x->type, axis, index);
+  index_open_rows(l, &x->type, axis, index);
   LoopExpr *zero = loop_literal(k, e, 0);
   LoopExpr *last = loop_var(k, "last", e, 1, zero);
   LoopExpr *last_at = loop_var(k, "last_at", LOOP_I64, 1, loop_int(k, -1));

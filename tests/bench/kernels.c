@@ -1,7 +1,7 @@
 /* kernels: the speed of each kernel on one thread, beside the machine's limits.
  *
  *   kernels [--cpu NAME] [--level N] [--dim VALUE] [--rounds N] [--blas LIBRARY] [--exact]
- *           [--loops] [--asm] [FILE.ir | WORD]...
+ *           [--loops] [--asm] [--movers] [FILE.ir | WORD]...
  *
  * Without a file the built-in cases run, those alone whose group or name has one of the words. A
  * step's time is the least of many rounds over the whole entry, so that other processes on the
@@ -11,6 +11,8 @@
  * columns of a panel, in vector registers; --exact is dlc's --conv exact; --loops prints the
  * kernels, --asm their machine code. --blas has a library's sgemm (or sgemv) do the built-in
  * products in turns with the kernels, on one thread and without the bias that the kernels add.
+ * --movers runs what only moves memory instead, in turns with a copy, or a reading, of as many
+ * bytes.
  */
 #include "backend/emit.h"
 #include "backend/lower.h"
@@ -19,6 +21,7 @@
 #include "tests/bench/cblas.h"
 #include "tests/bench/clock.h"
 #include "tests/bench/kernel_cases.h"
+#include "tests/bench/mover_cases.h"
 #include "tests/tools/native.h"
 
 #include <dlfcn.h>
@@ -51,6 +54,8 @@ typedef struct {
   float *peak_data;
   double peak; /* and is the FLOP/s of its best time */
   Level levels[LEVELS];
+  Streams streams;
+  bool movers; /* what runs is compared with them, of as many bytes, in turns */
 } Bench;
 
 /* Of this thread alone: other processes on the machine take time, but are not counted. */
@@ -83,32 +88,6 @@ static LoopKernel *peak_kernel(Arena *arena, const Target *target) {
   return k;
 }
 
-/* Trips of 64 KiB that are read, or copied from x to y; `around`: in the first elements again and
- * again. */
-enum { TRIP = 16384, AROUND = 2048 };
-
-static LoopKernel *stream_kernel(Arena *arena, const Target *target, const char *name, bool copies,
-                                 bool around) {
-  LoopKernel *k = loop_kernel(arena, name, (LoopPlace){0});
-  LoopBuffer *x = loop_operand(k, "x", LOOP_F32, 1, loop_int(k, INT64_C(1) << 40));
-  LoopBuffer *y = loop_operand(k, "y", LOOP_F32, 1, loop_int(k, INT64_C(1) << 40));
-  LoopExpr *t = loop_parallel(k, "t", loop_int(k, 1 << 20)), *zero = loop_int(k, 0);
-  int lanes = 8 * target->lanes;
-  LoopExpr *acc = loop_var(k, "acc", LOOP_F32, lanes, loop_number(k, 0));
-  if (around) loop_for(k, "again", zero, loop_int(k, TRIP / AROUND));
-  LoopExpr *i = loop_for_step(k, "i", zero, loop_int(k, around ? AROUND : TRIP), lanes);
-  LoopExpr *at = around ? i : loop_add(k, loop_mul(k, t, loop_int(k, TRIP)), i);
-  if (copies)
-    loop_store(k, loop_lanes(k, y, lanes, at), loop_lanes(k, x, lanes, at));
-  else
-    loop_set(k, acc, loop_add(k, acc, loop_lanes(k, x, lanes, at)));
-  loop_end(k);
-  if (around) loop_end(k);
-  if (!copies) loop_store(k, loop_element(k, y, zero), loop_reduce(k, LOOP_ADD, acc));
-  loop_end(k);
-  return k;
-}
-
 static double best_time(dlrt_kernel *kernel, void **operands, int64_t trips, int rounds) {
   double best = 1e9;
   for (int i = 0; i < rounds; i++) {
@@ -120,14 +99,6 @@ static double best_time(dlrt_kernel *kernel, void **operands, int64_t trips, int
   return best;
 }
 
-static dlrt_kernel *kernel_named(Jit *jit, const char *name) {
-  union {
-    void *object;
-    dlrt_kernel *kernel;
-  } found = {jit_find(jit, name)};
-  return found.kernel;
-}
-
 static void measure_peak(Bench *b, int rounds) {
   enum { TRIPS = 400 };
   double flop = 2.0 * b->target.lanes * (b->target.registers - 4) * 256 * TRIPS;
@@ -135,13 +106,14 @@ static void measure_peak(Bench *b, int rounds) {
   if (peak > b->peak) b->peak = peak;
 }
 
-static void measure_level(Bench *b, Jit *jit, int number, float *x, float *y) {
-  enum { TRIP_BYTES = TRIP * 4 };
+static void measure_level(Bench *b, int number, float *x, float *y) {
+  enum { TRIP_BYTES = STREAM_TRIP * 4 };
   static const int trips[LEVELS] = {64, 4, 128, 2048}, rounds[LEVELS] = {100, 300, 30, 5};
   bool around = number == 0;
   double bytes = (double)trips[number] * TRIP_BYTES;
-  dlrt_kernel *reads = kernel_named(jit, around ? "read_around" : "read");
-  dlrt_kernel *copies = kernel_named(jit, around ? "copy_around" : "copy");
+  const Streams *streams = &b->streams;
+  dlrt_kernel *reads = around ? streams->reads_around : streams->reads;
+  dlrt_kernel *copies = around ? streams->copies_around : streams->copies;
   Level *level = &b->levels[number];
   level->read = bytes / best_time(reads, (void *[]){x, y}, trips[number], rounds[number]);
   int half = around ? trips[number] : trips[number] / 2;
@@ -152,10 +124,7 @@ static void measure_level(Bench *b, Jit *jit, int number, float *x, float *y) {
 static bool measure_machine(Bench *b, Arena *arena) {
   Emission *e = emission_new(arena, &b->target, (EmitOptions){.level = 2, .public_kernels = true});
   emit_kernel(e, peak_kernel(arena, &b->target));
-  emit_kernel(e, stream_kernel(arena, &b->target, "read", false, false));
-  emit_kernel(e, stream_kernel(arena, &b->target, "read_around", false, true));
-  emit_kernel(e, stream_kernel(arena, &b->target, "copy", true, false));
-  emit_kernel(e, stream_kernel(arena, &b->target, "copy_around", true, true));
+  streams_emit(e, arena, &b->target);
   const char *error;
   Jit *jit = jit_new(arena, emission_object(e), NULL, 0, &error);
   emission_free(e);
@@ -165,7 +134,8 @@ static bool measure_machine(Bench *b, Arena *arena) {
   if (!x || !y) return false;
   memset(x, 0, LARGE);
   memset(y, 0, LARGE);
-  b->peak_kernel = kernel_named(jit, "peak");
+  b->peak_kernel = stream_named(jit, "peak");
+  b->streams = streams_find(jit);
   b->peak_data = aligned_alloc(64, 4096);
   if (!b->peak_data) return false;
   memset(b->peak_data, 0, 4096);
@@ -175,7 +145,7 @@ static bool measure_machine(Bench *b, Arena *arena) {
   printf("%s: %.1f GFLOP/s; reads, copies in GB/s:", b->target.name, b->peak * 1e-9);
   for (int i = 0; i < LEVELS; i++) {
     b->levels[i] = (Level){.name = names[i], .most = most[i]};
-    measure_level(b, jit, i, x, y);
+    measure_level(b, i, x, y);
     printf("%s %s %.1f, %.1f", i ? ";" : "", names[i], b->levels[i].read * 1e-9,
            b->levels[i].copy * 1e-9);
   }
@@ -209,6 +179,7 @@ static void invent(const char *name, Element element, void *bytes, int64_t count
 typedef struct {
   Bench *bench;
   const NativeRun *run;
+  const Function *function;
   const char *name;
 } Timing;
 
@@ -295,6 +266,12 @@ static void compare_blas(const Timing *t, const NativeStep *step, dlrt_worker *w
 
 static void time_steps(void *user, const NativeStep *steps, size_t count, dlrt_worker *worker) {
   Timing *t = user;
+  if (t->bench->movers) {
+    mover_time(
+        &(MoverRun){&t->bench->streams, t->function, t->run->dims, t->name, t->bench->rounds},
+        steps, count, worker);
+    return;
+  }
   double *best = calloc(count + 1, sizeof *best), total = 0, start = seconds();
   double *pieces_best = calloc((count + 1) * MOST_PIECES, sizeof *best);
   int *pieces = calloc(count + 1, sizeof *pieces);
@@ -395,7 +372,7 @@ static bool time_module(Bench *b, Arena *arena, const char *name, Module *module
     if (f->kind != FUNCTION_MODEL && f->kind != FUNCTION_TRAIN) continue;
     NativeRun run = {
         .arena = arena, .dims = dims, .parts = 1, .tensor = invent, .again = time_steps};
-    Timing timing = {b, &run, name};
+    Timing timing = {b, &run, f, name};
     run.user = &timing;
     int inputs = f->body->argument_count;
     RunTensor *in = ARENA_ARRAY(arena, (size_t)inputs + 1, RunTensor);
@@ -413,8 +390,9 @@ static bool time_module(Bench *b, Arena *arena, const char *name, Module *module
       printf("%s: %s\n", name, run.message ? run.message : "?");
       return false;
     }
-    printf("%-28.28s LLVM %.1f ms, object %zu bytes\n", name, run.compile_seconds * 1e3,
-           run.object_bytes);
+    if (!b->movers)
+      printf("%-28.28s LLVM %.1f ms, object %zu bytes\n", name, run.compile_seconds * 1e3,
+             run.object_bytes);
   }
   return true;
 }
@@ -463,6 +441,20 @@ static bool time_cases(Bench *b, char **words, int count) {
   }
 }
 
+static bool time_movers(Bench *b, char **words, int count) {
+  bool ok = true;
+  for (size_t i = 0;; i++) {
+    Arena *arena = arena_new();
+    Text name = text_new(arena), text = text_new(arena);
+    bool more = mover_case(i, &name, &text), meant = count == 0;
+    for (int w = 0; w < count && more; w++) meant = meant || strstr(text_get(&name), words[w]);
+    if (more && meant)
+      ok = time_text(b, text_get(&name), text_get(&text), strlen(text_get(&text))) && ok;
+    arena_free(arena);
+    if (!more) return ok;
+  }
+}
+
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   Bench b = {.level = 2, .rounds = 5, .dim = 1};
@@ -484,6 +476,8 @@ int main(int argc, char **argv) {
       b.rounds = atoi(argv[++i]);
     else if (strcmp(argv[i], "--blas") == 0 && i + 1 < argc)
       ok = blas_open(&b.blas, argv[++i]) && ok;
+    else if (strcmp(argv[i], "--movers") == 0)
+      b.movers = true;
     else if (strcmp(argv[i], "--exact") == 0)
       b.exact = true;
     else if (strcmp(argv[i], "--loops") == 0)
@@ -503,7 +497,8 @@ int main(int argc, char **argv) {
     files = true;
     ok = time_file(&b, argv[i]) && ok;
   }
-  if (!files) ok = time_cases(&b, argv + 1, words) && ok;
+  if (!files)
+    ok = (b.movers ? time_movers(&b, argv + 1, words) : time_cases(&b, argv + 1, words)) && ok;
   arena_free(arena);
   return !ok;
 }

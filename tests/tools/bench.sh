@@ -1,10 +1,10 @@
 #!/bin/bash
 # Measures against the project's figures.
-#   bench.sh [build|infer|train|products|kernels] [arguments of that script]
+#   bench.sh [build|infer|train|products|kernels|movers] [arguments of that script]
 # build: times, memory and sizes of `dlc build`; infer: binaries beside ONNX Runtime, OpenVINO, IREE, TVM
 # and PyTorch, alternating in one run (installs them under build/bench); train: training steps beside PyTorch, likewise;
 # products: products and matrix-vector products beside OpenBLAS; kernels: these, and each kernel's share of the
-# machine's limits.
+# machine's limits; movers: what only moves memory beside copies of as many bytes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 what=${1:-all}
@@ -23,8 +23,9 @@ case $what in
     [ $# -gt 0 ] || python3 tests/bench/products.py --json build/bench/products.json
     exec build/release/tests/kernels "$@"
     ;;
+  movers) exec build/release/tests/kernels --movers "$@" ;;
   *)
-    echo "bench: no '$what'; build, infer, train, products, kernels or all" >&2
+    echo "bench: no '$what'; build, infer, train, products, kernels, movers or all" >&2
     exit 2
     ;;
 esac
