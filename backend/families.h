@@ -22,9 +22,11 @@ typedef struct {
 void lower_map(Lowering *lowering);
 /* A pad as a copy of rows; false, and nothing done, if it is none. */
 bool lower_pad(Lowering *lowering);
-/* A map of elements where operands lie along the result's axis `across` and the result along
- * `last`; false, and nothing done, if it is none of this kind. */
-bool lower_turned(Lowering *lowering, Region *region, const Type *shape, int across, int last);
+/* A map of elements where operands lie along the result's axis `across`, in rows `apart` elements
+ * from each other, and the result along `last`; false, and nothing done, if it is none of this
+ * kind. */
+bool lower_turned(Lowering *lowering, Region *region, const Type *shape, int across, int last,
+                  double apart);
 /* A tensor of random numbers by whole blocks; false, and nothing done, if it is not one, or small.
  */
 bool lower_random(Lowering *lowering, Region *region);

@@ -138,7 +138,7 @@ static void search_columns(Argmax *a) {
   l->grain = grain_for(length > INT64_MAX / BLOCK ? INT64_MAX : length * most, true);
   LoopBuffer *best = loop_scratch(k, "best", a->element, 1, block);
   LoopBuffer *which = loop_scratch(k, "which", LOOP_I32, 1, block);
-    LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
+  LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
   index_split(k, trip, dims, count, at);
   for (int i = 0, from = 0; i < last; i++)
     if (i != a->axis) a->index[i] = index_scalar(at[from++]);

@@ -66,7 +66,8 @@ static void general_kernel(Lowering *l, Region *region, const Type *shape) {
   LoopKernel *k = l->kernel;
   DimTable *t = l->dims;
   MapAlong along = map_along(region, shape);
-  if (along.turned >= 4 * along.straight && lower_turned(l, region, shape, along.axis, along.last))
+  if (along.turned >= 4 * along.straight &&
+      lower_turned(l, region, shape, along.axis, along.last, along.apart))
     return;
   MapOrder order = map_order(region, shape, &along);
   region->lanes = step_lanes(l, region, &order, shape);

@@ -5,12 +5,22 @@
  *     for each block of the last axis:       a line of the result
  *       for each square in them: load its rows along `across`, turn it, store along the last axis
  *
- * Where a size is no multiple of the square's, the last one reaches back into the one before. */
+ * Where a size is no multiple of the square's, the last one reaches back into the one before.
+ *
+ * What does not lie in the first cache goes by tiles through scratch: lines that are rows apart
+ * fall into few sets of the caches, so a line of the result would be gone before its second half is
+ * written, and each row is of another page. A tile is read by a few lines of each of its rows, and
+ * written by whole runs of lines (1024 x 1024, Zen 3: 31 GB/s, not 15). */
 #include "backend/families.h"
 
 enum {
   LINE = 16, /* elements of f32 in a cache line */
-  MOST_TURNED = 8
+  MOST_TURNED = 8,
+  TILE = 4096, /* elements: half of a first cache */
+  LEAST_TILE = 32,
+  MOST_RUN = 128, /* of the result's row in a tile */
+  TILED_BYTES = 1 << 17,
+  FAR_BYTES = 1 << 24 /* comes from memory: the next tile is fetched */
 };
 
 /* Does the operation's value at an index depend on operands' elements there alone? */
@@ -47,8 +57,8 @@ typedef struct {
   Index *index;
 } Turn;
 
-/* `at` is the first of `across` and of the last axis. */
-static void turn_square(const Turn *t, LoopExpr *across, LoopExpr *last) {
+/* Of a square's first place along both axes: rows of the result. */
+static LoopExpr *turned_square(const Turn *t, LoopExpr *across, LoopExpr *last) {
   Region *r = t->region;
   LoopKernel *k = r->k;
   int size = r->natural;
@@ -65,7 +75,16 @@ static void turn_square(const Turn *t, LoopExpr *across, LoopExpr *last) {
   }
   region_pop(r, scope);
   loop_transpose(k, square);
-  for (int i = 0; i < size; i++) {
+  return square;
+}
+
+static void turn_square(const Turn *t, LoopExpr *across, LoopExpr *last) {
+  Region *r = t->region;
+  LoopKernel *k = r->k;
+  LoopExpr *square = turned_square(t, across, last);
+  Index index[MOST_AXES];
+  for (int i = 0; i < t->shape->rank; i++) index[i] = t->index[i];
+  for (int i = 0; i < r->natural; i++) {
     index[t->across] = index_scalar(loop_add(k, across, loop_int(k, i)));
     index[t->last] = index_lanes(last);
     region_store(r, region_result_buffer(r, 0), t->shape->rank, index,
@@ -94,8 +113,147 @@ static LoopExpr *block_start(LoopKernel *k, const Blocks *blocks, LoopExpr *numb
   return loop_let(k, "start", loop_min(k, start, last));
 }
 
-bool lower_turned(Lowering *l, Region *region, const Type *shape, int across, int last) {
+/* ---- tiles ---- */
+
+/* An axis in parts of `size`. */
+typedef struct {
+  const Dim *all, *count;
+  int64_t size;
+  LoopExpr *from, *some; /* of a trip: the first, and how many, at least a square's */
+} Part;
+
+static Part part_of(DimTable *t, const Dim *all, int64_t size) {
+  const Dim *more = dim_add(t, all, dim_constant(t, size - 1));
+  return (Part){.all = all, .size = size, .count = dim_floor(t, more, size)};
+}
+
+static bool is_even(const Part *p) {
+  return dim_is_constant(p->all) && dim_value(p->all) % p->size == 0;
+}
+
+static void open_part(LoopKernel *k, Part *p, LoopExpr *number, int square) {
+  LoopExpr *size = loop_int(k, p->size), *from = loop_mul(k, number, size);
+  p->from = loop_let(k, "from", from), p->some = size;
+  if (is_even(p)) return;
+  LoopExpr *all = dim_expr(k, p->all);
+  p->from = loop_let(k, "from", loop_min(k, p->from, loop_sub(k, all, loop_int(k, square))));
+  p->some = loop_let(k, "some", loop_min(k, size, loop_sub(k, all, p->from)));
+}
+
+/* Opens a loop over squares of a part: the place in it where one begins. */
+static LoopExpr *open_squares(LoopKernel *k, const Part *p, const char *name, int square) {
+  LoopExpr *size = loop_int(k, square), *zero = loop_int(k, 0);
+  if (is_even(p)) return loop_for_step(k, name, zero, p->some, square);
+  LoopExpr *more = loop_add(k, p->some, loop_int(k, square - 1));
+  LoopExpr *number = loop_for(k, name, zero, loop_div(k, more, size));
+  LoopExpr *place = loop_mul(k, number, size), *last = loop_sub(k, p->some, size);
+  return loop_let(k, "at", loop_min(k, place, last));
+}
+
+/* The same place in the tile that comes next along the operand's lines. */
+static void fetch_square(const Turn *t, const Part *lines, LoopExpr *across, LoopExpr *last) {
+  Region *r = t->region;
+  LoopKernel *k = r->k;
+  Index index[MOST_AXES];
+  for (int i = 0; i < t->shape->rank; i++) index[i] = t->index[i];
+  size_t scope = region_push(r);
+  for (int i = 0; i < r->natural; i++) {
+    index[t->across] = index_scalar(loop_add(k, across, loop_int(k, lines->size)));
+    index[t->last] = index_scalar(loop_add(k, last, loop_int(k, i)));
+    LoopExpr *value = region_value(r, region_result(r, 0), index);
+    if (value->kind == LOOP_EXPR_ACCESS) loop_prefetch(k, value);
+  }
+  region_pop(r, scope);
+}
+
+static void turn_tile(const Turn *t, const Part *lines, const Part *rows, bool far) {
+  Region *r = t->region;
+  LoopKernel *k = r->k;
+  int size = r->natural;
+  LoopElement element = compute_element(t->shape->element);
+  LoopBuffer *tile =
+      loop_scratch(k, "tile", element, 2, loop_int(k, lines->size), loop_int(k, rows->size));
+  Index index[MOST_AXES];
+  for (int i = 0; i < t->shape->rank; i++) index[i] = t->index[i];
+  LoopExpr *y = open_squares(k, rows, "y", size), *x = open_squares(k, lines, "x", size);
+  LoopExpr *across = loop_let(k, "across", loop_add(k, lines->from, x));
+  LoopExpr *last = loop_let(k, "last", loop_add(k, rows->from, y));
+  if (far) fetch_square(t, lines, across, last);
+  LoopExpr *square = turned_square(t, across, last);
+  for (int i = 0; i < size; i++)
+    loop_store(k, loop_lanes(k, tile, size, loop_add(k, x, loop_int(k, i)), y),
+               loop_row(k, square, loop_int(k, i)));
+  loop_end(k);
+  loop_end(k);
+  x = loop_for(k, "x", loop_int(k, 0), lines->some);
+  index[t->across] = index_scalar(loop_add(k, lines->from, x));
+  int together = is_even(rows) ? 2 * size : size;
+  int outer_lanes = r->lanes;
+  r->lanes = together;
+  y = open_squares(k, rows, "y", together);
+  index[t->last] = index_lanes(loop_add(k, rows->from, y));
+  region_store(r, region_result_buffer(r, 0), t->shape->rank, index,
+               loop_lanes(k, tile, together, x, y));
+  r->lanes = outer_lanes;
+  loop_end(k);
+  loop_end(k);
+}
+
+/* Lines so many bytes apart that a cache keeps. */
+static int64_t kept_lines(int64_t cache, int64_t bytes) {
+  enum { WAYS = 8, LINE_BYTES = 64 };
+  int64_t sets = cache / WAYS / LINE_BYTES, apart = bytes / LINE_BYTES;
+  while (sets > 1 && apart % 2 == 0) sets /= 2, apart /= 2;
+  return sets * WAYS;
+}
+
+static bool wants_tiles(const Lowering *l, const Type *shape, int across, int last, double apart) {
+  int64_t lines = dim_min(shape->dims[across]), rows = dim_min(shape->dims[last]);
+  int64_t bytes = element_infos[shape->element].bytes, from = (int64_t)apart * bytes, to = bytes;
+  if (lines < LEAST_TILE || rows < LEAST_TILE || apart < 1 || apart > INT32_MAX) return false;
+  if (type_bytes_at_bound(shape) < TILED_BYTES) return false;
+  for (int i = across + 1; i <= last; i++)
+    if (__builtin_mul_overflow(to, dim_max(shape->dims[i]), &to)) return false;
+  if (kept_lines(l->target->l1, from) < LINE || kept_lines(l->target->l1, to) < LINE) return true;
+  return (double)rows * (double)from > FAR_BYTES && rows > kept_lines(l->target->l2, from) / 2;
+}
+
+static void lower_tiles(Lowering *l, Region *region, const Type *shape, int across, int last) {
+  LoopKernel *k = l->kernel;
+  const Dim *dims[MOST_AXES];
+  int axes[MOST_AXES], count = 0, size = region->natural;
+  for (int i = 0; i < last; i++)
+    if (i != across && !dim_is(shape->dims[i], 1)) axes[count] = i, dims[count++] = shape->dims[i];
+  int64_t run = MOST_RUN;
+  while (run > dim_min(shape->dims[last])) run /= 2;
+  Part lines = part_of(l->dims, shape->dims[across], TILE / run);
+  Part rows = part_of(l->dims, shape->dims[last], run);
+  dims[count] = rows.count, dims[count + 1] = lines.count;
+  l->algorithm = "turn";
+  l->trips = dim_constant(l->dims, 1);
+  for (int i = 0; i < count + 2; i++) l->trips = dim_mul(l->dims, l->trips, dims[i]);
+  l->grain = grain_for(TILE, false);
+  LoopExpr *at[MOST_AXES + 2], *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
+  index_split(k, trip, dims, count + 2, at);
+  Index index[MOST_AXES];
+  for (int i = 0; i < shape->rank; i++) index[i] = index_scalar(loop_int(k, 0));
+  for (int i = 0; i < count; i++) index[axes[i]] = index_scalar(at[i]);
+  Turn turn = {region, shape, across, last, index};
+  region->lanes = size;
+  region->aligned = false;
+  open_part(k, &rows, at[count], size);
+  open_part(k, &lines, at[count + 1], size);
+  turn_tile(&turn, &lines, &rows, type_bytes_at_bound(shape) >= FAR_BYTES);
+  loop_end(k);
+}
+
+bool lower_turned(Lowering *l, Region *region, const Type *shape, int across, int last,
+                  double apart) {
   if (!fits(region, shape, across, last)) return false;
+  if (wants_tiles(l, shape, across, last, apart)) {
+    lower_tiles(l, region, shape, across, last);
+    return true;
+  }
   LoopKernel *k = l->kernel;
   const Dim *dims[MOST_AXES];
   int axes[MOST_AXES], count = 0, size = region->natural;

@@ -29,7 +29,8 @@ typedef struct {
   int axis; /* -1: none found */
   int next; /* the result's axis along which its lines follow each other; -1: none */
   int visits;
-  double elements;
+  double elements,
+      apart; /* of it all; from one of the result's last axis to the next (0: unknown) */
   double turned, straight; /* elements of operands that lie along other axes, and along the last */
   int last;
 } MapAlong;

@@ -20,6 +20,12 @@ static void note_operand(MapAlong *along, const Value *value, const int *tags) {
   if (elements <= along->elements) return;
   along->axis = tags[last];
   along->elements = elements;
+  along->apart = 0;
+  double inner = 1;
+  for (int i = value->type.rank - 1; i >= 0; i--) {
+    if (tags[i] == along->last) along->apart = inner;
+    inner *= (double)dim_max(value->type.dims[i]);
+  }
   int before = last - 1;
   while (before >= 0 && dim_is(value->type.dims[before], 1)) before--;
   along->next = before < 0 ? -1 : tags[before];
