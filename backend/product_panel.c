@@ -9,41 +9,9 @@
  * Sums so far lie in scratch. x is not copied: a tile has so few rows that, whatever their
  * distance, they do not push each other out of a set of L1. The order of the sum is k's.
  */
-#include "backend/product_panel.h"
+#include "backend/product_panel_plan.h"
 
 #include "ir/blocking.h"
-
-typedef struct {
-  Tile tile;
-  PanelRows rows;
-  int64_t parts;                /* blocks of tile.columns in a panel, */
-  int64_t blocks;               /* and in a group of columns */
-  int64_t group;                /* blocks of a trip */
-  int64_t strip;                /* rows of a trip */
-  int64_t segments, depth;      /* of a piece of the sum */
-  bool pieces;                  /* there is more than one */
-  LoopBuffer *sums;             /* so far: [group, strip, columns] */
-  LoopBuffer *weights;          /* as [groups * P, segments, run, B], or words; NULL: elsewhere, */
-  LoopBuffer *filled;           /* and a piece of a block of it here, if it is not read there */
-  LoopExpr *mask;               /* then, of the last block's columns */
-  bool by_rows;                 /* neighbouring trips are strips' */
-  bool inner;                   /* blocks go by within a tile */
-  bool streams;                 /* a group's go by at once: rows are one tile */
-  LoopExpr *line, *begin;       /* of the trip: its line, first row, */
-  LoopExpr *first_block, *past; /* first block, and past the last, */
-  LoopExpr *block;              /* and the block at hand; its */
-  LoopExpr *of_group;           /* group of columns, */
-  LoopExpr *panel, *offset;     /* panel and place in it, */
-  LoopExpr *column, *within;    /* and column in the result and in the group */
-  LoopExpr *segment[2], *from, *to; /* the piece of the sum */
-  LoopExpr *start, *k;              /* the segment's place in x; the place in the run, */
-  LoopExpr *word, *place;           /* where rows take turns: that of their word, and in it */
-} Panel;
-
-enum {
-  LEAST_TRIPS = 8, /* for threads */
-  FEW_TILES = 64   /* of a panel: it comes from memory, not from the call before */
-};
 
 static int64_t ceil_of(int64_t a, int64_t by) {
   return (a + by - 1) / by;
@@ -298,7 +266,7 @@ static void each_stream(Panel *p) {
   LoopKernel *k = p->tile.l->kernel;
   LoopExpr *count = loop_int(k, p->tile.rows);
   p->rows.begin(p->rows.user, p->line, p->begin, count);
-  int rest = (int)(p->blocks % p->group);
+  int rest = p->groups > 0 && p->blocks % p->groups ? (int)p->group - 1 : 0;
   if (rest && p->group > 1) {
     LoopExpr *whole = loop_sub(k, p->past, p->first_block);
     loop_if(k, loop_eq(k, whole, loop_int(k, p->group)));
@@ -312,101 +280,6 @@ static void each_stream(Panel *p) {
 }
 
 /* ---- loops ---- */
-
-/* The cut that `select` has written down, or the usual one. Any numbers of an attribute make loops
- * that are right. */
-static Blocking find_blocking(const Panel *p, int64_t bytes) {
-  const Tile *t = &p->tile;
-  const Op *op = t->product;
-  const Target *target = t->l->target;
-  BlockingMachine machine = {target->lanes, target->registers, target->l1, target->l2};
-  int64_t run = dim_is_constant(p->rows.run) ? dim_value(p->rows.run) : 0;
-  BlockingProduct product = {.lines = dim_max(p->rows.lines),
-                             .rows = dim_max(p->rows.rows),
-                             .groups = p->rows.groups,
-                             .size = t->size,
-                             .segments = p->rows.segments,
-                             .run = run,
-                             .columns = t->columns,
-                             .tile = t->rows,
-                             .apart = p->rows.apart,
-                             .step_bytes = bytes,
-                             .copies = p->rows.fill};
-  Blocking b = blocking_usual(&machine, &product);
-  if (op->kind != OP_dot_panel || run < 1 || dim_max(p->rows.rows) <= 2 * t->rows) return b;
-  int64_t given[BLOCKING_NUMBERS];
-  for (int i = 0; i < BLOCKING_NUMBERS; i++) given[i] = op_list_integer(op, ATTRIBUTE_blocking, i);
-  if (given[0] == 0) return b;
-  const int64_t most[] = {t->rows, run, dim_max(p->rows.rows), t->size};
-  for (int i = 0; i < BLOCKING_NUMBERS - 1; i++)
-    if (given[i] > most[i]) given[i] = most[i];
-  b.tile = given[0];
-  b.depth = blocking_even_part(run, given[1], TILE_UNROLL);
-  b.pieces = b.depth < run;
-  if (!b.pieces) b.depth = run;
-  b.strip = blocking_even_part(dim_max(p->rows.rows), given[2], b.tile);
-  b.columns = given[3] < t->columns ? t->columns : given[3] / t->columns * t->columns;
-  b.split = given[4] == SPLIT_ROWS || given[4] == SPLIT_COLUMNS ? (int)given[4] : SPLIT_ANY;
-  b.given = true;
-  return b;
-}
-
-/* Threads take neighbouring trips: either some rows of all columns, and read all of w, or some
- * columns of all rows, and read all of x, half of which another core has made. */
-static bool goes_by_rows(const Op *product) {
-  const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
-  return type_bytes_at_bound(x) > type_bytes_at_bound(w);
-}
-
-static void plan_blocking(Panel *p) {
-  const Tile *t = &p->tile;
-  const Target *target = t->l->target;
-  int64_t rows = dim_max(p->rows.rows), blocks = p->blocks * p->rows.groups;
-  int64_t bytes = t->columns * (p->weights ? loop_element_bytes(p->weights->element) : 4);
-  Blocking b = find_blocking(p, bytes);
-  p->tile.rows = (int)b.tile;
-  p->segments = b.segments, p->depth = b.depth, p->pieces = b.pieces;
-  p->strip = b.strip, p->group = b.columns / t->columns;
-  p->by_rows = b.split ? b.split == SPLIT_ROWS : p->weights && goes_by_rows(t->product);
-  p->streams = p->weights && p->rows.groups == 1 && dim_is(p->rows.rows, t->rows);
-  if (p->streams)
-    p->group = blocking_even_part(p->blocks, tile_streams(target, rows, t->columns), 1);
-  if (p->streams) return;
-  if (!p->depth || !p->weights || rows <= t->rows || blocks < 2) return;
-  /* Where a tile's rows of x fit L1, and those of the strip are many, blocks go by within a tile;
-   * all blocks, if w is small. So they do where the group's panels stay for the next strip and the
-   * epilogue reads rows as large as the result's: lines of a row follow each other then. */
-  int64_t depth = p->segments * p->depth, of_x = depth * (int64_t)sizeof(float);
-  if (!p->pieces && blocks * depth * bytes <= target->l1 / 2 && !b.given) {
-    int64_t lines = dim_max(p->rows.lines), trips = ceil_of(rows, p->strip);
-    trips *= lines < LEAST_TRIPS ? lines * p->rows.groups : LEAST_TRIPS;
-    p->group = blocking_even_part(blocks, trips < LEAST_TRIPS ? p->group : blocks, 1);
-    p->inner = p->group > 1;
-  } else if (p->group > 1 && p->group * depth * bytes <= target->l2 / 2)
-    p->inner = of_x * t->rows <= target->l1 / 2 &&
-               (of_x * p->strip > target->l2 / 4 ||
-                (!p->pieces && !p->by_rows && rows > p->strip && tile_reads_rows(t)));
-}
-
-/* Do panels come from beyond L2? So few rows find w in memory; each strip of many finds it in L3,
- * if it does not fit L2. */
-static bool is_far(const Panel *p) {
-  const Tile *t = &p->tile;
-  return dim_max(p->rows.rows) <= FEW_TILES * t->rows ||
-         type_bytes_at_bound(&t->product->operands[1]->type) > t->l->target->l2;
-}
-
-/* Strips of a known number of rows leave its tail to the last one. */
-static const Dim *strips_of(const Panel *p) {
-  DimTable *dims = p->tile.l->dims;
-  const Dim *rows = p->rows.rows;
-  if (!dim_is_constant(rows)) {
-    const Dim *more = dim_add(dims, rows, dim_constant(dims, p->strip - 1));
-    return dim_floor(dims, more, p->strip);
-  }
-  int64_t full = dim_value(rows) - tile_tail(&p->tile, dim_value(rows));
-  return dim_constant(dims, full ? ceil_of(full, p->strip) : dim_value(rows) > 0);
-}
 
 /* Blocks of the trip, each with all rows of the strip. */
 static void each_block(Panel *p, LoopExpr *end) {
@@ -471,12 +344,12 @@ static void open_panels(Panel *p, const Value *w, const Tile *t) {
  * loop over those of others. NULL: there are no others, and all is closed. */
 static LoopExpr *open_one_row(Panel *p) {
   LoopKernel *k = p->tile.l->kernel;
-  LoopExpr *past, *group = loop_int(k, p->group), *blocks = loop_int(k, p->blocks);
+  LoopExpr *past;
   LoopExpr *first = loop_parallel_range(k, "t", dim_expr(k, p->tile.l->trips), &past);
   bool only = dim_is(p->rows.rows, 1);
   if (!only) loop_if(k, loop_eq(k, dim_expr(k, p->rows.rows), loop_int(k, 1)));
-  LoopExpr *begin = loop_let(k, "begin", loop_mul(k, first, group));
-  LoopExpr *end = loop_let(k, "end", loop_min(k, loop_mul(k, past, group), blocks));
+  LoopExpr *begin = loop_let(k, "begin", tile_part(k, p->blocks, first, p->groups));
+  LoopExpr *end = loop_let(k, "end", tile_part(k, p->blocks, past, p->groups));
   size_t scope = region_push(p->tile.r);
   p->rows.one_row(p->rows.user, begin, end);
   region_pop(p->tile.r, scope);
@@ -501,11 +374,11 @@ void panel_loops(Tile t, PanelRows rows) {
   else if (dim_is_constant(rows.rows))
     t.rows = blocking_even_rows(t.rows, dim_value(rows.rows));
   p.tile = t;
-  plan_blocking(&p);
-  const Dim *strips = strips_of(&p);
+  panel_plan(&p);
+  const Dim *strips = panel_strips(&p);
   int64_t all = p.blocks * rows.groups;
   bool by_rows = p.by_rows;
-  const Dim *groups = dim_constant(dims, ceil_of(all, p.group));
+  const Dim *groups = dim_constant(dims, p.groups);
   const Dim *split[] = {by_rows ? rows.lines : groups, by_rows ? strips : rows.lines,
                         by_rows ? groups : strips};
   l->trips = dim_mul(dims, dim_mul(dims, groups, rows.lines), strips);
@@ -514,21 +387,13 @@ void panel_loops(Tile t, PanelRows rows) {
   LoopExpr *trip = one ? open_one_row(&p) : loop_parallel(k, "t", dim_expr(k, l->trips)), *at[3];
   if (!trip) return;
   index_split(k, trip, split, 3, at);
-  LoopExpr *end = dim_expr(k, rows.rows), *strip_number = at[by_rows ? 1 : 2];
-  p.line = at[by_rows ? 0 : 1], p.begin = loop_int(k, 0), p.first_block = at[by_rows ? 2 : 0];
+  p.line = at[by_rows ? 0 : 1], p.first_block = at[by_rows ? 2 : 0];
   if (p.group > 1) {
-    LoopExpr *group = loop_int(k, p.group);
-    p.first_block = loop_let(k, "first", loop_mul(k, p.first_block, group));
-    p.past = loop_add(k, p.first_block, group);
-    if (all % p.group) p.past = loop_min(k, p.past, loop_int(k, all));
-    p.past = loop_let(k, "past", p.past);
+    LoopExpr *next = loop_add(k, p.first_block, loop_int(k, 1));
+    p.first_block = loop_let(k, "first", tile_part(k, all, p.first_block, p.groups));
+    p.past = loop_let(k, "past", tile_part(k, all, next, p.groups));
   }
-  if (!dim_is(strips, 1)) {
-    LoopExpr *strip = loop_int(k, p.strip), *next = loop_add(k, strip_number, loop_int(k, 1));
-    p.begin = loop_let(k, "begin", loop_mul(k, strip_number, strip));
-    LoopExpr *last = loop_ge(k, next, dim_expr(k, strips));
-    end = loop_let(k, "end", loop_select(k, last, end, loop_add(k, p.begin, strip)));
-  }
+  LoopExpr *end = panel_open_strip(&p, at[by_rows ? 1 : 2], strips);
   if (rows.fill)
     p.filled = loop_scratch(k, "panel", LOOP_F32, 2, loop_int(k, p.depth + l->target->lanes),
                             loop_int(k, t.columns));
@@ -536,8 +401,8 @@ void panel_loops(Tile t, PanelRows rows) {
     p.sums = loop_scratch(k, "sums", LOOP_F32, 3, loop_int(k, p.group),
                           loop_int(k, p.strip + 2 * p.tile.rows), loop_int(k, t.columns));
   bool again = p.inner && !by_rows && !dim_is(strips, 1); /* the next trip has the same panels */
-  if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 && !again && is_far(&p))
-    tile_plan_ahead(&p.tile, p.strip / p.tile.rows, p.segments * p.depth);
+  if (p.weights && p.depth && p.parts == 1 && rows.groups == 1 && !again && panel_is_far(&p))
+    tile_plan_ahead(&p.tile, panel_strip_tiles(&p), p.segments * p.depth);
   if (p.streams)
     each_stream(&p);
   else

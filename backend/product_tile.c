@@ -158,6 +158,12 @@ int64_t tile_tail(const Tile *t, int64_t all) {
   return left > 0 && left <= t->rows / 2 && all > t->rows ? left + t->rows : left;
 }
 
+LoopExpr *tile_part(LoopKernel *k, int64_t all, LoopExpr *number, int64_t parts) {
+  if (parts <= 1) return loop_mul(k, number, loop_int(k, all));
+  if (all % parts == 0) return loop_mul(k, number, loop_int(k, all / parts));
+  return loop_div(k, loop_mul(k, number, loop_int(k, all)), loop_int(k, parts));
+}
+
 void tile_each(const Tile *t, const Dim *all, LoopExpr *begin, LoopExpr *end, TileBody *body,
                void *user) {
   LoopKernel *k = t->l->kernel;

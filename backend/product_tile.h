@@ -80,6 +80,8 @@ typedef void TileBody(void *user, LoopExpr *first, LoopExpr *count);
 void tile_each(const Tile *t, const Dim *all, LoopExpr *begin, LoopExpr *end, TileBody *body,
                void *user);
 int64_t tile_tail(const Tile *t, int64_t all);
+/* Where part number `number` of `parts` of `all` begins: at all * number / parts. */
+LoopExpr *tile_part(LoopKernel *k, int64_t all, LoopExpr *number, int64_t parts);
 
 /* With few rows a panel is used only a few times, so that reading it from memory takes as long as
  * the arithmetic. Each of its `tiles` then fetches its share of what comes next: tile_plan_ahead

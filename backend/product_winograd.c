@@ -405,14 +405,11 @@ static void output_tile(const Tiles *b, const TileKind *kind, LoopExpr *panel, L
 
 static void go_through_blocks(Tiles *b) {
   LoopKernel *k = b->l->kernel;
-  int64_t splits = b->panels / b->split;
   LoopExpr *at[2], *ready = NULL;
-  if (splits > 1) ready = loop_var(k, "ready", LOOP_I64, 1, loop_int(k, -1));
+  if (b->splits > 1) ready = loop_var(k, "ready", LOOP_I64, 1, loop_int(k, -1));
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, b->l->trips));
-  index_split(k, trip, (const Dim *[]){b->blocks, dim_constant(b->l->dims, splits)}, 2, at);
-  b->first = loop_let(k, "first", loop_mul(k, at[0], loop_int(k, b->tiles)));
-  LoopExpr *left = loop_sub(k, dim_expr(k, b->total), b->first);
-  b->count = loop_let(k, "count", loop_min(k, left, loop_int(k, b->tiles)));
+  index_split(k, trip, (const Dim *[]){b->blocks, dim_constant(b->l->dims, b->splits)}, 2, at);
+  tiles_begin_block(b, at[0]);
   tiles_open_block(b);
   if (ready) loop_if(k, loop_ne(k, ready, at[0]));
   input_block(b);
@@ -420,9 +417,9 @@ static void go_through_blocks(Tiles *b) {
     loop_set(k, ready, at[0]);
     loop_end(k);
   }
-  LoopExpr *begin = loop_mul(k, at[1], loop_int(k, b->split));
-  LoopExpr *panel =
-      loop_for_step(k, "panel", begin, loop_add(k, begin, loop_int(k, b->split)), (int)b->group);
+  LoopExpr *begin, *end;
+  tiles_split(b, at[1], &begin, &end);
+  LoopExpr *panel = loop_for_step(k, "panel", begin, end, (int)b->group);
   multiply(b, panel);
   for (int i = 0; i < b->kind_count; i++) {
     LoopExpr *row = loop_for(k, "t", b->kinds[i].begin, b->kinds[i].end);

@@ -7,8 +7,17 @@
 
 enum {
   MOST_SCRATCH = 1 << 22, /* bytes of a block's points, if it has more tiles than a register tile */
-  LEAST_SPLIT = 64        /* output channels of a split */
+  LEAST_SPLIT = 32        /* output channels of a split */
 };
+
+static int64_t ceil_of(int64_t a, int64_t by) {
+  return (a + by - 1) / by;
+}
+
+/* Where part number `number` of `parts` of all begins. */
+static int64_t part_of(int64_t all, int64_t number, int64_t parts) {
+  return all / parts * number + all % parts * number / parts;
+}
 
 /* ---- blocks ---- */
 
@@ -32,26 +41,59 @@ static double spilling(const Tiles *b, int64_t tiles) {
   return 1 + (more < 0 ? 0 : more > most ? most : more);
 }
 
+/* Are the points of so many tiles so far beyond L2 that several panels go by them at once? */
+static bool are_far(const Tiles *b, int64_t tiles) {
+  enum { BEYOND = 3 };
+  int64_t bytes = tiles * b->lines * b->points * b->room * (int64_t)sizeof(float);
+  return bytes > BEYOND * b->l->target->l2;
+}
+
+/* What trips begin..end take, in blocks; each block that is begun takes `input` more. */
+static double trips_time(const Tiles *b, int64_t splits, int64_t begin, int64_t end, double input) {
+  if (begin >= end) return 0;
+  int64_t first = begin / splits, last = (end - 1) / splits;
+  int64_t panels = part_of(b->panels, end % splits, splits);
+  panels -= part_of(b->panels, begin % splits, splits);
+  double blocks = (double)(end / splits - first) + (double)panels / (double)b->panels;
+  return blocks + (double)(last - first + 1) * input;
+}
+
+/* `blocks` blocks in `splits`, on `threads`: what the one takes that has most to do. */
+static double threads_time(const Tiles *b, int64_t blocks, int64_t splits, int64_t threads,
+                           double input) {
+  int64_t trips = blocks * splits;
+  double most = 0;
+  for (int64_t i = 0; i < threads; i++) {
+    int64_t begin = part_of(trips, i, threads), end = part_of(trips, i + 1, threads);
+    double own = trips_time(b, splits, begin, end, input);
+    most = own > most ? own : most;
+  }
+  return most;
+}
+
 /* Blocks of so many tiles, in splits that take the least time on one thread, two and four; each
  * thread transforms the input of each of its blocks. Gives the time, and sets what is better than
  * `least`. */
 static double plan_splits(Tiles *b, int64_t all, int rows, int64_t tiles, double least) {
   static const double narrow = 0.5;   /* of a row: what a register tile costs beside its rows */
   static const double transform = 12; /* of the input: multiply-adds for each of its points */
-  int64_t blocks = (all + tiles - 1) / tiles;
+  int64_t blocks = all > 0 ? ceil_of(all, tiles) : 1;
+  bool even = !are_far(b, tiles), known = dim_is_constant(b->total);
+  if (known) tiles = ceil_of(ceil_of(all, blocks), rows) * rows;
   double padded = (double)tiles * (1 + narrow / (double)rows), more = spilling(b, tiles);
   double input = padded * transform / (double)(b->panels * b->columns) * more;
-  for (int64_t split = b->panels; split > 0; split--) {
-    int64_t splits = b->panels / split, trips = blocks * splits;
-    if (b->panels % split || (splits > 1 && split * b->columns < LEAST_SPLIT)) continue;
-    double trip = block_time(b, padded * b->share) / (double)splits * more, time = 0;
+  double block = block_time(b, padded * b->share) * more;
+  for (int64_t splits = 1; splits <= b->panels; splits++) {
+    int64_t split = b->panels / splits; /* the smallest */
+    if (splits > 1 && split * b->columns < LEAST_SPLIT) break;
+    if (b->panels % splits && !even) continue;
+    double time = 0;
     for (int64_t threads = 1; threads <= 4; threads *= 2) {
-      int64_t own = (trips + threads - 1) / threads, inputs = (own + splits - 1) / splits;
-      double each = (double)own * trip + (double)inputs * input;
+      double each = block * threads_time(b, blocks, splits, threads, input / block);
       time += each * (double)threads / (threads > 2 ? 2 : 1);
     }
     if (least > 0 && time >= least) continue;
-    least = time, b->tiles = tiles, b->split = split, b->tile.rows = rows;
+    least = time, b->tiles = tiles, b->splits = splits, b->tile.rows = rows;
   }
   return least;
 }
@@ -71,12 +113,13 @@ static void plan_blocks(Tiles *b, int64_t all) {
 /* How many panels of w a step takes: several where the points lie far beyond L2, so that they come
  * less often. */
 static void plan_group(Tiles *b) {
-  enum { MOST_GROUP = 4, BEYOND = 3 };
+  enum { MOST_GROUP = 4 };
   int64_t l2 = b->l->target->l2, sums = b->tiles * b->points * b->columns * 4;
+  int64_t split = b->panels / b->splits;
   b->group = 1;
-  if (b->tiles * b->lines * b->points * b->room * 4 <= BEYOND * l2) return;
-  for (int64_t group = 2; group <= b->split && group <= MOST_GROUP && group * sums <= l2; group++)
-    if (b->split % group == 0) b->group = group;
+  if (!are_far(b, b->tiles) || b->panels % b->splits) return;
+  for (int64_t group = 2; group <= split && group <= MOST_GROUP && group * sums <= l2; group++)
+    if (split % group == 0) b->group = group;
 }
 
 /* ---- kinds of tiles ---- */
@@ -144,7 +187,7 @@ void tiles_plan(Tiles *b) {
   plan_blocks(b, dim_max(b->total));
   plan_group(b);
   b->blocks = dim_floor(dims, dim_add(dims, b->total, dim_constant(dims, b->tiles - 1)), b->tiles);
-  b->l->trips = dim_mul(dims, dim_constant(dims, b->panels / b->split), b->blocks);
+  b->l->trips = dim_mul(dims, dim_constant(dims, b->splits), b->blocks);
   b->l->grain = 1;
 }
 
@@ -153,6 +196,33 @@ int64_t tiles_rows(const Tiles *b) {
 }
 
 /* ---- in a block ---- */
+
+void tiles_begin_block(Tiles *b, LoopExpr *number) {
+  LoopKernel *k = b->l->kernel;
+  LoopExpr *tiles = loop_int(k, b->tiles);
+  int64_t all = dim_max(b->total);
+  if (dim_is_constant(b->total) && all > 0 && all <= INT32_MAX) {
+    int64_t blocks = dim_value(b->blocks);
+    LoopExpr *next = loop_add(k, number, loop_int(k, 1));
+    b->first = loop_let(k, "first", tile_part(k, all, number, blocks));
+    b->count = loop_int(k, all / blocks);
+    if (all % blocks) {
+      next = tile_part(k, all, next, blocks);
+      b->count = loop_let(k, "count", loop_sub(k, next, b->first));
+    }
+    return;
+  }
+  b->first = loop_let(k, "first", loop_mul(k, number, tiles));
+  LoopExpr *left = loop_sub(k, dim_expr(k, b->total), b->first);
+  b->count = loop_let(k, "count", loop_min(k, left, tiles));
+}
+
+void tiles_split(const Tiles *b, LoopExpr *number, LoopExpr **begin, LoopExpr **end) {
+  LoopKernel *k = b->l->kernel;
+  LoopExpr *next = loop_add(k, number, loop_int(k, 1));
+  *begin = tile_part(k, b->panels, number, b->splits);
+  *end = loop_let(k, "past", tile_part(k, b->panels, next, b->splits));
+}
 
 void tiles_open_block(Tiles *b) {
   LoopKernel *k = b->l->kernel;

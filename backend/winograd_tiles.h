@@ -41,13 +41,14 @@ typedef struct {
   int64_t channels, room; /* room: floats from point to point in a tile's row */
   int few;                /* lanes of channels that fill no vector; else 0 */
   int64_t columns, panels, size;
-  int64_t split, group; /* panels of a trip, and of a step in it */
-  Tile tile;            /* of registers; its columns are a part of a panel */
-  int64_t tiles;        /* of a block */
-  double share;         /* of all tiles' points are used */
-  bool far;             /* w comes from memory, */
-  bool ahead;           /* or from beyond L2, and is fetched while what is before it is used */
-  const Dim *total, *blocks;
+  int64_t splits;            /* of a block's panels, */
+  int64_t group;             /* of which a step takes so many */
+  Tile tile;                 /* of registers; its columns are a part of a panel */
+  int64_t tiles;             /* of a block, at most; a whole number of register tiles */
+  double share;              /* of all tiles' points are used */
+  bool far;                  /* w comes from memory, */
+  bool ahead;                /* or from beyond L2, and is fetched while what is before it is used */
+  const Dim *total, *blocks; /* number i of n blocks of a known total begins at total * i / n */
   TileKind kinds[WINOGRAD_KINDS];
   int kind_count;
   LoopBuffer *x, *in, *sums;
@@ -56,6 +57,10 @@ typedef struct {
 
 /* Fills in all of the plan, and the kernel's trips, from what is known of the operation. */
 void tiles_plan(Tiles *b);
+/* Begins block number `number`: its first tile, and how many there are. */
+void tiles_begin_block(Tiles *b, LoopExpr *number);
+/* The first panel of split number `number`, and the one past it. */
+void tiles_split(const Tiles *b, LoopExpr *number, LoopExpr **begin, LoopExpr **end);
 /* The block's first tile and their number are known: where each kind of them begins and ends. */
 void tiles_open_block(Tiles *b);
 /* The rows of the block that a point (i down, j across) has: begin, and a number that is rounded up

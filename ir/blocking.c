@@ -105,6 +105,63 @@ Blocking blocking_usual(const BlockingMachine *m, const BlockingProduct *p) {
   return b;
 }
 
+static int64_t part_begin(int64_t all, int64_t number, int64_t parts) {
+  return all * number / parts;
+}
+
+/* Tiles, each by a block, of the first trips. */
+static double work_before(const BlockingTrips *t, int64_t trips) {
+  int64_t inner = t->by_rows ? t->groups : t->strips, outer = trips / inner, line, number;
+  int64_t all = t->by_rows ? t->tiles : t->blocks, of = t->by_rows ? t->strips : t->groups;
+  int64_t each = t->by_rows ? t->blocks : t->tiles; /* what the inner parts divide */
+  double done = (double)part_begin(each, trips % inner, inner);
+  if (t->by_rows) { /* lines, strips, groups */
+    line = outer / of, number = outer % of;
+    double part = (double)(part_begin(all, number + 1, of) - part_begin(all, number, of));
+    return ((double)line * (double)all + (double)part_begin(all, number, of)) * (double)each +
+           part * done;
+  } /* groups, lines, strips */
+  number = outer / t->lines, line = outer % t->lines;
+  double part = (double)(part_begin(all, number + 1, of) - part_begin(all, number, of));
+  return (double)part_begin(all, number, of) * (double)each * (double)t->lines +
+         part * ((double)line * (double)each + done);
+}
+
+/* How many times its fair share the thread that has most of it does, on average of some numbers of
+ * threads. */
+static double unevenness(const BlockingTrips *t) {
+  int64_t all = t->lines * t->strips * t->groups;
+  double whole = work_before(t, all), sum = 1;
+  int counts = 1;
+  for (int64_t threads = 2; threads <= 4; threads *= 2, counts++) {
+    double most = 0;
+    for (int64_t i = 0; i < threads; i++) {
+      double own = work_before(t, part_begin(all, i + 1, threads)) -
+                   work_before(t, part_begin(all, i, threads));
+      most = own > most ? own : most;
+    }
+    sum += most * (double)threads / whole;
+  }
+  return sum / counts;
+}
+
+void blocking_even_trips(BlockingTrips *trips, double strip, double group) {
+  enum { MORE = 4, MANY = 256 };
+  const BlockingTrips from = *trips;
+  if (from.lines < 1 || from.lines > MANY || from.strips > MANY || from.groups > MANY) return;
+  if (from.lines * from.strips * from.groups > MANY) return;
+  double least = unevenness(trips);
+  for (int64_t s = from.strips; s <= from.strips + MORE && s <= from.tiles; s++)
+    for (int64_t g = from.groups; g <= from.groups + MORE && g <= from.blocks; g++) {
+      BlockingTrips t = from;
+      t.strips = s, t.groups = g;
+      double more = (double)(s - from.strips) * strip + (double)(g - from.groups) * group;
+      double time = unevenness(&t) * (1 + more);
+      if (time >= least) continue;
+      least = time, *trips = t;
+    }
+}
+
 static void add(Blocking *list, int *count, Blocking b) {
   for (int i = 0; i < *count; i++)
     if (list[i].tile == b.tile && list[i].depth == b.depth && list[i].strip == b.strip &&

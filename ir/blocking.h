@@ -59,6 +59,19 @@ Blocking blocking_usual(const BlockingMachine *machine, const BlockingProduct *p
 /* Rows of x, `depth` numbers of each, that stay in L2 beside a panel. */
 int64_t blocking_room(const BlockingMachine *machine, const BlockingProduct *product,
                       int64_t depth);
+/* The trips of a product: strips of tiles of rows by groups of blocks of columns, of each line.
+ * Number i of n parts of `all` tiles or blocks begins at all * i / n, so that parts of neighbouring
+ * numbers hold nearly the same. */
+typedef struct {
+  int64_t lines, tiles, blocks; /* of a line */
+  int64_t strips, groups;       /* parts of its tiles and blocks */
+  bool by_rows;                 /* neighbouring trips are of one strip, else of one group */
+} BlockingTrips;
+
+/* More strips and groups, where threads, who take as many neighbouring trips each, would otherwise
+ * have unlike work. Each strip more, and each group, costs a part of the whole. */
+void blocking_even_trips(BlockingTrips *trips, double strip, double group);
+
 /* The usual way first, then others; no two are the same. One alone where there is nothing to
  * choose: few rows, several segments, or what only a call knows. */
 enum { MOST_BLOCKINGS = 24 };
