@@ -465,8 +465,9 @@ bool product_winograd(Lowering *l, Region *r, const Op *product) {
   b.x = region_buffer(r, product->operands[0]);
   b.in = loop_scratch(k, "points", LOOP_F32, 2, loop_int(k, tiles_rows(&b)),
                       loop_int(k, b.lines * b.points * b.room + 16));
-  b.sums = loop_scratch(k, "sums", LOOP_F32, 2, loop_int(k, tiles_rows(&b)),
-                        loop_int(k, b.points * b.group * b.columns));
+  int64_t sums = b.points * b.group * b.columns;
+  if (sums % 128 == 0) sums += 16; /* the same of a point's, tile by tile */
+  b.sums = loop_scratch(k, "sums", LOOP_F32, 2, loop_int(k, tiles_rows(&b)), loop_int(k, sums));
   go_through_blocks(&b);
   return true;
 }
