@@ -17,7 +17,8 @@ static bool ends_with(const Type *type, const Dim *row) {
 
 Value *block_sum_source(const Op *op) {
   if (op->kind != OP_sum || op_list_count(op, ATTRIBUTE_axis) != 1 ||
-      op_list_integer(op, ATTRIBUTE_axis, 0) != 1 || op_result(op)->type.rank != 2)
+      op_list_integer(op, ATTRIBUTE_axis, 0) != 1 || op->operands[0]->type.rank != 3 ||
+      op_result(op)->type.rank != 2)
     return NULL;
   const Op *blocks = op->operands[0]->op;
   if (!blocks || blocks->kind != OP_reshape || reshape_is_of_units(blocks)) return NULL;
