@@ -267,6 +267,12 @@ static Element known_element(const Object *object) {
   return object_tensor_type(object)->element;
 }
 
+/* Whether a cast to y's type keeps more of the numbers than one to x's. */
+static bool keeps_more(Element x, Element y) {
+  const ElementInfo *a = &element_infos[x], *b = &element_infos[y];
+  return a->class != b->class ? b->class < a->class : b->bytes > a->bytes;
+}
+
 bool unify(const Site *site, Object *x, Object *y, Value **x_value, Value **y_value) {
   Elaborator *e = site->e;
   Element element;
@@ -281,7 +287,9 @@ bool unify(const Site *site, Object *x, Object *y, Value **x_value, Value **y_va
       Diagnostic *d =
           report(e, site->frame, E0201, site->span, "'%s' of two element types", site->name);
       diag_label(d, "%s and %s", object_text(e, x), object_text(e, y));
-      diag_help(d, "cast one of them: cast(x, %s)", element_infos[known_element(y)].name);
+      bool left = keeps_more(known_element(x), known_element(y));
+      diag_help(d, "cast the %s one: cast(.., %s)", left ? "left" : "right",
+                element_infos[known_element(left ? y : x)].name);
       return false;
     }
     element = known_element(x);
