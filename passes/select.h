@@ -104,11 +104,6 @@ bool select_conv(Select *s, Op *op);
 bool select_conv_transpose(Select *s, Op *op);
 bool select_conv_weight(Select *s, Op *op);
 
-/* ---- select_weight.c ---- */
-
-/* Winograd's tile for a conv_weight {stride, ..} in nchw; 1: none, along an axis and in all. */
-void select_weight_tile(Select *s, const Op *op, int64_t tile[2]);
-
 /* ---- select_winograd.c ---- */
 
 /* A convolution of maps [images, size.., channels]. */

@@ -3,7 +3,7 @@
  * The gradient for the input, conv_transpose, is a convolution or several by parts of the flipped
  * weight (select_conv_transpose.c), which is flipped here as it is packed. The gradient for the
  * weight, conv_weight, stays an operation of its own on images in nhwc. */
-#include "passes/select_conv.h"
+#include "passes/select_phases.h"
 
 #include "ir/grouping.h"
 
@@ -36,10 +36,11 @@ static void consider_winograd(Select *s, Candidates *list, const Op *op, const C
                               int64_t out, int64_t channels) {
   if (s->context->options->exact_conv || window->groups != 1) return;
   for (int i = 0; i < 2; i++)
-    if (window->dilation[i] != 1) return;
+    if (window->dilation[i] != 1 || (op->kind == OP_conv_transpose && window->stride[i] != 1))
+      return;
   SelectWinograd conv = select_winograd_of(s, op, out, channels, window->stride);
   if (conv.kernel[0] == 1 && conv.kernel[1] == 1) return;
-  for (int64_t tile = 2; tile <= 6; tile += 2) {
+  for (int64_t tile = 2; tile <= 6; tile++) {
     int64_t down = conv.kernel[0] == 1 ? 1 : tile, across = conv.kernel[1] == 1 ? 1 : tile;
     add_winograd(s, list, &conv, down, across);
     if (down > 1 && across > 1 && channels <= s->context->options->vector_lanes)
@@ -138,8 +139,10 @@ ConvForm select_conv_form(Select *s, const Op *op, ConvWindow *window, int64_t o
     work.share = costs[COST_panel_share];
     candidates_add_panels(s, &list, "dot", CONV_DOT, &work);
   }
-  if (select_bytes(w) == 4 * weights) /* transformed weights would be large again */
+  if (select_bytes(w) == 4 * weights) { /* transformed weights would be large again */
     consider_winograd(s, &list, op, window, out, channels);
+    select_phases_consider(s, &list, op, window, out, channels, CONV_WINOGRAD);
+  }
   int best = select_choose(s, op, &list);
   for (int i = 0; i < 2; i++) window->tile[i] = list.items[best].tile[i];
   return (ConvForm)list.forms[best];
@@ -265,8 +268,34 @@ static Value *conv_neighbours(Select *s, Builder *b, Value *x, Value *w, const C
   return build_reshape(b, y, dims, 4);
 }
 
+/* By Winograd's algorithm with a dilation or a stride, of phases; NULL: it needs none. */
+static Value *conv_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWindow *window) {
+  int64_t kernel[2], given[2], made[2];
+  ConvWindow own = *window;
+  Phases phases;
+  for (int i = 0; i < 2; i++) {
+    if (!dim_is_constant(x->type.dims[1 + i])) return NULL;
+    kernel[i] = select_conv_taps(w, window, i), given[i] = dim_value(x->type.dims[1 + i]);
+    made[i] = given[i] + window->pad[i][0] + window->pad[i][1];
+    made[i] = (made[i] - window->dilation[i] * (kernel[i] - 1) - 1) / window->stride[i] + 1;
+  }
+  if (!select_phases(window, kernel, given, made, 1, &phases)) return NULL;
+  for (int i = 0; i < 2; i++) {
+    own.stride[i] = own.dilation[i] = 1;
+    for (int side = 0; side < 2; side++) own.pad[i][side] = phases.pad[i][side];
+  }
+  const Dim *images = x->type.dims[0];
+  x = select_phases_apart(s, b, x, &phases);
+  if (!phases.images) w = select_phases_weight(s, b, w, &phases);
+  Value *y = select_conv_last(s, b, x, w, &own, CONV_WINOGRAD, 0);
+  if (!y || !phases.images) return y;
+  return select_phases_joined(s, b, y, &phases, images, (int64_t[]){0, 0}, made);
+}
+
 Value *select_conv_last(Select *s, Builder *b, Value *x, Value *w, const ConvWindow *window,
                         ConvForm form, int64_t columns) {
+  Value *of_phases = form == CONV_WINOGRAD ? conv_phases(s, b, x, w, window) : NULL;
+  if (of_phases) return of_phases;
   ConvWindow plain = *window;
   bool few = 2 * weight_out(w, window) <= s->context->options->vector_lanes;
   bool panels = form == CONV_DIRECT || form == CONV_WINOGRAD;
@@ -422,10 +451,19 @@ bool select_conv_weight(Select *s, Op *op) {
   int64_t kernel[2] = {1, 1};
   for (int i = 0; i < axes; i++) kernel[i + 2 - axes] = op_list_integer(op, ATTRIBUTE_kernel, i);
   int64_t tile[2];
-  select_weight_tile(s, op, tile);
+  Phases phases;
+  bool apart = select_weight_tile(s, op, &window, tile, &phases);
   Value *x = select_conv_image(s, &b, op->operands[0]),
         *dy = select_conv_image(s, &b, op->operands[1]);
-  if (window.groups == 1 && dim_value(x_type->dims[1]) < FEW_CHANNELS) {
+  if (apart) {
+    x = select_phases_apart(s, &b, x, &phases);
+    if (phases.images) dy = select_phases_of_y(s, &b, dy, &phases);
+    for (int i = 0; i < 2; i++) {
+      window.stride[i] = window.dilation[i] = 1, kernel[i] = phases.kernel[i];
+      for (int side = 0; side < 2; side++) window.pad[i][side] = phases.pad[i][side];
+    }
+  }
+  if (window.groups == 1 && dim_value(x->type.dims[3]) < FEW_CHANNELS) {
     x = select_pad(s, &b, x, (int64_t[]){0, window.pad[0][0], window.pad[1][0], 0},
                    (int64_t[]){0, window.pad[0][1], window.pad[1][1], 0}, NULL);
     for (int i = 0; i < 2; i++) window.pad[i][0] = window.pad[i][1] = 0;
@@ -441,6 +479,7 @@ bool select_conv_weight(Select *s, Op *op) {
   Value *dw = select_because(s, build(&b, OP_conv_weight, (Value *[]){x, dy}, 2, attributes, 7));
   if (!dw) bug("a conv_weight does not go into nhwc: %s", b.failure.message);
   const Type *type = &op_result(op)->type;
+  if (apart && !phases.images) dw = select_phases_kernel(s, &b, dw, &phases);
   if (type->rank != 4) dw = build_reshape(&b, dw, type->dims, type->rank);
   s->choices++;
   op_replace(op, dw, true);

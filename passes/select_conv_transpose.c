@@ -6,7 +6,7 @@
  * phase meets its own part of the kernel:
  *
  *   1 0 2 0 3   <- 1 2 3 by the kernel's even places, and by the odd ones, a turn each */
-#include "passes/select_conv.h"
+#include "passes/select_phases.h"
 
 #include "support/bug.h"
 
@@ -118,6 +118,26 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWin
   return take_turns(s, b, parts, window->stride, size);
 }
 
+/* By Winograd's algorithm, all phases at once: they are channels of what is made without a stride,
+ * and take turns then. */
+static Value *by_channels(Select *s, Builder *b, Value *x, Value *w, const ConvWindow *window,
+                          const int64_t *size) {
+  ConvWindow plain = turned_window(1);
+  int64_t kernel[2], given[2];
+  Phases phases;
+  for (int i = 0; i < 2; i++)
+    kernel[i] = dim_value(w->type.dims[2 + i]), given[i] = dim_value(x->type.dims[1 + i]);
+  if (!select_phases(window, kernel, size, given, 1, &phases)) return NULL;
+  for (int i = 0; i < 2; i++) {
+    plain.tile[i] = window->tile[i];
+    plain.pad[i][0] = plain.pad[i][1] = phases.kernel[i] - 1;
+  }
+  w = select_phases_weight(s, b, w, &phases);
+  Value *y = select_conv_last(s, b, x, w, &plain, CONV_WINOGRAD, 0);
+  if (!y) bug("phases have no convolution: %s", b->failure.message);
+  return select_phases_joined(s, b, y, &phases, x->type.dims[0], phases.before, size);
+}
+
 /* By a kernel of one place: nothing overlaps, so zeros come between results. */
 static Value *apart(Select *s, Builder *b, Value *x, Value *w, const ConvWindow *window,
                     const int64_t *output_pad, ConvForm form) {
@@ -200,7 +220,9 @@ bool select_conv_transpose(Select *s, Op *op) {
   select_conv_operands(s, op, form, inputs / window.groups, operands);
   Value *w = select_conv_weight_2d(s, &b, original_order(s, &b, operands[1]));
   Value *x = select_conv_image(s, &b, operands[0]);
-  Value *y = strided ? apart(s, &b, x, w, &window, output_pad, form) : NULL;
+  Value *y =
+      strided && fixed && form == CONV_WINOGRAD ? by_channels(s, &b, x, w, &window, size) : NULL;
+  if (!y && strided) y = apart(s, &b, x, w, &window, output_pad, form);
   if (!y && strided && fixed && form == CONV_DEPTHWISE) y = alone(s, &b, x, w, &window, output_pad);
   if (!y && strided && fixed) y = by_phases(s, &b, x, w, &window, size, form);
   if (!y) y = by_zeros(s, &b, x, w, &window, output_pad, form);

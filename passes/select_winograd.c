@@ -19,7 +19,7 @@ static bool axis_is_fine(const Select *s, int64_t tile, int64_t kernel, int64_t 
                          Winograd *axis) {
   bool trains = s->function->kind != FUNCTION_MODEL;
   if (kernel == 1 || tile == 1) return tile == 1 && winograd_find(1, kernel, stride, axis);
-  return kernel % 2 == 1 && winograd_find(tile, kernel, stride, axis) &&
+  return winograd_find(tile, kernel, stride, axis) &&
          (!trains || axis->points <= MOST_TRAINED + (stride > 1));
 }
 

@@ -5,10 +5,13 @@
 #include <math.h>
 #include <string.h>
 
-/* A convolution; strides of x and y in elements: of images, lines, pixels, channels. */
+/* A convolution; strides of x and y in elements: of images, lines, pixels, channels. Along an axis
+ * it goes by `step` in x, where it sees `phases` neighbours as so many times its own channels, and
+ * in y; it begins at `x_first` and `y_first`. */
 typedef struct {
   Winograd axes[2];
-  int64_t images, channels, out, size[2], made[2], pad[2], x_apart[4], y_apart[4];
+  int64_t images, channels, out, made[2], x_apart[4], y_apart[4];
+  int64_t x_size[2], x_first[2], step[2], phases[2], y_size[2], y_first[2], y_step[2];
   const double *x, *u; /* u: |G| |w| |G^T| as [matrix][channel][out] */
 } Magnitudes;
 
@@ -53,33 +56,41 @@ typedef struct {
   double *input, *half, *seen, *sums, *made;
 } Scratch;
 
-/* |x| of the tile at (top, left) of image n, as [point, channel]; 0 beyond the edge. */
+static int64_t all_channels(const Magnitudes *m) {
+  return m->channels * m->phases[0] * m->phases[1];
+}
+
+/* |x| of the tile at (top, left) of image n, as [point, phase, channel]; 0 beyond the edge. */
 static void see(const Magnitudes *m, const Winograd *down, const Winograd *across, int64_t n,
                 int64_t top, int64_t left, double *to) {
-  for (int i = 0; i < down->seen; i++)
-    for (int j = 0; j < across->seen; j++, to += m->channels) {
-      int64_t h = top * down->stride + i - m->pad[0], v = left * across->stride + j - m->pad[1];
-      bool inside = h >= 0 && h < m->size[0] && v >= 0 && v < m->size[1];
-      const double *x = m->x + n * m->x_apart[0] + h * m->x_apart[1] + v * m->x_apart[2];
-      for (int64_t c = 0; c < m->channels; c++) to[c] = inside ? fabs(x[c * m->x_apart[3]]) : 0;
-    }
+  int64_t phases = m->phases[0] * m->phases[1];
+  for (int64_t p = 0; p < down->seen * across->seen * phases; p++, to += m->channels) {
+    int64_t i = p / phases / across->seen, j = p / phases % across->seen;
+    int64_t r[] = {p % phases / m->phases[1], p % m->phases[1]};
+    int64_t h = (top * down->stride + i) * m->step[0] + m->x_first[0] + r[0];
+    int64_t v = (left * across->stride + j) * m->step[1] + m->x_first[1] + r[1];
+    bool inside = h >= 0 && h < m->x_size[0] && v >= 0 && v < m->x_size[1];
+    const double *x = m->x + n * m->x_apart[0] + h * m->x_apart[1] + v * m->x_apart[2];
+    for (int64_t c = 0; c < m->channels; c++) to[c] = inside ? fabs(x[c * m->x_apart[3]]) : 0;
+  }
 }
 
 /* Adds up a tile at (top, left) of image n, whole or an edge's. */
 static void add_tile(const Magnitudes *m, const Winograd *down, const Winograd *across, int64_t n,
                      int64_t top, int64_t left, const Scratch *s, double *y) {
   int points = down->points * across->points;
+  int64_t channels = all_channels(m);
   see(m, down, across, n, top, left, s->input);
-  spread(down->b, down->points, down->seen, across->b, across->points, across->seen, m->channels,
+  spread(down->b, down->points, down->seen, across->b, across->points, across->seen, channels,
          s->input, s->half, s->seen);
   memset(s->sums, 0, (size_t)(points * m->out) * sizeof *s->sums);
   for (int64_t p = 0; p < points; p++)
-    for (int64_t c = 0; c < m->channels; c++) {
+    for (int64_t c = 0; c < channels; c++) {
       const Winograd *axes = m->axes;
       int64_t at = winograd_weight(&axes[0], down->at[p / across->points]) * axes[1].weights +
                    winograd_weight(&axes[1], across->at[p % across->points]);
-      const double *u = m->u + (at * m->channels + c) * m->out;
-      double by = s->seen[p * m->channels + c], *sums = s->sums + p * m->out;
+      const double *u = m->u + (at * channels + c) * m->out;
+      double by = s->seen[p * channels + c], *sums = s->sums + p * m->out;
       for (int64_t o = 0; o < m->out; o++) sums[o] += by * u[o];
     }
   spread(down->a, down->tile, down->points, across->a, across->tile, across->points, m->out,
@@ -87,7 +98,10 @@ static void add_tile(const Magnitudes *m, const Winograd *down, const Winograd *
   for (int64_t i = 0; i < down->tile && top + i < m->made[0]; i++)
     for (int64_t j = 0; j < across->tile && left + j < m->made[1]; j++) {
       const double *from = s->made + (i * across->tile + j) * m->out;
-      double *to = y + n * m->y_apart[0] + (top + i) * m->y_apart[1] + (left + j) * m->y_apart[2];
+      int64_t h = (top + i) * m->y_step[0] + m->y_first[0];
+      int64_t v = (left + j) * m->y_step[1] + m->y_first[1];
+      if (h < 0 || h >= m->y_size[0] || v < 0 || v >= m->y_size[1]) continue;
+      double *to = y + n * m->y_apart[0] + h * m->y_apart[1] + v * m->y_apart[2];
       for (int64_t o = 0; o < m->out; o++)
         if (from[o] > to[o * m->y_apart[3]]) to[o * m->y_apart[3]] = from[o];
     }
@@ -104,7 +118,7 @@ static int find_kinds(const Magnitudes *m, int axis, int64_t first, Winograd kin
 
 static void find_most(Arena *arena, const Magnitudes *m, double *y) {
   size_t points = (size_t)WINOGRAD_POINTS * WINOGRAD_POINTS;
-  size_t channels = (size_t)m->channels, out = (size_t)m->out;
+  size_t channels = (size_t)all_channels(m), out = (size_t)m->out;
   Scratch s = {arena_array(arena, points * channels + 1, sizeof(double)),
                arena_array(arena, points * (channels + out) + 1, sizeof(double)),
                arena_array(arena, points * channels + 1, sizeof(double)),
@@ -142,18 +156,23 @@ static void along_last(int64_t *apart, const int64_t *shape) {
 
 void conv_winograd_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTensor *w,
                              double *result) {
-  Magnitudes m = {.images = x->shape[0], .channels = x->shape[3], .x = x->bytes};
+  Magnitudes m = {.images = x->shape[0],
+                  .channels = x->shape[3],
+                  .x = x->bytes,
+                  .step = {1, 1},
+                  .phases = {1, 1},
+                  .y_step = {1, 1}};
   int64_t y_shape[] = {x->shape[0], 0, 0, op_integer(op, ATTRIBUTE_size)}, columns = w->shape[4];
   for (int i = 0; i < 2; i++) {
     int64_t kernel = op_list_integer(op, ATTRIBUTE_kernel, i);
     if (!winograd_find(op_list_integer(op, ATTRIBUTE_tile, i), kernel,
                        op_list_integer(op, ATTRIBUTE_stride, i), &m.axes[i]))
       bug("no tile of Winograd's algorithm");
-    m.size[i] = x->shape[i + 1];
-    m.pad[i] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
-    m.made[i] = m.size[i] + m.pad[i] + op_pair_integer(op, ATTRIBUTE_pad, i, 1) - kernel;
+    int64_t pad = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    m.x_size[i] = x->shape[i + 1], m.x_first[i] = -pad;
+    m.made[i] = m.x_size[i] + pad + op_pair_integer(op, ATTRIBUTE_pad, i, 1) - kernel;
     m.made[i] = m.made[i] / m.axes[i].stride + 1;
-    y_shape[i + 1] = m.made[i];
+    y_shape[i + 1] = m.y_size[i] = m.made[i];
   }
   m.out = y_shape[3];
   along_last(m.x_apart, x->shape);
@@ -171,25 +190,42 @@ void conv_winograd_magnitude(Arena *arena, const Op *op, const RunTensor *x, con
   find_most(arena, &m, result);
 }
 
-/* The weights of a conv, [out, C, k..], or of a conv_transpose, [C, out, k..] and turned. */
-static const double *transformed(Arena *arena, const Magnitudes *m, const RunTensor *w,
-                                 bool turned) {
+/* The places of a weight that are taken, along each axis from `first` on. */
+typedef struct {
+  const double *at;
+  int64_t size[2], first[2], step[2];
+  bool
+      turned; /* of a conv_transpose, [C, out, k..], back to front; else of a conv, [out, C, k..] */
+} Kernel;
+
+static double place_of(const Magnitudes *m, const Kernel *w, int64_t c, int64_t o, int64_t i,
+                       int64_t j) {
+  int64_t phases = m->phases[0] * m->phases[1], at[] = {i, j};
+  int64_t phase = c / m->channels, r[] = {phase / m->phases[1], phase % m->phases[1]};
+  c %= m->channels;
+  int64_t pair = w->turned ? c * m->out + o : o * m->channels + c;
+  for (int a = 0; a < 2; a++) {
+    if (w->turned) at[a] = m->axes[a].kernel - 1 - at[a];
+    at[a] = at[a] * w->step[a] + w->first[a] + (phases > 1 ? r[a] : 0);
+  }
+  return w->at[(pair * w->size[0] + at[0]) * w->size[1] + at[1]];
+}
+
+static const double *transformed(Arena *arena, const Magnitudes *m, const Kernel *w) {
   int rows = m->axes[0].kernel, columns = m->axes[1].kernel;
   int points = m->axes[0].weights * m->axes[1].weights, taps = rows * columns;
-  double *u = arena_array(arena, (size_t)(points * m->channels * m->out) + 1, sizeof *u);
-  const double *from = w->bytes;
-  for (int64_t c = 0; c < m->channels; c++)
+  int64_t channels = all_channels(m);
+  double *u = arena_array(arena, (size_t)(points * channels * m->out) + 1, sizeof *u);
+  for (int64_t c = 0; c < channels; c++)
     for (int64_t o = 0; o < m->out; o++)
       for (int p = 0; p < points; p++) {
         double sum = 0;
         for (int t = 0; t < taps; t++) {
-          int at = turned ? taps - 1 - t : t;
           double by = m->axes[0].g[p / m->axes[1].weights][t / columns] *
                       m->axes[1].g[p % m->axes[1].weights][t % columns];
-          int64_t pair = turned ? c * m->out + o : o * m->channels + c;
-          sum += fabs(by * from[pair * taps + at]);
+          if (by != 0) sum += fabs(by * place_of(m, w, c, o, t / columns, t % columns));
         }
-        u[(p * m->channels + c) * m->out + o] = sum;
+        u[(p * channels + c) * m->out + o] = sum;
       }
   return u;
 }
@@ -200,45 +236,97 @@ static void along_second(int64_t *apart, const int64_t *shape, int rank) {
   apart[0] = apart[3] * shape[1];
 }
 
-bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTensor *w,
-                    const RunTensor *y, double *result, double *roundings) {
-  bool turned = op->kind == OP_conv_transpose, some = false;
-  if ((op->kind != OP_conv && !turned) || x->element != ELEMENT_f32 || x->rank < 3 || x->rank > 4)
-    return false;
-  if (!turned && op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
-  int axes = x->rank - 2;
-  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1};
-  Magnitudes m = {.images = x->shape[0],
-                  .channels = x->shape[1],
-                  .out = y->shape[1],
-                  .size = {1, 1},
-                  .made = {1, 1},
-                  .x = x->bytes};
-  if (op_integer(op, ATTRIBUTE_groups) != 1) return false;
-  for (int i = 0; i < axes; i++) {
-    int at = i + 2 - axes;
-    stride[at] = op_list_integer(op, ATTRIBUTE_stride, i);
-    if ((turned && stride[at] != 1) || op_list_integer(op, ATTRIBUTE_dilation, i) != 1)
-      return false;
-    kernel[at] = w->shape[2 + i];
-    m.size[at] = x->shape[2 + i], m.made[at] = y->shape[2 + i];
-    m.pad[at] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
-    if (turned) m.pad[at] = kernel[at] - 1 - m.pad[at];
-  }
-  along_second(m.x_apart, x->shape, x->rank);
-  along_second(m.y_apart, y->shape, y->rank);
-  memset(result, 0, (size_t)y->count * sizeof *result);
-  *roundings = 0;
-  for (int64_t tile = 2; tile <= 6; tile += 2) {
+/* By all tiles that there are. */
+static bool each_tile(Arena *arena, Magnitudes *m, const Kernel *w, const int64_t *kernel,
+                      const int64_t *stride, double *result, double *roundings) {
+  bool some = false;
+  for (int64_t tile = 2; tile <= 6; tile++) {
     bool fine = kernel[0] > 1 || kernel[1] > 1;
     for (int i = 0; i < 2; i++)
-      fine = fine && winograd_find(kernel[i] == 1 ? 1 : tile, kernel[i], stride[i], &m.axes[i]);
+      fine = fine && winograd_find(kernel[i] == 1 ? 1 : tile, kernel[i], stride[i], &m->axes[i]);
     if (!fine) continue;
-    m.u = transformed(arena, &m, w, turned);
-    find_most(arena, &m, result);
-    double n = winograd_roundings(m.axes, m.channels);
+    m->u = transformed(arena, m, w);
+    find_most(arena, m, result);
+    double n = winograd_roundings(m->axes, all_channels(m));
     if (n > *roundings) *roundings = n;
     some = true;
   }
   return some;
+}
+
+/* Of phases (passes/select_phases.h): places that are equal modulo the dilation, or the stride. */
+static bool each_phase(Arena *arena, Magnitudes *m, Kernel *w, const int64_t *stride,
+                       const int64_t *dilation, double *result, double *roundings) {
+  static const int64_t one[] = {1, 1};
+  bool dilated = dilation[0] > 1 || dilation[1] > 1, some = false;
+  int64_t by[2], kernel[2], first[2] = {m->x_first[0], m->x_first[1]};
+  for (int i = 0; i < 2; i++) {
+    by[i] = dilated ? dilation[i] : stride[i];
+    if (dilated ? stride[i] > 1 : w->size[i] % stride[i] != 0) return false;
+    kernel[i] = dilated ? w->size[i] : w->size[i] / stride[i];
+    if (dilated || !w->turned) m->step[i] = by[i];
+    if (dilated) m->y_step[i] = by[i], m->made[i] = (m->y_size[i] + by[i] - 1) / by[i];
+    if (dilated) continue;
+    w->step[i] = by[i];
+    if (!w->turned) m->phases[i] = by[i];
+    if (w->turned) m->y_step[i] = by[i], m->made[i] = m->x_size[i] + kernel[i] - 1;
+    if (w->turned) m->x_first[i] = 1 - kernel[i];
+  }
+  if (!dilated && !w->turned) return each_tile(arena, m, w, kernel, one, result, roundings);
+  for (int64_t r = 0; r < by[0] * by[1]; r++) {
+    int64_t phase[] = {r / by[1], r % by[1]};
+    for (int i = 0; i < 2; i++)
+      if (dilated)
+        m->x_first[i] = first[i] + phase[i], m->y_first[i] = phase[i];
+      else /* x_first was y's */
+        w->first[i] = phase[i], m->y_first[i] = phase[i] + first[i];
+    some = each_tile(arena, m, w, kernel, one, result, roundings) || some;
+  }
+  return some;
+}
+
+bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTensor *w,
+                    const RunTensor *y, double *result, double *roundings) {
+  bool turned = op->kind == OP_conv_transpose;
+  if ((op->kind != OP_conv && !turned) || x->element != ELEMENT_f32 || x->rank < 3 || x->rank > 4)
+    return false;
+  if (!turned && op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
+  int axes = x->rank - 2;
+  int64_t stride[2] = {1, 1}, dilation[2] = {1, 1};
+  Kernel kernel = {.at = w->bytes, .size = {1, 1}, .step = {1, 1}, .turned = turned};
+  Magnitudes m = {.images = x->shape[0],
+                  .channels = x->shape[1],
+                  .out = y->shape[1],
+                  .x_size = {1, 1},
+                  .y_size = {1, 1},
+                  .step = {1, 1},
+                  .phases = {1, 1},
+                  .y_step = {1, 1},
+                  .x = x->bytes};
+  if (op_integer(op, ATTRIBUTE_groups) != 1) return false;
+  bool strided = false, dilated = false;
+  for (int i = 0; i < axes; i++) {
+    int at = i + 2 - axes;
+    stride[at] = op_list_integer(op, ATTRIBUTE_stride, i);
+    dilation[at] = op_list_integer(op, ATTRIBUTE_dilation, i);
+    strided = strided || stride[at] > 1, dilated = dilated || dilation[at] > 1;
+    kernel.size[at] = w->shape[2 + i];
+    m.x_size[at] = x->shape[2 + i], m.y_size[at] = y->shape[2 + i];
+  }
+  for (int i = 0; i < axes; i++) {
+    int at = i + 2 - axes;
+    m.x_first[at] = -op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    if (turned && !strided)
+      m.x_first[at] += -dilation[at] * (kernel.size[at] - 1) - 2 * m.x_first[at];
+  }
+  memcpy(m.made, m.y_size, sizeof m.made);
+  along_second(m.x_apart, x->shape, x->rank);
+  along_second(m.y_apart, y->shape, y->rank);
+  memset(result, 0, (size_t)y->count * sizeof *result);
+  *roundings = 0;
+  bool some = false;
+  if (!dilated && !(turned && strided))
+    some = each_tile(arena, &m, &kernel, kernel.size, stride, result, roundings);
+  if (!dilated && !strided) return some;
+  return each_phase(arena, &m, &kernel, stride, dilation, result, roundings) || some;
 }
