@@ -3,7 +3,8 @@
  * Reading maps a regular file and slurps anything else ("-" is stdin). Writing goes to a
  * file without a name in the file's folder, which is synced, and named and renamed at the end: a
  * reader finds the old file or the new one, never a part, and a program that is ended before leaves
- * nothing. Where the file system has no such files (NFS), it is `.NAME.tmp` from the start.
+ * nothing. Where the file system has no such files (NFS), it is `.NAME.tmp` from the start; where
+ * they cannot be named, `.NAME.tmp` takes their bytes at the end.
  *
  *   dlrt_output output;
  *   status = dlrt_output_open(path, &output, error);

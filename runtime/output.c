@@ -33,7 +33,7 @@ static int open_unnamed(char *temporary) {
   char *slash = strrchr(temporary, '/'), *end = slash ? slash + 1 : temporary, first = *end;
   if (access("/proc/self/fd", X_OK)) return -1; /* by which it gets its name */
   *end = 0;
-  int file = open(slash ? temporary : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  int file = open(slash ? temporary : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
   *end = first;
   return file;
 }
@@ -94,6 +94,26 @@ static dlrt_status flush(dlrt_output *output, dlrt_error *error) {
   return write_all(output, output->buffer, used, error);
 }
 
+/* Where it gets no name after all (a sandbox, a layered file system), a file that has one from the
+ * start takes its bytes and its place. */
+static dlrt_status copy_it(dlrt_output *output, dlrt_error *error) {
+  int from = output->file;
+  int to = open(output->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (to < 0) return cannot(output->path, error);
+  output->file = to;
+  output->unnamed = false; /* there is something to remove */
+  struct stat about;
+  dlrt_status status = DLRT_OK;
+  ssize_t got = fstat(from, &about) || fchmod(to, about.st_mode & 0777) ? -1 : 1;
+  for (off_t at = 0; got > 0 && !status; at += got) {
+    got = pread(from, output->buffer, BUFFER, at);
+    if (got > 0) status = write_all(output, output->buffer, (size_t)got, error);
+  }
+  if (!status && (got < 0 || fsync(to))) status = cannot(output->path, error);
+  close(from);
+  return status;
+}
+
 dlrt_status dlrt_output_write(dlrt_output *output, const void *data, size_t size,
                               dlrt_error *error) {
   if (size > BUFFER - output->used) {
@@ -112,7 +132,7 @@ dlrt_status dlrt_output_close(dlrt_output *output, dlrt_status status, dlrt_erro
     if (!status && output->temporary && fsync(output->file)) status = cannot(output->path, error);
     if (!status && output->unnamed) {
       output->unnamed = !name_it(output->file, output->temporary);
-      if (output->unnamed) status = cannot(output->path, error);
+      if (output->unnamed) status = copy_it(output, error);
     }
     if (close(output->file) && !status) status = cannot(output->path, error);
     if (!status && output->temporary && rename(output->temporary, output->path))
