@@ -413,3 +413,23 @@ bool bounds_find(const Function *function, const InterpretOptions *options, bool
   for (int i = 0; i < body->yield_count; i++) results[i] = *bounded(&b, body->yields[i]);
   return true;
 }
+
+double bounds_excess(const Bounded *want, const RunTensor *got, int64_t *where) {
+  const RunTensor *w = &want->value;
+  double most = 0,
+         half = got->element == ELEMENT_bf16 ? 0x1p-9 : 0x1p-12; /* of the last rounding */
+  if (got->element == ELEMENT_f32 || got->element == ELEMENT_f64) half = 0x1p-24;
+  *where = 0;
+  for (int64_t i = 0; i < got->count; i++) {
+    double x = want->error ? ((const double *)w->bytes)[i] : element_load(w->element, w->bytes, i);
+    double y = element_load(got->element, got->bytes, i);
+    if (x == y || (isnan(x) && isnan(y))) continue;
+    double allowed = want->error ? want->error[i] + half * fabs(x) + 1e-37 : 0;
+    double off = allowed > 0 && isfinite(x - y) ? fabs(x - y) / allowed : INFINITY;
+    if (off > most) {
+      most = off;
+      *where = i;
+    }
+  }
+  return most;
+}

@@ -32,4 +32,7 @@ typedef struct {
 bool bounds_find(const Function *function, const InterpretOptions *options, bool winograd,
                  const RunTensor *inputs, Bounded *results, Bounded *tensors, const char **message);
 
+/* By how much of what is allowed a result of machine code is off, at its worst; `where` that is. */
+double bounds_excess(const Bounded *want, const RunTensor *got, int64_t *where);
+
 #endif

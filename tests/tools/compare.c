@@ -122,27 +122,6 @@ static bool has_scan(const Module *module) {
   return false;
 }
 
-/* By how much of what is allowed a result is off, at its worst; `where` that is. */
-static double excess(const Bounded *want, const RunTensor *got, int64_t *where) {
-  const RunTensor *w = &want->value;
-  double most = 0,
-         half = got->element == ELEMENT_bf16 ? 0x1p-9 : 0x1p-12; /* of the last rounding */
-  if (got->element == ELEMENT_f32 || got->element == ELEMENT_f64) half = 0x1p-24;
-  *where = 0;
-  for (int64_t i = 0; i < got->count; i++) {
-    double x = want->error ? ((const double *)w->bytes)[i] : element_load(w->element, w->bytes, i);
-    double y = element_load(got->element, got->bytes, i);
-    if (x == y || (isnan(x) && isnan(y))) continue;
-    double allowed = want->error ? want->error[i] + half * fabs(x) + 1e-37 : 0;
-    double off = allowed > 0 && isfinite(x - y) ? fabs(x - y) / allowed : INFINITY;
-    if (off > most) {
-      most = off;
-      *where = i;
-    }
-  }
-  return most;
-}
-
 /* The bytes of results and tensors, for a comparison of bits. */
 static bool same_bits(const RunTensor *a, const RunTensor *b, int count) {
   for (int i = 0; i < count; i++)
@@ -155,7 +134,7 @@ static bool same_bits(const RunTensor *a, const RunTensor *b, int count) {
 static int compare_value(const char *what, const char *kind, int number, const Bounded *want,
                          const RunTensor *got) {
   int64_t where;
-  double off = excess(want, got, &where);
+  double off = bounds_excess(want, got, &where);
   if (off > closest) closest = off;
   if (off <= 1) return 0;
   const RunTensor *w = &want->value;

@@ -16,7 +16,7 @@ typedef struct {
   VEC(Value *) values;
   Map facts; /* Fact by value */
   int inputs, params, writes;
-  const Dim *n;
+  const Dim *n, *long_n; /* of the second, the size of a map; NULL: they are fixed */
 } Generator;
 
 typedef struct {
@@ -76,6 +76,9 @@ void make_gather(Generator *g, bool scatter);
 
 /* random_rows.c */
 void make_rows(Generator *g);
+
+/* random_maps.c */
+void make_maps(Generator *g);
 
 /* random_products.c */
 void make_dot(Generator *g);

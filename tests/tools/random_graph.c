@@ -247,13 +247,19 @@ static void finish(Generator *g) {
   f->body->yield_count = (int)yields.count;
 }
 
+static const Dim *new_dim(Module *module, const char *name, int64_t least, int64_t most) {
+  Symbol *symbol = dim_symbol_new(module->dims, intern(module->names, name), least, most, false);
+  return dim_of_symbol(module->dims, symbol);
+}
+
 Module *random_graph(Arena *arena, const RandomGraph *options) {
   Module *module = module_new(arena, "random");
   Generator g = {.options = options, .module = module, .state = options->seed};
   g.n = dim_constant(module->dims, 3);
-  if (options->dynamic)
-    g.n = dim_of_symbol(module->dims,
-                        dim_symbol_new(module->dims, intern(module->names, "N"), 1, 5, false));
+  if (options->maps) g.n = dim_constant(module->dims, 1 + (int64_t)(options->seed / 2 % 2));
+  if (options->dynamic) g.n = new_dim(module, "N", 1, options->maps ? 3 : 5);
+  if (options->dynamic && options->maps && options->seed % 4 == 1)
+    g.long_n = new_dim(module, "H", 5, 20);
   bool trains = options->rows && options->seed % 4;
   g.function = module_add_function(module, trains ? FUNCTION_TRAIN : FUNCTION_MODEL, "random");
   g.builder = (Builder){.function = g.function, .block = g.function->body};
@@ -261,6 +267,8 @@ Module *random_graph(Arena *arena, const RandomGraph *options) {
     Operator kind = (Operator)below(&g, OPERATORS);
     if (options->rows)
       make_rows(&g);
+    else if (options->maps)
+      make_maps(&g);
     else if (!is_left_out(options, kind))
       make(&g, kind);
   }

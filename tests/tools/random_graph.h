@@ -19,12 +19,21 @@ typedef struct {
   bool states;         /* reads and writes of states, and random */
   bool panels;         /* what select makes: dot_panel, conv_panel, conv_winograd */
   bool rows;           /* instead, of a few hundred rows: elementwise, reductions, sums, products */
+  bool maps;           /* instead, convolutional networks; with `exclude` smooth ones */
   const bool *exclude; /* by Operator; NULL: none */
 } RandomGraph;
 
 /* A module with one model entry @random (of rows mostly a train entry), inputs in [-1, 1] (integers
  * in -8..8), parameters with data. It verifies. */
 Module *random_graph(Arena *arena, const RandomGraph *options);
+
+/* Operators whose slope jumps where two values are nearly equal: to be excluded from graphs that
+ * are differentiated. */
+extern const bool random_jumps[];
+/* Makes a random graph a train entry, of whose results the first is the loss, a weighted sum of all
+ * results and inputs, so that it depends on each; then come what they were, and the gradients by
+ * every input. What is wrong, or NULL. */
+const char *random_differentiate(Arena *arena, Module *module);
 
 /* Numbers from 0 to n - 1 from a state that starts as the seed. */
 uint64_t random_below(uint64_t *state, uint64_t n);
