@@ -156,14 +156,11 @@ static void fetch_square(const Turn *t, const Part *lines, LoopExpr *across, Loo
   LoopKernel *k = r->k;
   Index index[MOST_AXES];
   for (int i = 0; i < t->shape->rank; i++) index[i] = t->index[i];
-  size_t scope = region_push(r);
   for (int i = 0; i < r->natural; i++) {
     index[t->across] = index_scalar(loop_add(k, across, loop_int(k, lines->size)));
     index[t->last] = index_scalar(loop_add(k, last, loop_int(k, i)));
-    LoopExpr *value = region_value(r, region_result(r, 0), index);
-    if (value->kind == LOOP_EXPR_ACCESS) loop_prefetch(k, value);
+    region_fetch(r, region_result(r, 0), index);
   }
-  region_pop(r, scope);
 }
 
 static void turn_tile(const Turn *t, const Part *lines, const Part *rows, bool far) {

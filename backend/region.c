@@ -237,6 +237,12 @@ static LoopExpr *access(Region *r, LoopBuffer *buffer, int rank, const Index *in
 LoopExpr *region_load(Region *r, LoopBuffer *buffer, const Value *value, int rank,
                       const Index *index) {
   LoopExpr *element = access(r, buffer, rank, index);
+  if (r->fetches) {
+    loop_prefetch(r->k, element);
+    LoopExpr *none = loop_literal(r->k, compute_element(value->type.element), 0);
+    int lanes = loop_type(element).lanes;
+    return lanes > 1 ? loop_splat(r->k, none, lanes) : none;
+  }
   return loop_let(r->k, buffer->name,
                   loop_cast(r->k, element, compute_element(value->type.element)));
 }
@@ -333,6 +339,14 @@ LoopExpr *region_value(Region *r, const Value *value, const Index *index) {
   if (only_changes_index(value->op->kind)) return result;
   /* no number of the value's: kernels alike in all but it are one */
   return keep(r, value, index, loop_let(r->k, operator_infos[value->op->kind].name, result));
+}
+
+void region_fetch(Region *r, const Value *value, const Index *index) {
+  size_t scope = region_push(r);
+  r->fetches = true;
+  region_value(r, value, index);
+  r->fetches = false;
+  region_pop(r, scope);
 }
 
 LoopExpr *region_scalar(Region *r, const Value *value) {

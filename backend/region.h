@@ -53,6 +53,7 @@ typedef struct {
   bool aligned;          /* lanes start at multiples of their number */
   LoopExpr *mask;        /* lanes whose loads are meant; NULL: all */
   RegionDraw draw;
+  bool fetches;   /* loads are prefetches */
   int next_fault; /* number of the kernel's first place that can report a bad index; 0: none */
 } Region;
 
@@ -68,6 +69,9 @@ Value *region_operand(const Region *region, int i);
 
 /* In compute precision: f32 for f16 and bf16. A scalar if no axis has lanes, else a vector. */
 LoopExpr *region_value(Region *region, const Value *value, const Index *index);
+/* Brings near what the value at an index is made of, which need not lie in the operands: of views
+ * and what is elementwise. */
+void region_fetch(Region *region, const Value *value, const Index *index);
 /* The element at a place outside of the loops: for rank 0. */
 LoopExpr *region_scalar(Region *region, const Value *value);
 /* The element or lanes of a buffer, which holds elements of the value's type, in compute precision.
