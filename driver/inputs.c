@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { UNKNOWN = -1 };
 
@@ -167,6 +168,11 @@ static dlrt_typed read_number(const Reader *r, const Value *input, const char *t
   if (typed == DLRT_TYPED_BEYOND)
     diag_usage(r->session->diagnostics, "%s is no number that '%s' can be, %s", text, input->name,
                type_text(r->session->arena, &input->type));
+  if (typed == DLRT_TYPED_OTHER && strcmp(text, "-") != 0 && access(text, F_OK) != 0) {
+    diag_usage(r->session->diagnostics, "'%s' is %s: %s must be a number or a file, none is there",
+               input->name, type_text(r->session->arena, &input->type), text);
+    return DLRT_TYPED_BEYOND;
+  }
   return typed;
 }
 

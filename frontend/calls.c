@@ -92,6 +92,9 @@ bool bind_parameters(const CallSite *site, Frame *body, const ParameterList *par
         Diagnostic *d = report(e, site->frame, E0221, site->span, "'%s' of '%s' is missing",
                                parameter->name.name, callee);
         diag_help(d, "%s%s", callee, signature_text(e, parameters));
+        const Expr *type = parameter->type;
+        if (type && type->kind == EXPR_NAME && !strcmp(type->name, "type"))
+          diag_help(d, "as an initialiser that is told its type later: %s(_, ..)", callee);
         return false;
       }
       values[i] = evaluate(e, body, parameter->init);

@@ -164,6 +164,9 @@ void lexer_stray(Lexer *lexer, const char *text, size_t length, const Span *span
       diag_report(lexer->diagnostics, E0002, *span, "a stray character '%.*s'", (int)length, text);
   for (size_t i = 0; i < sizeof meant / sizeof *meant; i++)
     if (meant[i].sign == text[0] && meant[i].help) diag_help(d, "%s", meant[i].help);
+  if (first >= 0x80)
+    diag_help(d, "a name is of letters from a to z and A to Z, digits and '_'; all others stand in "
+                 "comments and texts");
 }
 
 /* The bytes of one UTF-8 character, or 0: overlong forms, surrogates and what is above U+10FFFF are

@@ -121,6 +121,16 @@ static bool is_word(const Parser *parser, const Token *token, const char *word) 
   return token->to - token->from == length && !memcmp(parser->bytes + token->from, word, length);
 }
 
+static bool is_word_of_language(int kind) {
+  return kind >= IMPORT && kind <= NOT;
+}
+
+/* What may follow a name that is declared or used. */
+static bool follows_name(int kind) {
+  return kind == '=' || kind == '(' || kind == ')' || kind == '[' || kind == ']' || kind == ':' ||
+         kind == ',' || kind == '.' || kind == WRITE || kind == '{';
+}
+
 /* Words of the language that one may want to call something. */
 static bool is_thing(int kind) {
   switch (kind) {
@@ -208,10 +218,15 @@ static const char *likely(const Parser *parser, const Expected *expected, const 
     return "'|>' binds loosest: write (x |> f) + y, or bind it to a name first";
   if (token->kind == NEWLINE && after->kind == '{' && expects(expected, "'{'"))
     return "the { of a block stands on the line of its header";
-  if (is_thing(token->kind) && expects(expected, "a name") && !expects_statement(expected))
+  bool names = expects(expected, "a name"), alone = names && !expects(expected, "'('");
+  if ((is_thing(token->kind) || (alone && is_word_of_language(token->kind))) && names &&
+      !expects_statement(expected))
     return "words of the language cannot be names";
-  if (is_thing(before->kind) && expects(expected, "a name"))
+  if ((token->kind == INTEGER || token->kind == FLOAT) && alone)
+    return "a name begins with a letter or '_'";
+  if (is_thing(before->kind) && names && follows_name(token->kind))
     return "the word before it is of the language and cannot be a name";
+  if (token->kind == ',' && expects(expected, "')'")) return "several values are a list: [a, b]";
   if (token->kind == NAME && expected->count == 1 && expects(expected, "a text"))
     return "a text stands in \"double quotes\"";
   if (token->kind == '<' && expects(expected, "'<='")) return "a bound is written '<='";

@@ -195,9 +195,11 @@ static dlrt_status read_scalar(dlrt_input *input, const char *value, bool *is_nu
   dlrt_element element = (dlrt_element)input->port->element;
   dlrt_typed typed = dlrt_element_read(element, number, value);
   *is_number = !input->port->rank && typed != DLRT_TYPED_OTHER;
-  if (input->port->rank && typed != DLRT_TYPED_OTHER && !input->corpus && access(value, F_OK))
-    return dlrt_fail(error, DLRT_BAD_ARGUMENT, "'%s' is %s: %.60s must be a file, none is there",
-                     input->port->name, input->port->type, value);
+  bool wants_file = input->port->rank > 0;
+  if (wants_file == (typed != DLRT_TYPED_OTHER) && !input->corpus && strcmp(value, "-") != 0 &&
+      access(value, F_OK))
+    return dlrt_fail(error, DLRT_BAD_ARGUMENT, "'%s' is %s: %.60s must be a %sfile, none is there",
+                     input->port->name, input->port->type, value, wants_file ? "" : "number or a ");
   if (!*is_number) return DLRT_OK;
   if (typed == DLRT_TYPED_BEYOND)
     return dlrt_fail(error, DLRT_BAD_ARGUMENT, "%.60s is no number that '%s' can be, %s", value,

@@ -1,6 +1,7 @@
 #include "runtime/program.h"
 #include "runtime/texts.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -222,10 +223,11 @@ static bool set(dlrt_program *program, const struct option *option, const char *
     return !*end && end != value && count > 0 && count <= most_of(option->kind);
   }
   case SEED: {
+    errno = 0;
     unsigned long long seed = strtoull(value, &end, 10);
     uint64_t wide = seed;
     memcpy(field, &wide, sizeof wide);
-    return !*end && end != value && *value != '-';
+    return !*end && end != value && *value != '-' && !errno;
   }
   case NUMBER:
   case SHARE: {
@@ -276,7 +278,7 @@ static void hint_wanted(value_kind kind) {
   if (kind == COUNT || kind == BEAMS)
     dlrt_hint("a whole number from 1 to %lld", (long long)most_of(kind));
   else if (kind == SEED)
-    dlrt_hint("a whole number from 0 on");
+    dlrt_hint("a whole number from 0 to 2^64 - 1");
   else if (kind == NUMBER)
     dlrt_hint("a number that is not below 0");
   else if (kind == SHARE)
