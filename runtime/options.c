@@ -132,11 +132,19 @@ static size_t distance(const char *a, const char *b) {
   return row[n];
 }
 
+/* What a network that draws nothing, runs nothing or has no texts has no use for is no option. */
+static bool is_offered(const dlrt_model *model, const struct option *option) {
+  if (option->commands & COMMAND_DRAWS && !model->draws && !model->train && !model->run_count)
+    return false;
+  if (option->commands == COMMAND_RUN && !model->run_count) return false;
+  return !(option->commands & COMMAND_TEXT) || model->texts;
+}
+
 static int unknown_option(const dlrt_program *program, const char *name) {
   int nearest = -1;
   size_t least = strlen(name) / 2 + 1;
   for (int i = 0; i < OPTIONS; i++)
-    if (distance(name, options[i].name) < least) {
+    if (is_offered(program->model, &options[i]) && distance(name, options[i].name) < least) {
       least = distance(name, options[i].name);
       nearest = i;
     }
@@ -255,10 +263,7 @@ static bool set(dlrt_program *program, const struct option *option, const char *
 static const struct option *find(const dlrt_model *model, const char *text, const char **value) {
   for (int i = 0; i < OPTIONS; i++) {
     size_t length = strlen(options[i].name);
-    if (options[i].commands & COMMAND_DRAWS && !model->draws && !model->train && !model->run_count)
-      continue;
-    if (options[i].commands == COMMAND_RUN && !model->run_count) continue;
-    if (options[i].commands & COMMAND_TEXT && !model->texts) continue;
+    if (!is_offered(model, &options[i])) continue;
     if (strncmp(text, options[i].name, length)) continue;
     bool is_long = options[i].name[1] == '-';
     if (text[length] == 0)
