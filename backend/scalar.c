@@ -50,6 +50,29 @@ static LoopExpr *remainder_of(LoopKernel *k, LoopExpr *x, LoopExpr *y) {
   return loop_sub(k, x, loop_mul(k, y, quotient));
 }
 
+/* Lanes that count up from a number, in 64 bits. */
+static bool is_count(const LoopExpr *x) {
+  if (x->kind == LOOP_EXPR_REGISTER && !x->reg->is_set && !x->reg->rows) x = x->reg->value;
+  return x->kind == LOOP_EXPR_IOTA && x->type.element == LOOP_I64 && x->type.lanes > 1;
+}
+
+static bool is_number(const LoopExpr *x) {
+  return x->type.lanes == 1 && x->type.element == LOOP_I64;
+}
+
+/* Which lane is equal to the same number in all lanes (one of many classes): 32 bits say it. */
+static LoopExpr *equals_count(LoopKernel *k, const LoopExpr *count, LoopExpr *number) {
+  const LoopExpr *iota = count->kind == LOOP_EXPR_REGISTER ? count->reg->value : count;
+  int lanes = iota->type.lanes;
+  LoopExpr *far = loop_let(k, "far", loop_sub(k, number, iota->args[0]));
+  LoopExpr *some = loop_cast(k, loop_int(k, lanes), LOOP_I64);
+  LoopExpr *inside = loop_and(k, loop_ge(k, far, loop_int(k, 0)), loop_lt(k, far, some));
+  LoopExpr *which =
+      loop_select(k, inside, loop_cast(k, far, LOOP_I32), loop_literal(k, LOOP_I32, -1));
+  LoopExpr *all = loop_iota(k, loop_literal(k, LOOP_I32, 0), lanes);
+  return loop_eq(k, all, loop_splat(k, loop_let(k, "which", which), lanes));
+}
+
 LoopExpr *scalar_op(LoopKernel *k, const Op *op, LoopExpr *const *a) {
   switch (op->kind) {
   case OP_neg:
@@ -103,6 +126,8 @@ LoopExpr *scalar_op(LoopKernel *k, const Op *op, LoopExpr *const *a) {
   case OP_minimum:
     return loop_min(k, a[0], a[1]);
   case OP_eq:
+    if (is_count(a[0]) && is_number(a[1])) return equals_count(k, a[0], a[1]);
+    if (is_count(a[1]) && is_number(a[0])) return equals_count(k, a[1], a[0]);
     return loop_eq(k, a[0], a[1]);
   case OP_lt:
     return loop_lt(k, a[0], a[1]);

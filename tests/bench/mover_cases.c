@@ -16,12 +16,12 @@ typedef struct {
   "  %9 = rsqrt %8 : f32[$a,1]\n  %10 = mul %3, %9 : f32[$a,$b]\n"                                 \
   "  %11 = mul %10, %g : f32[$a,$b]\n  %12 = add %11, %c : f32[$a,$b]\n"
 #define BATCH_NORM                                                                                 \
-  "  %00 = sum %x {axis=[1,2], keepdims=true} : f32[$a,1,1,$c]\n"                                  \
-  "  %0 = sum %00 {axis=[0], keepdims=true} : f32[1,1,1,$c]\n"                                     \
+  "  %m = sum %x {axis=[1,2], keepdims=true} : f32[$a,1,1,$c]\n"                                   \
+  "  %0 = sum %m {axis=[0], keepdims=true} : f32[1,1,1,$c]\n"                                      \
   "  %1 = constant {value=0.0001} : f32[]\n  %2 = mul %0, %1 : f32[1,1,1,$c]\n"                    \
   "  %3 = sub %x, %2 : f32[$a,$b,$b,$c]\n  %4 = mul %3, %3 : f32[$a,$b,$b,$c]\n"                   \
-  "  %05 = sum %4 {axis=[1,2], keepdims=true} : f32[$a,1,1,$c]\n"                                  \
-  "  %5 = sum %05 {axis=[0], keepdims=true} : f32[1,1,1,$c]\n"                                     \
+  "  %s = sum %4 {axis=[1,2], keepdims=true} : f32[$a,1,1,$c]\n"                                   \
+  "  %5 = sum %s {axis=[0], keepdims=true} : f32[1,1,1,$c]\n"                                      \
   "  %6 = mul %5, %1 : f32[1,1,1,$c]\n  %7 = constant {value=1e-5} : f32[]\n"                      \
   "  %8 = add %6, %7 : f32[1,1,1,$c]\n  %9 = rsqrt %8 : f32[1,1,1,$c]\n"                           \
   "  %10 = mul %9, %g : f32[1,1,1,$c]\n  %11 = mul %3, %10 : f32[$a,$b,$b,$c]\n"                   \
