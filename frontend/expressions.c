@@ -193,6 +193,10 @@ Object *member_of(Elaborator *e, Frame *frame, Object *object, const char *name,
       report(e, frame, E0111, span, "%s has no parts with names", object_text(e, object));
   if (is_tensor(object) && (strcmp(name, "shape") == 0 || strcmp(name, "size") == 0))
     diag_help(d, "write %s(x)", name);
+  else if (is_tensor(object) && !strcmp(name, "T"))
+    diag_help(d, "write transpose(x)");
+  else if (is_tensor(object))
+    diag_help(d, "a function stands before its tensor, or after a pipe: relu(x), x |> relu");
   return error_object;
 }
 

@@ -215,12 +215,31 @@ static const char *wanted_word(Wanted wanted, const char *name) {
   return "nothing is named";
 }
 
+/* What is meant by a name of another framework, or NULL. */
+static const char *foreign_name(const char *name) {
+  static const struct {
+    const char *name, *meant;
+  } all[] = {
+#define FOREIGN(name, meant) {name, meant},
+#include "frontend/foreign.def"
+#undef FOREIGN
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (!strcmp(all[i].name, name)) return all[i].meant;
+  return NULL;
+}
+
 void name_unknown(Names *names, const char *name, Span span, Wanted wanted) {
   if (names_get(&names->reported, name)) return;
   names_put(names->arena, &names->reported, name, names);
   Diagnostic *d =
       diag_report(names->diagnostics, E0101, span, "%s '%s'", wanted_word(wanted, name), name);
   if (diagnostics_errors(names->diagnostics) > 20) return; /* no more are shown */
+  const char *meant = wanted <= WANTED_OPTIMIZER ? foreign_name(name) : NULL;
+  if (meant) {
+    diag_help(d, "write %s", meant);
+    return;
+  }
   Candidates all = {0};
   collect_candidates(names, wanted, &all);
   const char *near = name[1] ? nearest_name(name, all.items, all.count) : NULL;
