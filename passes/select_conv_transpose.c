@@ -73,6 +73,57 @@ static ConvForm part_form(ConvForm whole, const Value *w, const ConvWindow *wind
   return plain ? CONV_DOT : CONV_DIRECT;
 }
 
+/* Whether Winograd's algorithm makes a phase, of so many pixels, in less time than the direct sum:
+ * it pads x itself. Notes the tile. */
+static bool part_winograd(const Select *s, const Value *x, const Value *w, ConvWindow *own,
+                          const int64_t *size) {
+  SelectWinograd conv = {.images = (double)dim_max(x->type.dims[0]),
+                         .is_fixed = true,
+                         .channels = dim_value(w->type.dims[0]),
+                         .out = dim_value(w->type.dims[1]),
+                         .stride = {1, 1},
+                         .is_constant = select_is_constant(s, w)};
+  int64_t fewest = dim_min(x->type.dims[0]), weights = conv.channels * conv.out;
+  if (s->context->options->exact_conv || own->groups != 1 || x->type.element != ELEMENT_f32 ||
+      select_bytes(w) != 4 * type_elements(&w->type))
+    return false;
+  conv.fewest = fewest < 1 ? 1 : (double)fewest;
+  double pixels = conv.images;
+  for (int i = 0; i < 2; i++) {
+    if (own->pad[i][0] < 0 || own->pad[i][1] < 0) return false;
+    conv.size[i] = (double)size[i], conv.kernel[i] = select_conv_taps(w, own, i);
+    pixels *= (double)size[i], weights *= conv.kernel[i];
+  }
+  double bytes = 4 * (type_elements(&x->type) + pixels * (double)conv.out);
+  double least = select_time(s, 2 * pixels * (double)weights, costs[COST_direct_share], bytes);
+  if (!conv.is_constant) least += select_packing(s, (double)weights);
+  bool found = false;
+  for (int64_t tile = 2; tile <= 6; tile++) {
+    int64_t tiles[2];
+    for (int i = 0; i < 2; i++) tiles[i] = conv.kernel[i] == 1 ? 1 : tile;
+    double seconds = tiles[0] * tiles[1] > 1 ? select_winograd_time(s, &conv, tiles) : -1;
+    if (seconds <= 0 || seconds >= least) continue;
+    least = seconds, found = true;
+    for (int i = 0; i < 2; i++) own->tile[i] = tiles[i];
+  }
+  return found;
+}
+
+/* A phase's places of the kernel alone, where each phase reads w by itself, as Winograd's do. */
+static Value *part_weight(Select *s, Builder *b, Value *w, ConvWindow *own) {
+  int64_t start[4] = {0}, stop[4], step[4] = {1, 1, 1, 1};
+  for (int i = 0; i < 4; i++) {
+    stop[i] = dim_value(w->type.dims[i]);
+    if (i < 2) continue;
+    start[i] = own->first[i - 2], step[i] = own->step[i - 2];
+    own->first[i - 2] = 0, own->step[i - 2] = 1;
+  }
+  Attribute places[] = {{ATTRIBUTE_start, attribute_integers(s->module, start, 4)},
+                        {ATTRIBUTE_stop, attribute_integers(s->module, stop, 4)},
+                        {ATTRIBUTE_step, attribute_integers(s->module, step, 4)}};
+  return build(b, OP_slice, &w, 1, places, 3);
+}
+
 /* A conv_transpose {stride} of x in nhwc, phase by phase; NULL if that is not to be had. `w` is as
  * given, `size` the result's. */
 static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWindow *window,
@@ -99,22 +150,37 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWin
   if (form == CONV_GROUPED && cuts) form = CONV_DIRECT; /* which leaves out what it need not see */
   if (form == CONV_GROUPED)
     memset(before, 0, sizeof before), memset(after, 0, sizeof after); /* it pads by itself */
-  x = select_pad(s, b, x, before, after, NULL);
-  Value *parts[MOST_STRIDE * MOST_STRIDE];
+  Value *parts[MOST_STRIDE * MOST_STRIDE], *padded = select_pad(s, b, x, before, after, NULL);
+  ConvWindow windows[MOST_STRIDE * MOST_STRIDE];
+  bool transformed[MOST_STRIDE * MOST_STRIDE], some = false;
   int count = 0;
   for (int64_t h = 0; h < window->stride[0]; h++)
-    for (int64_t v = 0; v < window->stride[1]; v++) {
+    for (int64_t v = 0; v < window->stride[1]; v++, count++) {
       const Phase *p[] = {&phases[0][h], &phases[1][v]};
-      ConvWindow own = turned_window(window->groups);
+      ConvWindow *own = &windows[count];
+      *own = turned_window(window->groups);
       for (int i = 0; i < 2; i++) {
-        own.first[i] = p[i]->first, own.step[i] = window->stride[i];
-        own.pad[i][0] = p[i]->before - before[1 + i];
-        own.pad[i][1] = p[i]->after - after[1 + i];
+        own->first[i] = p[i]->first, own->step[i] = window->stride[i];
+        own->pad[i][0] = p[i]->before, own->pad[i][1] = p[i]->after;
       }
-      Value *part = select_conv_last(s, b, x, w, &own, part_form(form, w, &own), s->columns);
-      if (!part) bug("a phase has no convolution: %s", b->failure.message);
-      parts[count++] = part;
+      transformed[count] = form == CONV_DIRECT && part_winograd(s, x, w, own, most);
+      some = some || transformed[count];
     }
+  for (int i = 0; i < count; i++) {
+    ConvWindow *own = &windows[i];
+    ConvForm part_is = CONV_WINOGRAD;
+    Value *from = x, *weight = some ? part_weight(s, b, w, own) : w;
+    if (!transformed[i]) {
+      bool fits = true;
+      for (int side = 0; side < 4; side++) fits = fits && own->pad[side / 2][side % 2] == 0;
+      for (int side = 0; side < 4 && !fits; side++)
+        own->pad[side / 2][side % 2] -= (side % 2 ? after : before)[1 + side / 2];
+      if (!fits) from = padded;
+      part_is = part_form(form, weight, own);
+    }
+    parts[i] = select_conv_last(s, b, from, weight, own, part_is, s->columns);
+    if (!parts[i]) bug("a phase has no convolution: %s", b->failure.message);
+  }
   return take_turns(s, b, parts, window->stride, size);
 }
 

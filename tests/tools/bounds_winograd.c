@@ -285,6 +285,27 @@ static bool each_phase(Arena *arena, Magnitudes *m, Kernel *w, const int64_t *st
   return some;
 }
 
+/* Of a conv_transpose with a stride, each phase of the result by itself, from its first place on.
+ */
+static bool each_turn(Arena *arena, Magnitudes *m, Kernel *w, const int64_t *stride,
+                      const int64_t *pad, double *result, double *roundings) {
+  static const int64_t one[] = {1, 1};
+  bool some = false;
+  for (int64_t r = 0; r < stride[0] * stride[1]; r++) {
+    int64_t phase[] = {r / stride[1], r % stride[1]}, kernel[2];
+    for (int i = 0; i < 2; i++) {
+      m->made[i] = (m->y_size[i] + stride[i] - 1) / stride[i];
+      m->y_step[i] = w->step[i] = stride[i], m->y_first[i] = phase[i];
+      w->first[i] = (phase[i] + pad[i]) % stride[i];
+      kernel[i] = (w->size[i] - w->first[i] + stride[i] - 1) / stride[i];
+      m->x_first[i] = (phase[i] + pad[i]) / stride[i] - kernel[i] + 1;
+    }
+    if (w->first[0] < w->size[0] && w->first[1] < w->size[1])
+      some = each_tile(arena, m, w, kernel, one, result, roundings) || some;
+  }
+  return some;
+}
+
 bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTensor *w,
                     const RunTensor *y, double *result, double *roundings) {
   bool turned = op->kind == OP_conv_transpose;
@@ -328,5 +349,10 @@ bool conv_magnitude(Arena *arena, const Op *op, const RunTensor *x, const RunTen
   if (!dilated && !(turned && strided))
     some = each_tile(arena, &m, &kernel, kernel.size, stride, result, roundings);
   if (!dilated && !strided) return some;
+  if (turned && strided && !dilated) {
+    int64_t pad[] = {-m.x_first[0], -m.x_first[1]};
+    some = each_turn(arena, &m, &kernel, stride, pad, result, roundings);
+    for (int i = 0; i < 2; i++) m.x_first[i] = -pad[i];
+  }
   return each_phase(arena, &m, &kernel, stride, dilation, result, roundings) || some;
 }
