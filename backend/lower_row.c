@@ -35,13 +35,21 @@ static bool is_reduction(const Op *op) {
 
 /* ---- which axes, which values ---- */
 
+/* What a block sum adds up, whose rows are the last axis; of other rows it is a sum like any other.
+ */
+static Value *block_source(const Op *op) {
+  Value *source = block_sum_source(op);
+  const Type *type = source ? &source->type : NULL;
+  return type && type->dims[type->rank - 1] == op->operands[0]->type.dims[2] ? source : NULL;
+}
+
 static void find_axes(Row *row) {
   const Region *r = &row->region;
   row->first = -1;
   for (const Op *op = first_op(r); op; op = r->block ? op->next : NULL) {
     if (!is_reduction(op)) continue;
     const Type *type = &op->operands[0]->type;
-    if (block_sum_source(op)) {
+    if (block_source(op)) {
       if (row->sum && !type_equal(&row->sum->operands[0]->type, type))
         bug("blocks differ in '%s'", row->l->kernel->name);
       row->sum = op;
@@ -56,7 +64,7 @@ static void find_axes(Row *row) {
         row->reduced[op_list_integer(op, ATTRIBUTE_axis, i)] = true;
   }
   if (!row->shape && row->sum) {
-    row->shape = &block_sum_source(row->sum)->type;
+    row->shape = &block_source(row->sum)->type;
     row->reduced[row->shape->rank - 1] = true;
   }
   if (!row->shape) bug("no reduction in '%s'", row->l->kernel->name);
@@ -296,7 +304,7 @@ static void reduce_all(Row *row) {
   Region *r = &row->region;
   for (const Op *op = first_op(r); op; op = r->block ? op->next : NULL) {
     const Value *result = op->result_count ? op->results[0] : NULL;
-    if (!result || block_sum_source(op)) continue;
+    if (!result || block_source(op)) continue;
     if (op->kind == OP_softmax) {
       if (row->softmax_count == MOST_SOFTMAX) bug("too many softmax in '%s'", row->l->kernel->name);
       softmax(row, op, &row->softmax[row->softmax_count]);
@@ -336,7 +344,7 @@ static void store_row_value(Row *row, int i) {
 /* What the result, one of blocks of rows, adds up; NULL: it is none. */
 static const Value *summed(const Row *row, int i) {
   const Value *result = region_result(&row->region, i);
-  return row->sum && result->op ? block_sum_source(result->op) : NULL;
+  return row->sum && result->op ? block_source(result->op) : NULL;
 }
 
 static LoopExpr *block_sum(Row *row, int i, const Value *source, const Index *at) {
