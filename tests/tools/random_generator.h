@@ -16,7 +16,7 @@ typedef struct {
   VEC(Value *) values;
   Map facts; /* Fact by value */
   int inputs, params, writes;
-  const Dim *n, *long_n; /* of the second, the size of a map; NULL: they are fixed */
+  const Dim *n, *long_n; /* of the second, the size of a map or a length; NULL: they are fixed */
 } Generator;
 
 typedef struct {
@@ -43,6 +43,7 @@ Value *calm(Generator *g, Value *x, double bound, bool exact);
 const Dim *size(Generator *g);
 Value *constant(Generator *g, const Type *type);
 Value *param(Generator *g, const Type *type);
+Value *scaled(Generator *g, const Type *type, int64_t terms);
 Value *fresh(Generator *g, const Type *type);
 Element float_element(Generator *g);
 bool fits(const Value *value, Wanted wanted);
@@ -79,6 +80,9 @@ void make_rows(Generator *g);
 
 /* random_maps.c */
 void make_maps(Generator *g);
+
+/* random_sequences.c */
+void make_sequences(Generator *g);
 
 /* random_products.c */
 void make_dot(Generator *g);

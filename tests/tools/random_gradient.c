@@ -16,7 +16,7 @@ static Value *sum_of(Builder *b, Value *x, double weight) {
   return build_binary(b, OP_mul, x, build_number(b, ELEMENT_f32, weight));
 }
 
-const char *random_differentiate(Arena *arena, Module *module) {
+void random_ask_gradient(Module *module) {
   Function *f = module->functions.items[0];
   Block *body = f->body;
   Builder b = {.function = f, .block = body};
@@ -46,8 +46,14 @@ const char *random_differentiate(Arena *arena, Module *module) {
   for (int i = 0; i < body->yield_count; i++)
     vec_push(module->arena, &f->results,
              ((Result){arena_format(module->arena, "r%d", i), body->yields[i]->type, false}));
+}
+
+const char *random_differentiate(Arena *arena, Module *module) {
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
   PassOptions options = PASS_OPTIONS_DEFAULT;
-  bool done = pass_run(&passes[PASS_gradient], module, &options, diagnostics, NULL);
-  return done ? module_verify(arena, module, NULL) : "it reported errors";
+  random_ask_gradient(module);
+  if (!pass_run(&passes[PASS_loops], module, &options, diagnostics, NULL) ||
+      !pass_run(&passes[PASS_gradient], module, &options, diagnostics, NULL))
+    return "it reported errors";
+  return module_verify(arena, module, NULL);
 }

@@ -252,14 +252,21 @@ static const Dim *new_dim(Module *module, const char *name, int64_t least, int64
   return dim_of_symbol(module->dims, symbol);
 }
 
+/* Batches and lengths: numbers, or known when an entry is called. */
+static void choose_dims(Generator *g) {
+  const RandomGraph *options = g->options;
+  bool network = options->maps || options->sequences;
+  g->n = dim_constant(g->module->dims, network ? 1 + (int64_t)(options->seed / 2 % 2) : 3);
+  if (!options->dynamic) return;
+  g->n = new_dim(g->module, "N", 1, network ? 3 : 5);
+  if (options->maps && options->seed % 4 == 1) g->long_n = new_dim(g->module, "H", 5, 20);
+  if (options->sequences && options->seed % 4 == 1) g->long_n = new_dim(g->module, "T", 1, 13);
+}
+
 Module *random_graph(Arena *arena, const RandomGraph *options) {
   Module *module = module_new(arena, "random");
   Generator g = {.options = options, .module = module, .state = options->seed};
-  g.n = dim_constant(module->dims, 3);
-  if (options->maps) g.n = dim_constant(module->dims, 1 + (int64_t)(options->seed / 2 % 2));
-  if (options->dynamic) g.n = new_dim(module, "N", 1, options->maps ? 3 : 5);
-  if (options->dynamic && options->maps && options->seed % 4 == 1)
-    g.long_n = new_dim(module, "H", 5, 20);
+  choose_dims(&g);
   bool trains = options->rows && options->seed % 4;
   g.function = module_add_function(module, trains ? FUNCTION_TRAIN : FUNCTION_MODEL, "random");
   g.builder = (Builder){.function = g.function, .block = g.function->body};
@@ -269,6 +276,8 @@ Module *random_graph(Arena *arena, const RandomGraph *options) {
       make_rows(&g);
     else if (options->maps)
       make_maps(&g);
+    else if (options->sequences)
+      make_sequences(&g);
     else if (!is_left_out(options, kind))
       make(&g, kind);
   }

@@ -20,6 +20,7 @@ typedef struct {
   bool panels;         /* what select makes: dot_panel, conv_panel, conv_winograd */
   bool rows;           /* instead, of a few hundred rows: elementwise, reductions, sums, products */
   bool maps;           /* instead, convolutional networks; with `exclude` smooth ones */
+  bool sequences;      /* instead, recurrent networks and attention, likewise */
   const bool *exclude; /* by Operator; NULL: none */
 } RandomGraph;
 
@@ -32,7 +33,9 @@ Module *random_graph(Arena *arena, const RandomGraph *options);
 extern const bool random_jumps[];
 /* Makes a random graph a train entry, of whose results the first is the loss, a weighted sum of all
  * results and inputs, so that it depends on each; then come what they were, and the gradients by
- * every input. What is wrong, or NULL. */
+ * every input, which are asked for alone. */
+void random_ask_gradient(Module *module);
+/* And made; what is wrong, or NULL. */
 const char *random_differentiate(Arena *arena, Module *module);
 
 /* Numbers from 0 to n - 1 from a state that starts as the seed. */

@@ -67,31 +67,11 @@ static Value *pick_beside(Generator *g, const Value *x, int axis) {
   return NULL;
 }
 
-/* A parameter of what sums of `terms` products want, an input, or what is computed of one. */
-static Value *weight(Generator *g, const Type *type, int64_t terms) {
-  double scale = exp2(-round(log2(sqrt((double)terms / 3))));
-  int what = below(g, g->options->exclude ? 60 : 100); /* gradients are of inputs */
-  if (what < 35) {
-    Value *w = function_add_input(g->function,
-                                  arena_format(g->module->arena, "input%d", g->inputs++), *type);
-    return binary(g, OP_mul, w, number(g, ELEMENT_f32, scale));
-  }
-  const char *name = arena_format(g->module->arena, "layer.%d.weight", g->params++);
-  Tensor *tensor = module_add_tensor(g->module, TENSOR_PARAM, name, *type, NULL);
-  int64_t count = type_static_count(type);
-  float *bytes = arena_array(g->module->arena, (size_t)count, sizeof *bytes);
-  random_fill(&g->state, ELEMENT_f32, count, bytes);
-  for (int64_t i = 0; i < count; i++) bytes[i] *= (float)scale;
-  tensor->data = data_new(g->module->arena, ELEMENT_f32, count, bytes);
-  Value *w = must(g, build_typed(&g->builder, OP_read, *type, tensor->name, NULL, 0));
-  return what < 45 ? unary(g, OP_tanh, w) : w;
-}
-
 /* [C, 1, 1] for a map. */
 static Value *of_channels(Generator *g, const Value *x) {
   Type type = {.element = ELEMENT_f32, .rank = 1, .dims = {x->type.dims[1]}};
   const Dim *shape[] = {type.dims[0], dim(g, 1), dim(g, 1)};
-  return build_reshape(&g->builder, weight(g, &type, 3), shape, 3);
+  return build_reshape(&g->builder, scaled(g, &type, 3), shape, 3);
 }
 
 static Value *activated(Generator *g, Value *x) {
@@ -191,7 +171,7 @@ static void convolve(Generator *g) {
   attributes[used++] = (Attribute){ATTRIBUTE_groups, integer(g, groups)};
   attributes[used++] = (Attribute){ATTRIBUTE_layout, attribute_word(last ? "nhwc" : "nchw")};
   if (last) x = build_transpose(&g->builder, x, (int[]){0, 2, 3, 1});
-  Value *y = op(g, OP_conv, (Value *[]){x, weight(g, &type, taps)}, 2, attributes, used);
+  Value *y = op(g, OP_conv, (Value *[]){x, scaled(g, &type, taps)}, 2, attributes, used);
   if (last && chance(g, 60)) y = build_transpose(&g->builder, y, (int[]){0, 3, 1, 2});
   if (is_map(y)) follow(g, y);
 }
@@ -219,7 +199,7 @@ static void convolve_back(Generator *g) {
       {ATTRIBUTE_pad, attribute_pairs(g->module, (const int64_t(*)[2])pads, 2)},
       {ATTRIBUTE_output_pad, integers(g, output_pad, 2)},
       {ATTRIBUTE_groups, integer(g, groups)}};
-  Value *w = weight(g, &type, each * kernel[0] * kernel[1]);
+  Value *w = scaled(g, &type, each * kernel[0] * kernel[1]);
   Value *y = op(g, OP_conv_transpose, (Value *[]){x, w}, 2, attributes, 4);
   if (is_map(y)) follow(g, y);
 }
@@ -346,7 +326,7 @@ static void flatten(Generator *g) {
   int64_t x_axes[] = {1}, y_axes[] = {0};
   Attribute contract = {ATTRIBUTE_contract, attribute_two_lists(g->module, x_axes, y_axes, 1)};
   Value *y = build_reshape(&g->builder, x, flat, 2);
-  keep(g, op(g, OP_dot, (Value *[]){y, weight(g, &type, all)}, 2, &contract, 1), 8, false);
+  keep(g, op(g, OP_dot, (Value *[]){y, scaled(g, &type, all)}, 2, &contract, 1), 8, false);
 }
 
 static void edge(Generator *g) {

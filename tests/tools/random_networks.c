@@ -1,7 +1,7 @@
 /* random_networks: random networks as machine code for several CPU levels, against the interpreter.
  *
- *   random_networks --maps [--from SEED] [--count K] [--operations M] [--gradient] [--emulator
- * FOLDER]
+ *   random_networks --maps|--sequences [--from SEED] [--count K] [--operations M] [--gradient]
+ * [--emulator FOLDER]
  *                   [--verbose] [--print]
  *
  * The seed decides, beside the graph, how it is compiled: for one CPU level, for two, or for three,
@@ -29,10 +29,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CPUS = 3, MOST_PARTS = 4, MOST_SECONDS = 10, HANG_SECONDS = 300 };
+enum { CPUS = 3, MOST_PARTS = 4, MOST_SECONDS = 10, HANG_SECONDS = 100 };
 static const char *const cpus[CPUS] = {"x86-64-v4", "x86-64-v3", "x86-64-v2"};
 
 /* How a network is compiled. */
@@ -74,6 +75,11 @@ static void on_signal(int number) {
   raise(number);
 }
 
+/* Of the processor's time, after which SIGPROF comes; 0: never. */
+static void limit_seconds(int count) {
+  setitimer(ITIMER_PROF, &(struct itimerval){.it_value = {count, 0}}, NULL);
+}
+
 static double seconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
@@ -82,23 +88,36 @@ static double seconds(void) {
 
 /* ---- the interpreter ---- */
 
-static void native_zeros(const char *name, Element element, void *bytes, int64_t count) {
-  (void)name;
-  memset(bytes, 0, (size_t)count * (size_t)element_infos[element].bytes);
+static void invent(const char *name, Element element, void *bytes, int64_t count) {
+  numbers_invent(name, false, element, bytes, count);
 }
 
+/* As large as a tensor may be. */
 static bool give(void *user, const Tensor *tensor, RunTensor *value) {
-  Case *c = user;
-  *value = numbers_tensor(c->arena, &tensor->type, c->dims);
+  const Case *c = user;
+  *value = (RunTensor){.element = tensor->type.element, .rank = tensor->type.rank, .count = 1};
+  for (int i = 0; i < value->rank; i++) {
+    value->shape[i] = dim_max(tensor->type.dims[i]);
+    value->count *= value->shape[i];
+  }
+  value->bytes = arena_array(c->arena, (size_t)value->count + 1, 8);
   if (tensor->data)
     memcpy(value->bytes, data_contents(tensor->data),
            (size_t)value->count * (size_t)element_infos[value->element].bytes);
+  else
+    invent(tensor->name, value->element, value->bytes, value->count);
   return true;
 }
 
 static bool holds_winograd(const Block *block) {
   for (const Op *op = block->first; op; op = op->next)
     if (op->kind == OP_conv_winograd || (op->region && holds_winograd(op->region))) return true;
+  return false;
+}
+
+static bool holds_scan(const Module *module) {
+  for (const Op *op = module->functions.items[0]->body->first; op; op = op->next)
+    if (op->kind == OP_scan) return true;
   return false;
 }
 
@@ -170,7 +189,7 @@ static bool run_parts(Case *c, const Function *function, const NativeCode *code,
                         .parts = parts,
                         .inputs = c->inputs,
                         .outputs = got,
-                        .tensor = native_zeros,
+                        .tensor = invent,
                         .kept = note_kept,
                         .user = c};
     const char *what = arena_format(c->arena, "%s in %d parts", cpu, parts);
@@ -293,11 +312,13 @@ static bool holds(Case *c) {
   Chooser any = {choose_any, &choices};
   if (c->way.any) options->chooser = &any;
   c->original = random_graph(c->arena, &c->graph);
-  c->failure = c->gradient ? random_differentiate(c->arena, c->original) : NULL;
-  if (c->failure) return false;
+  if (holds_scan(c->original)) options->compute_type = ELEMENT_f32; /* bounds of loops are of f32 */
   if (options->weights_type != ELEMENT_f32 || options->compute_type != ELEMENT_f32)
     numbers_constant(c->arena, c->original);
   Module *compiled = module_copy(c->arena, c->original);
+  if (c->gradient) random_ask_gradient(compiled);
+  c->failure = c->gradient ? random_differentiate(c->arena, c->original) : NULL;
+  if (c->failure) return false;
   double start = seconds();
   bool fine = pipeline_run(compiled, options, c->diagnostics, after_pass, c);
   if (!fine || !round_original(c)) {
@@ -328,9 +349,9 @@ static const char *failure_of(Arena *arena, const Case *as, int operations) {
   c.graph.operations = operations;
   snprintf(current, sizeof current, "seed %llu with %d operations",
            (unsigned long long)c.graph.seed, operations);
-  alarm(HANG_SECONDS);
+  limit_seconds(HANG_SECONDS);
   const char *failure = holds(&c) ? NULL : arena_format(arena, "%s", c.failure);
-  alarm(0);
+  limit_seconds(0);
   if (failure) diag_flush(c.diagnostics, stdout, DIAG_TEXT, false, false);
   arena_free(own);
   return failure;
@@ -364,6 +385,8 @@ int main(int argc, char **argv) {
     const char *value = i + 1 < argc ? argv[i + 1] : "";
     if (strcmp(argv[i], "--maps") == 0) {
       model.graph.maps = true;
+    } else if (strcmp(argv[i], "--sequences") == 0) {
+      model.graph.sequences = true;
     } else if (strcmp(argv[i], "--gradient") == 0) {
       model.gradient = true;
     } else if (strcmp(argv[i], "--verbose") == 0) {
@@ -379,7 +402,7 @@ int main(int argc, char **argv) {
     }
   }
   bug_hook = say_seed;
-  static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
+  static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGPROF};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], on_signal);
   setvbuf(stdout, NULL, _IOLBF, 0);
   int failures = 0;
@@ -388,6 +411,7 @@ int main(int argc, char **argv) {
     model.graph.seed = (uint64_t)seed;
     model.graph.operations = (int)operations;
     model.graph.dynamic = seed % 2;
+    model.graph.states = seed % 3 == 0 && !model.gradient;
     model.graph.exclude = model.gradient ? random_jumps : NULL;
     double start = seconds();
     Text text = text_new(arena);

@@ -2,6 +2,8 @@
 
 #include "support/bug.h"
 
+#include <math.h>
+
 uint64_t random_below(uint64_t *state, uint64_t n) {
   uint64_t x = (*state += 0x9e3779b97f4a7c15u); /* SplitMix64 */
   x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
@@ -105,6 +107,26 @@ Value *param(Generator *g, const Type *type) {
   random_fill(&g->state, type->element, count, bytes);
   tensor->data = data_new(g->module->arena, type->element, count, bytes);
   return must(g, build_typed(&g->builder, OP_read, *type, tensor->name, NULL, 0));
+}
+
+/* A parameter of what sums of `terms` products want, an input, or what is computed of one. */
+Value *scaled(Generator *g, const Type *type, int64_t terms) {
+  double scale = exp2(-round(log2(sqrt((double)terms / 3))));
+  int what = below(g, g->options->exclude ? 60 : 100); /* gradients are of inputs */
+  if (what < 35) {
+    Value *w = function_add_input(g->function,
+                                  arena_format(g->module->arena, "input%d", g->inputs++), *type);
+    return binary(g, OP_mul, w, number(g, ELEMENT_f32, scale));
+  }
+  const char *name = arena_format(g->module->arena, "layer.%d.weight", g->params++);
+  Tensor *tensor = module_add_tensor(g->module, TENSOR_PARAM, name, *type, NULL);
+  int64_t count = type_static_count(type);
+  float *bytes = arena_array(g->module->arena, (size_t)count, sizeof *bytes);
+  random_fill(&g->state, ELEMENT_f32, count, bytes);
+  for (int64_t i = 0; i < count; i++) bytes[i] *= (float)scale;
+  tensor->data = data_new(g->module->arena, ELEMENT_f32, count, bytes);
+  Value *w = must(g, build_typed(&g->builder, OP_read, *type, tensor->name, NULL, 0));
+  return what < 45 ? unary(g, OP_tanh, w) : w;
 }
 
 /* A new value of a type: input, parameter, or constant. */
