@@ -51,6 +51,7 @@ void lower_winograd_weight(Lowering *lowering);
 /* argmax, top_k, scatter_add. */
 void lower_index(Lowering *lowering);
 void lower_argmax(Lowering *lowering);
+void lower_top_k(Lowering *lowering);
 /* Opens trips over all of a shape's axes but `axis`, whose index is left open. */
 void index_open_rows(Lowering *lowering, const Type *shape, int axis, Index *index);
 

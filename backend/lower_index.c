@@ -3,14 +3,6 @@
 
 #include "support/bug.h"
 
-#include <math.h>
-
-static LoopExpr *alike(LoopKernel *k, LoopExpr *x, LoopExpr *y) {
-  LoopExpr *equal = loop_eq(k, x, y);
-  if (!loop_element_is_float(loop_type(x).element)) return equal;
-  return loop_or(k, equal, loop_and(k, loop_ne(k, x, x), loop_ne(k, y, y)));
-}
-
 void index_open_rows(Lowering *l, const Type *type, int axis, Index *index) {
   LoopKernel *k = l->kernel;
   const Dim *dims[MOST_AXES];
@@ -27,47 +19,6 @@ void index_open_rows(Lowering *l, const Type *type, int axis, Index *index) {
   index_split(k, trip, dims, count, at);
   for (int i = 0, from = 0; i < type->rank; i++)
     if (i != axis) index[i] = index_scalar(at[from++]);
-}
-
-/* The k greatest by k searches, each for the best that comes after the last one found; no memory,
- * and equal elements come in the order of their indices. */
-static void lower_top_k(Lowering *l) {
-  LoopKernel *k = l->kernel;
-  Region r = region_open(k, l->op, l->target, l->dims);
-  const Value *x = l->op->operands[0];
-  int axis = (int)op_integer(l->op, ATTRIBUTE_axis), rank = x->type.rank;
-  LoopElement e = compute_element(x->type.element);
-  Index index[MOST_AXES];
-  l->algorithm = "search";
-  index_open_rows(l, &x->type, axis, index);
-  LoopExpr *zero = loop_literal(k, e, 0);
-  LoopExpr *last = loop_var(k, "last", e, 1, zero);
-  LoopExpr *last_at = loop_var(k, "last_at", LOOP_I64, 1, loop_int(k, -1));
-  LoopExpr *n =
-      loop_for(k, "n", loop_int(k, 0), dim_expr(k, op_attribute(l->op, ATTRIBUTE_k)->dim));
-  LoopExpr *best = loop_var(k, "best", e, 1, zero);
-  LoopExpr *best_at = loop_var(k, "best_at", LOOP_I64, 1, loop_int(k, -1));
-  size_t scope = region_push(&r);
-  LoopExpr *j = loop_for(k, "j", loop_int(k, 0), dim_expr(k, x->type.dims[axis]));
-  index[axis] = index_scalar(j);
-  LoopExpr *value = region_value(&r, x, index);
-  LoopExpr *after = loop_or(k, region_beats(k, last, value),
-                            loop_and(k, alike(k, last, value), loop_gt(k, j, last_at)));
-  LoopExpr *left = loop_or(k, loop_eq(k, n, loop_int(k, 0)), after);
-  LoopExpr *none_yet = loop_lt(k, best_at, loop_int(k, 0));
-  LoopExpr *wins =
-      loop_let(k, "wins", loop_and(k, left, loop_or(k, none_yet, region_beats(k, value, best))));
-  loop_set(k, best, loop_select(k, wins, value, best));
-  loop_set(k, best_at, loop_select(k, wins, j, best_at));
-  loop_end(k);
-  region_pop(&r, scope);
-  loop_set(k, last, best);
-  loop_set(k, last_at, best_at);
-  index[axis] = index_scalar(n);
-  region_store(&r, region_result_buffer(&r, 0), rank, index, best);
-  region_store(&r, region_result_buffer(&r, 1), rank, index, best_at);
-  loop_end(k);
-  loop_end(k);
 }
 
 /* Columns of the last axis are trips, so that repeated indices add in their order. */
