@@ -52,6 +52,19 @@ static bool block_writes(const Block *block, const char *tensor) {
   return false;
 }
 
+/* Is it of a layer that has parameters? */
+static bool beside_parameter(const Module *module, const Tensor *tensor) {
+  const char *dot = strrchr(tensor->name, '.');
+  size_t owner = dot ? (size_t)(dot - tensor->name) + 1 : 0;
+  for (size_t i = 0; owner && i < module->tensors.count; i++) {
+    const Tensor *other = module->tensors.items[i];
+    if (other->kind != TENSOR_STATE && strncmp(other->name, tensor->name, owner) == 0 &&
+        !strchr(other->name + owner, '.'))
+      return true;
+  }
+  return false;
+}
+
 TensorRole tensor_role(const Module *module, const Tensor *tensor) {
   if (tensor->kind != TENSOR_STATE) return ROLE_PARAMETER;
   bool trained = false, used = false;
@@ -66,7 +79,7 @@ TensorRole tensor_role(const Module *module, const Tensor *tensor) {
       used = used || block_uses(function->body, tensor->name);
     }
   }
-  return trained && !used ? ROLE_TRAINING : ROLE_STATE;
+  return trained && !used && !beside_parameter(module, tensor) ? ROLE_TRAINING : ROLE_STATE;
 }
 
 const char *function_optimizer(const Function *function) {

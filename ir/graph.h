@@ -196,7 +196,7 @@ Function *module_add_function(Module *module, FunctionKind kind, const char *nam
 /* What a tensor is to those who keep it. A network is its parameters and layers' states (a batch
  * norm's mean). A state of training's own, such as an optimizer's moments, is named after the train
  * entry it was made in (fit.adam_0.conv2d_0.weight.m), or at least no model nor value entry uses
- * it. What a model writes is its memory from call to call. */
+ * it and it stands beside no parameter. What a model writes is its memory from call to call. */
 typedef enum { ROLE_PARAMETER, ROLE_STATE, ROLE_TRAINING, ROLE_MEMORY } TensorRole;
 TensorRole tensor_role(const Module *module, const Tensor *tensor);
 /* "adam", from the names of such states that the train entry uses; NULL: it has none. */

@@ -25,7 +25,7 @@ static int open_context(dlrt_training *t) {
 }
 
 static int make_history(dlrt_training *t) {
-  size_t epochs = (size_t)t->epochs + 1, columns = (size_t)t->column_count;
+  size_t epochs = (size_t)t->epochs + 1, columns = (size_t)t->column_count + 1;
   t->history = calloc(epochs * columns, sizeof *t->history);
   t->seconds = calloc(epochs, sizeof *t->seconds);
   if (!t->history || !t->seconds)
@@ -48,7 +48,7 @@ static int check_classes(const dlrt_training *t) {
 
 /* Of steps whose rows are tokens of a text. */
 static void add_perplexity(dlrt_training *t) {
-  for (int64_t i = 0; t->lead && i < t->lead->entry->input_count; i++)
+  for (int64_t i = 0; t->lead && t->lead->measured && i < t->lead->entry->input_count; i++)
     t->reads_text = t->reads_text || t->lead->binding.inputs[i].corpus;
   if (!t->reads_text) return;
   snprintf(t->columns[t->column_count].name, sizeof t->columns->name, "perplexity");

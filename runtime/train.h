@@ -123,7 +123,7 @@ dlrt_status dlrt_task_prepare(dlrt_training *t, int64_t step, dlrt_task **task, 
 dlrt_status dlrt_task_call(dlrt_training *t, dlrt_task *task);
 /* Number i of the rows of the batch of call number `step`. */
 int64_t dlrt_task_row(const dlrt_training *t, const dlrt_task *task, int64_t step, int64_t i);
-/* One number of a result that is one float. */
+/* One number of a result that is one float; of a step without results 0. */
 double dlrt_task_result(const dlrt_task *task, int64_t output);
 
 /* Adds the call's results to the sums. */

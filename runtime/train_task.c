@@ -55,8 +55,8 @@ static int read_schedule(dlrt_training *t) {
   for (int64_t i = 0; i < t->round; i++) t->tasks[t->sequence[i]].per_round++;
   for (int64_t i = 0; i < t->task_count; i++) {
     const dlrt_entry *entry = t->tasks[i].entry;
-    if (!entry->output_count || entry->outputs[0].rank ||
-        !dlrt_element_is_float(entry->outputs[0].element))
+    if (entry->output_count &&
+        (entry->outputs[0].rank || !dlrt_element_is_float(entry->outputs[0].element)))
       return dlrt_complain(t->program, EXIT_INPUT, "the first result of '%s' is no loss",
                            entry->name);
   }
@@ -350,6 +350,7 @@ dlrt_status dlrt_task_call(dlrt_training *t, dlrt_task *task) {
 }
 
 double dlrt_task_result(const dlrt_task *task, int64_t output) {
+  if (output >= task->entry->output_count) return 0;
   return dlrt_element_get(task->entry->outputs[output].element, task->outputs[output]);
 }
 
@@ -362,6 +363,6 @@ void dlrt_task_account(dlrt_training *t, const dlrt_task *task, int64_t rows) {
 }
 
 double dlrt_column_mean(const dlrt_training *t, int64_t column) {
-  double weight = t->sums[t->column_count + column];
+  double weight = column < t->column_count ? t->sums[t->column_count + column] : 0;
   return weight > 0 ? t->sums[column] / weight : 0;
 }
