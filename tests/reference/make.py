@@ -20,6 +20,7 @@ import cases
 import formula
 import language_models  # their models
 import layers
+import mobile_models
 import models
 import programs
 
@@ -108,13 +109,13 @@ def versions():
 
 
 def compare_with_torchvision(module, case, values, outs):
-    known = case.example in ("densenet", "resnet", "vgg") or case.name in ("alexnet", "googlenet", "inception_v3", "mobilenet_v2")
+    known = case.example in ("densenet", "resnet", "shufflenet_v2", "vgg") or case.name in ("alexnet", "googlenet", "inception_v3", "mobilenet_v2")
     if case.kind == "small" or not known:
         return ""
     import torchvision  # here, so that others do without it
     make = {"alexnet": torchvision.models.alexnet, "googlenet": torchvision.models.googlenet,
             "inception_v3": torchvision.models.inception_v3, "mobilenet_v2": torchvision.models.mobilenet_v2}.get(case.name)
-    if case.example in ("densenet", "resnet", "vgg"):
+    if case.example in ("densenet", "resnet", "shufflenet_v2", "vgg"):
         make = getattr(torchvision.models, case.name, None)
     if not make:
         return ""

@@ -21,6 +21,7 @@ import curves
 import formula
 import language_models  # their models
 import layers
+import mobile_models
 import models
 import programs  # their models
 

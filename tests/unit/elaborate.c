@@ -52,7 +52,7 @@ static const Network networks[] = {
     {"tests/programs/glove.dl", NULL, NULL, 30100000},
     {"tests/programs/gpt2.dl", NULL, NULL, 124439808},
     {"tests/programs/init_study.dl", NULL, NULL, 4799010},
-    {"tests/programs/lottery.dl", NULL, NULL, 266610},
+    {"examples/lottery/lottery.dl", NULL, NULL, 266610},
     {"tests/programs/lstm_lm.dl", NULL, NULL, 19780400},
     {"tests/programs/neural_ode.dl", NULL, NULL, 252},
     {"tests/programs/nmt_attention.dl", NULL, NULL, 80451000},
