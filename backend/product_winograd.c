@@ -38,7 +38,7 @@ static Corner place_of(const Tiles *b, const TileKind *kind, LoopExpr *row) {
   LoopExpr *tile = loop_sub(k, loop_add(k, b->first, row), dim_expr(k, kind->before));
   index_split(k, loop_let(k, "tile", tile), kind->map, 3, at);
   for (int i = 0; i < 2; i++) {
-    int size = b->axes[i].tile;
+    int size = b->work.axes[i].tile;
     const Dim *made = b->op->results[0]->type.dims[i + 1];
     corner[i] = kind->last[i]
                     ? loop_int(k, dim_value(made) / size * size)
@@ -68,7 +68,7 @@ static LoopExpr *input_pixel(const Input *in, LoopExpr *i, LoopExpr *j) {
   LoopKernel *k = in->b->l->kernel;
   LoopExpr *line = loop_add(k, in->top, i), *pixel = loop_add(k, in->left, j);
   LoopExpr *x = loop_lanes(k, in->buffer, in->lanes, in->n, line, pixel, in->channel);
-  if (in->b->few) x = loop_below(x, loop_int(k, in->b->channels));
+  if (in->b->work.few) x = loop_below(x, loop_int(k, in->b->work.channels));
   if (in->height) {
     LoopExpr *inside = in_range(k, line, in->height), *within = in_range(k, pixel, in->width);
     inside = inside && within ? loop_and(k, inside, within) : inside ? inside : within;
@@ -82,7 +82,7 @@ static LoopExpr *input_pixel(const Input *in, LoopExpr *i, LoopExpr *j) {
 static LoopExpr *side(const Tiles *b, const char *name, LoopExpr *end) {
   enum { FEW_POINTS = 4 };
   LoopKernel *k = b->l->kernel;
-  bool few = b->axes[0].points <= FEW_POINTS && b->axes[1].points <= FEW_POINTS;
+  bool few = b->work.axes[0].points <= FEW_POINTS && b->work.axes[1].points <= FEW_POINTS;
   int64_t number;
   few = few && loop_is_int(end, &number);
   return few ? loop_each(k, name, loop_int(k, 0), end) : loop_for(k, name, loop_int(k, 0), end);
@@ -103,7 +103,8 @@ static LoopExpr *point_at(const Tiles *b, const Winograd *axis, LoopExpr *i) {
 
 /* The first point of line i of a tile. */
 static LoopExpr *point_line(const Tiles *b, const Winograd *down, LoopExpr *i) {
-  return loop_mul(b->l->kernel, point_at(b, down, i), loop_int(b->l->kernel, b->axes[1].points));
+  return loop_mul(b->l->kernel, point_at(b, down, i),
+                  loop_int(b->l->kernel, b->work.axes[1].points));
 }
 
 /* Stores the transformed points of a tile, for some channels. */
@@ -112,7 +113,7 @@ static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
   const Winograd *down = in->kind->axes[0], *across = in->kind->axes[1];
   LoopExpr *x[WINOGRAD_POINTS], *y[WINOGRAD_POINTS], *zero = loop_int(k, 0);
   LoopBuffer *between = NULL;
-  if (down->points > 1 && !b->direct) {
+  if (down->points > 1 && !b->work.direct) {
     between = loop_stack(k, "between", LOOP_F32, 3, loop_int(k, down->points),
                          loop_int(k, across->seen), loop_int(k, in->lanes));
     LoopExpr *j = side(b, "j", loop_int(k, across->seen));
@@ -130,10 +131,10 @@ static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
   LoopExpr *line = point_line(b, down, i);
   for (int j = 0; j < across->points; j++) {
     LoopExpr *point = loop_add(k, line, loop_int(k, across->at[j]));
-    if (b->direct) /* a point's lines lie side by side: they are its sum's terms */
-      point = loop_add(k, i, loop_int(k, (int64_t)across->at[j] * b->lines));
-    LoopExpr *at = loop_mul(k, point, loop_int(k, b->room));
-    if (!b->few) at = loop_add(k, at, in->channel);
+    if (b->work.direct) /* a point's lines lie side by side: they are its sum's terms */
+      point = loop_add(k, i, loop_int(k, (int64_t)across->at[j] * b->work.lines));
+    LoopExpr *at = loop_mul(k, point, loop_int(k, b->work.room));
+    if (!b->work.few) at = loop_add(k, at, in->channel);
     loop_store(k, loop_lanes(k, b->in, in->lanes, row, at), y[j]);
   }
   loop_end(k);
@@ -142,10 +143,10 @@ static void input_tile(const Tiles *b, const Input *in, LoopExpr *row) {
 static void input_channels(const Tiles *b, Input *in, LoopExpr *row) {
   LoopKernel *k = b->l->kernel;
   in->channel = loop_int(k, 0);
-  if (!b->few)
-    in->channel = loop_for_lanes(k, "c", in->channel, loop_int(k, b->channels), in->lanes);
+  if (!b->work.few)
+    in->channel = loop_for_lanes(k, "c", in->channel, loop_int(k, b->work.channels), in->lanes);
   input_tile(b, in, row);
-  if (!b->few) loop_end(k);
+  if (!b->work.few) loop_end(k);
 }
 
 /* Transforms what the tiles of a kind see. */
@@ -159,10 +160,10 @@ static void input_kind(const Tiles *b, const TileKind *kind) {
               .kind = kind,
               .buffer = b->x,
               .n = place.n,
-              .lanes = b->few ? b->few : b->l->target->lanes};
+              .lanes = b->work.few ? b->work.few : b->l->target->lanes};
   for (int i = 0; i < 2; i++) {
     int64_t pad = op_pair_integer(b->op, ATTRIBUTE_pad, i, 0);
-    from[i] = loop_mul(k, i ? place.left : place.top, loop_int(k, b->axes[i].stride));
+    from[i] = loop_mul(k, i ? place.left : place.top, loop_int(k, b->work.axes[i].stride));
     from[i] = loop_sub(k, from[i], loop_int(k, pad));
     if (!kind->last[i]) from[i] = loop_let(k, "from", from[i]);
     LoopExpr *most =
@@ -190,8 +191,9 @@ static void input_block(const Tiles *b) {
   LoopExpr *past = loop_add(k, b->count, loop_int(k, b->tile.rows - 1));
   if (b->kind_count == 1) past = loop_mul(k, loop_div(k, past, rows), rows);
   LoopExpr *row = loop_for(k, "t", b->count, loop_let(k, "past", past));
-  LoopExpr *at = loop_for_lanes(k, "c", zero, loop_int(k, b->lines * b->points * b->room),
-                                b->l->target->lanes);
+  LoopExpr *at =
+      loop_for_lanes(k, "c", zero, loop_int(k, b->work.lines * b->work.points * b->work.room),
+                     b->l->target->lanes);
   loop_store(k, loop_lanes(k, b->in, b->l->target->lanes, row, at), loop_number(k, 0));
   loop_end(k);
   loop_end(k);
@@ -215,19 +217,19 @@ static LoopExpr *fetch_pace(const Tiles *b, LoopExpr *begin, LoopExpr *end) {
 static void fetch(const Tiles *b, LoopExpr *panel, LoopExpr *of, LoopExpr *row, LoopExpr *channel,
                   LoopExpr *pace) {
   LoopKernel *k = b->l->kernel;
-  int64_t matrix = b->channels * b->columns;
+  int64_t matrix = b->work.channels * b->work.columns;
   LoopBuffer *flat = loop_view(k, region_buffer(b->r, b->op->operands[1]), "next", LOOP_F32, 1,
-                               loop_int(k, b->panels * b->matrices * matrix));
-  LoopExpr *next = loop_add(k, loop_mul(k, panel, loop_int(k, b->matrices)), of);
+                               loop_int(k, b->work.panels * b->work.matrices * matrix));
+  LoopExpr *next = loop_add(k, loop_mul(k, panel, loop_int(k, b->work.matrices)), of);
   LoopExpr *at = loop_mul(k, loop_add(k, next, loop_int(k, 1)), loop_int(k, matrix));
   LoopExpr *tile = loop_div(k, row, loop_int(k, b->tile.rows));
-  LoopExpr *step = loop_mul(k, tile, loop_int(k, b->channels / UNROLL));
+  LoopExpr *step = loop_mul(k, tile, loop_int(k, b->work.channels / UNROLL));
   step = loop_add(k, step, loop_div(k, channel, loop_int(k, UNROLL)));
   step = loop_binary(k, LOOP_SHR, loop_mul(k, step, pace), loop_int(k, PACE_BITS));
-  at = loop_let(k, "ahead", loop_add(k, at, loop_mul(k, step, loop_int(k, b->columns))));
+  at = loop_let(k, "ahead", loop_add(k, at, loop_mul(k, step, loop_int(k, b->work.columns))));
   int64_t tiles = b->tiles / b->tile.rows, most = (UNROLL + tiles - 1) / tiles;
   if (most < 2 && b->kind_count > 1) most = 2;
-  for (int64_t i = 0; i < most * b->columns; i += FLOATS_OF_LINE)
+  for (int64_t i = 0; i < most * b->work.columns; i += FLOATS_OF_LINE)
     loop_prefetch(k, loop_element(k, flat, loop_add(k, at, loop_int(k, i))));
 }
 
@@ -245,12 +247,12 @@ static LoopExpr *point_of(void *user, LoopExpr *row) {
 /* The matrix of w that a point is multiplied by. */
 static LoopExpr *matrix_of(const Tiles *b, LoopExpr *point) {
   LoopKernel *k = b->l->kernel;
-  if (b->points * b->lines == b->matrices) return point;
-  if (b->direct) return winograd_weight_of(k, &b->axes[1], point);
-  LoopExpr *across = loop_int(k, b->axes[1].points);
-  LoopExpr *down = winograd_weight_of(k, &b->axes[0], loop_div(k, point, across));
-  LoopExpr *right = winograd_weight_of(k, &b->axes[1], loop_mod(k, point, across));
-  LoopExpr *of = loop_mul(k, down, loop_int(k, b->axes[1].weights));
+  if (b->work.points * b->work.lines == b->work.matrices) return point;
+  if (b->work.direct) return winograd_weight_of(k, &b->work.axes[1], point);
+  LoopExpr *across = loop_int(k, b->work.axes[1].points);
+  LoopExpr *down = winograd_weight_of(k, &b->work.axes[0], loop_div(k, point, across));
+  LoopExpr *right = winograd_weight_of(k, &b->work.axes[1], loop_mod(k, point, across));
+  LoopExpr *of = loop_mul(k, down, loop_int(k, b->work.axes[1].weights));
   return loop_let(k, "matrix", loop_add(k, of, right));
 }
 
@@ -260,49 +262,52 @@ static void multiply(const Tiles *b, LoopExpr *panel) {
   LoopExpr *zero = loop_int(k, 0), *p = panel, *g = zero, *part = zero;
   int wide = (int)b->tile.columns;
   LoopBuffer *w = loop_view(k, region_buffer(b->r, b->op->operands[1]), "w", LOOP_F32, 4,
-                            loop_int(k, b->panels), loop_int(k, b->matrices),
-                            loop_int(k, b->channels), loop_int(k, b->columns));
-  LoopExpr *point = loop_for(k, "point", zero, loop_int(k, b->points)), *of = matrix_of(b, point);
+                            loop_int(k, b->work.panels), loop_int(k, b->work.matrices),
+                            loop_int(k, b->work.channels), loop_int(k, b->work.columns));
+  LoopExpr *point = loop_for(k, "point", zero, loop_int(k, b->work.points)),
+           *of = matrix_of(b, point);
   if (b->group > 1) {
     g = loop_for(k, "g", zero, loop_int(k, b->group));
     p = loop_add(k, panel, g);
   }
-  if (wide < b->columns) part = loop_for_step(k, "part", zero, loop_int(k, b->columns), wide);
-  LoopExpr *from = loop_let(k, "from", loop_mul(k, point, loop_int(k, b->lines * b->room)));
+  if (wide < b->work.columns)
+    part = loop_for_step(k, "part", zero, loop_int(k, b->work.columns), wide);
+  LoopExpr *from =
+      loop_let(k, "from", loop_mul(k, point, loop_int(k, b->work.lines * b->work.room)));
   LoopExpr *to = loop_add(k, loop_mul(k, point, loop_int(k, b->group)), g);
-  to = loop_let(k, "to", loop_add(k, loop_mul(k, to, loop_int(k, b->columns)), part));
+  to = loop_let(k, "to", loop_add(k, loop_mul(k, to, loop_int(k, b->work.columns)), part));
   LoopExpr *begin, *end;
   tiles_of_point(b, point, &begin, &end);
   LoopExpr *pace = fetch_pace(b, begin, end);
   LoopExpr *first = loop_for_step(k, "t", begin, end, b->tile.rows);
   LoopExpr *acc = tile_sums(&b->tile, 1), *rows = loop_int(k, b->tile.rows);
-  bool ahead = b->ahead && b->channels % UNROLL == 0 && !b->direct;
+  bool ahead = b->work.ahead && b->work.channels % UNROLL == 0 && !b->work.direct;
   LoopExpr *c;
-  if (b->direct) { /* a line of the kernel after the other */
-    LoopExpr *line = loop_for(k, "line", zero, loop_int(k, b->lines));
-    of = loop_add(k, of, loop_mul(k, line, loop_int(k, b->axes[1].weights)));
-    from = loop_add(k, from, loop_mul(k, line, loop_int(k, b->room)));
-    if (b->channels <= UNROLL)
-      c = loop_each(k, "k", zero, loop_int(k, b->channels));
+  if (b->work.direct) { /* a line of the kernel after the other */
+    LoopExpr *line = loop_for(k, "line", zero, loop_int(k, b->work.lines));
+    of = loop_add(k, of, loop_mul(k, line, loop_int(k, b->work.axes[1].weights)));
+    from = loop_add(k, from, loop_mul(k, line, loop_int(k, b->work.room)));
+    if (b->work.channels <= UNROLL)
+      c = loop_each(k, "k", zero, loop_int(k, b->work.channels));
     else
-      c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
+      c = loop_for_unroll(k, "k", zero, loop_int(k, b->work.channels), UNROLL);
   } else if (ahead) {
-    LoopExpr *four = loop_for_step(k, "k", zero, loop_int(k, b->channels), UNROLL);
+    LoopExpr *four = loop_for_step(k, "k", zero, loop_int(k, b->work.channels), UNROLL);
     fetch(b, p, of, loop_sub(k, first, begin), four, pace);
     c = loop_add(k, four, loop_each(k, "u", zero, loop_int(k, UNROLL)));
   } else {
-    c = loop_for_unroll(k, "k", zero, loop_int(k, b->channels), UNROLL);
+    c = loop_for_unroll(k, "k", zero, loop_int(k, b->work.channels), UNROLL);
   }
   Points points = {b, first, loop_add(k, from, c)};
   tile_accumulate(&b->tile, acc, 0, rows, loop_lanes(k, w, wide, p, of, c, part), point_of,
                   &points);
-  if (ahead || b->direct) loop_end(k);
+  if (ahead || b->work.direct) loop_end(k);
   loop_end(k);
   LoopExpr *row = loop_each(k, "r", zero, rows);
   loop_store(k, loop_lanes(k, b->sums, wide, loop_add(k, first, row), to), loop_row(k, acc, row));
   loop_end(k);
   loop_end(k);
-  if (wide < b->columns) loop_end(k);
+  if (wide < b->work.columns) loop_end(k);
   if (b->group > 1) loop_end(k);
   loop_end(k);
 }
@@ -320,7 +325,7 @@ typedef struct {
 static bool fills(const Tiles *b, int axis) {
   const Dim *size = b->op->results[0]->type.dims[axis + 1];
   if (b->has_edge[axis]) return true;
-  return dim_is_constant(size) && dim_value(size) % b->axes[axis].tile == 0;
+  return dim_is_constant(size) && dim_value(size) % b->work.axes[axis].tile == 0;
 }
 
 static void finish_pixel(const Output *o, LoopExpr *i, LoopExpr *j, LoopExpr *sum) {
@@ -363,22 +368,22 @@ static void output_tile(const Tiles *b, const TileKind *kind, LoopExpr *panel, L
     pixels[i] = fills(b, i) ? whole : loop_let(k, i ? "width" : "height", loop_min(k, left, whole));
   }
   LoopExpr *g = b->group > 1 ? loop_for(k, "g", zero, loop_int(k, b->group)) : zero;
-  LoopExpr *column = loop_mul(k, loop_add(k, panel, g), loop_int(k, b->columns));
-  LoopExpr *end = loop_int(k, b->columns);
-  if (b->size % b->columns)
+  LoopExpr *column = loop_mul(k, loop_add(k, panel, g), loop_int(k, b->work.columns));
+  LoopExpr *end = loop_int(k, b->work.columns);
+  if (b->size % b->work.columns)
     end = loop_let(k, "end", loop_min(k, end, loop_sub(k, loop_int(k, b->size), column)));
   LoopExpr *q = loop_for_lanes(k, "q", zero, end, lanes);
   o.column = loop_add(k, column, q);
-  LoopExpr *from = loop_add(k, loop_mul(k, g, loop_int(k, b->columns)), q);
-  int64_t apart = b->group * b->columns; /* from point to point */
+  LoopExpr *from = loop_add(k, loop_mul(k, g, loop_int(k, b->work.columns)), q);
+  int64_t apart = b->group * b->work.columns; /* from point to point */
   LoopBuffer *between = NULL;
-  if (down->points > 1 && !b->direct) {
+  if (down->points > 1 && !b->work.direct) {
     between = loop_stack(k, "between", LOOP_F32, 3, loop_int(k, down->tile),
                          loop_int(k, across->points), loop_int(k, lanes));
     LoopExpr *j = side(b, "j", loop_int(k, across->points));
     for (int i = 0; i < down->points; i++) {
       LoopExpr *point =
-          loop_add(k, point_at(b, across, j), loop_int(k, down->at[i] * b->axes[1].points));
+          loop_add(k, point_at(b, across, j), loop_int(k, down->at[i] * b->work.axes[1].points));
       LoopExpr *at = loop_add(k, loop_mul(k, point, loop_int(k, apart)), from);
       x[i] = loop_let(k, "x", loop_lanes(k, b->sums, lanes, row, at));
     }
@@ -432,40 +437,19 @@ static void go_through_blocks(Tiles *b) {
 
 bool product_winograd(Lowering *l, Region *r, const Op *product) {
   if (product->kind != OP_conv_winograd) return false;
-  const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
-  if (x->element != ELEMENT_f32 || !dim_is_constant(x->dims[3])) return false;
-  Tiles b = {.l = l, .r = r, .op = product, .channels = dim_value(x->dims[3])};
-  b.columns = dim_value(w->dims[4]), b.panels = dim_value(w->dims[0]);
-  if (b.columns % l->target->lanes || b.channels == 0) return false;
-  b.points = b.matrices = 1;
-  for (int i = 0; i < 2; i++) {
-    if (!winograd_find(op_list_integer(product, ATTRIBUTE_tile, i),
-                       op_list_integer(product, ATTRIBUTE_kernel, i),
-                       op_list_integer(product, ATTRIBUTE_stride, i), &b.axes[i]))
-      bug("no tile of Winograd's algorithm in '%s'", l->kernel->name);
-    b.points *= b.axes[i].points, b.matrices *= b.axes[i].weights;
-  }
-  b.direct = winograd_is_direct(&b.axes[0]), b.lines = 1;
-  if (winograd_is_direct(&b.axes[1])) return false;
-  if (b.direct) b.lines = b.axes[0].points, b.points = b.axes[1].points;
-  b.size = op_integer(product, ATTRIBUTE_size);
-  int64_t columns = panel_tile_columns(l->target, b.columns, WINOGRAD_MOST_TILES);
-  b.tile = tile_open(l, r, product, columns, b.size);
-  b.room = b.channels;
-  if (b.channels < l->target->lanes) { /* as many lanes as a power of two */
-    for (b.few = 2; b.few < b.channels;) b.few *= 2;
-    b.room = b.few;
-  }
-  if (b.channels % 128 == 0) b.room += 16; /* else points would share few sets of the cache */
+  Tiles b = {.l = l, .r = r, .op = product, .size = op_integer(product, ATTRIBUTE_size)};
+  if (!tiles_work(&b)) return false;
+  const WinogradWork *w = &b.work;
+  b.tile = tile_open(l, r, product, w->wide, b.size);
   tiles_plan(&b);
-  l->algorithm = arena_format(l->kernel->arena, "winograd %lldx%lld", (long long)b.axes[0].tile,
-                              (long long)b.axes[1].tile);
+  l->algorithm = arena_format(l->kernel->arena, "winograd %lldx%lld", (long long)w->axes[0].tile,
+                              (long long)w->axes[1].tile);
   r->lanes = l->target->lanes;
   LoopKernel *k = l->kernel;
   b.x = region_buffer(r, product->operands[0]);
   b.in = loop_scratch(k, "points", LOOP_F32, 2, loop_int(k, tiles_rows(&b)),
-                      loop_int(k, b.lines * b.points * b.room + 16));
-  int64_t sums = b.points * b.group * b.columns;
+                      loop_int(k, w->lines * w->points * w->room + 16));
+  int64_t sums = w->points * b.group * w->columns;
   if (sums % 128 == 0) sums += 16; /* the same of a point's, tile by tile */
   b.sums = loop_scratch(k, "sums", LOOP_F32, 2, loop_int(k, tiles_rows(&b)), loop_int(k, sums));
   go_through_blocks(&b);

@@ -17,9 +17,9 @@
 #define BACKEND_WINOGRAD_TILES_H
 
 #include "backend/product_tile.h"
-#include "ir/winograd.h"
+#include "ir/winograd_blocks.h"
 
-enum { WINOGRAD_MOST_TILES = 96 /* of a block */, WINOGRAD_KINDS = 4 };
+enum { WINOGRAD_KINDS = 4 };
 
 typedef struct {
   const Winograd *axes[2];
@@ -33,21 +33,14 @@ typedef struct {
   Lowering *l;
   Region *r;
   const Op *op;
-  Winograd axes[2], edges[2];
-  bool has_edge[2];       /* are the last tiles along the axis edges[i]? */
-  bool direct;            /* the first axis is: its points are terms of the others' sums */
-  int points, matrices;   /* of both axes, or of the second alone; of w in a panel */
-  int lines;              /* if so, of the kernel; else 1 */
-  int64_t channels, room; /* room: floats from point to point in a tile's row */
-  int few;                /* lanes of channels that fill no vector; else 0 */
-  int64_t columns, panels, size;
+  WinogradWork work;
+  Winograd edges[2];
+  bool has_edge[2];          /* are the last tiles along the axis edges[i]? */
+  int64_t size;              /* columns of the result */
   int64_t splits;            /* of a block's panels, */
   int64_t group;             /* of which a step takes so many */
   Tile tile;                 /* of registers; its columns are a part of a panel */
   int64_t tiles;             /* of a block, at most; a whole number of register tiles */
-  double share;              /* of all tiles' points are used */
-  bool far;                  /* w comes from memory, */
-  bool ahead;                /* or from beyond L2, and is fetched while what is before it is used */
   const Dim *total, *blocks; /* number i of n blocks of a known total begins at total * i / n */
   TileKind kinds[WINOGRAD_KINDS];
   int kind_count;
@@ -55,6 +48,8 @@ typedef struct {
   LoopExpr *first, *count; /* the block's first tile, and how many there are */
 } Tiles;
 
+/* Fills in the work, of the operation; false: this kernel does not take it. */
+bool tiles_work(Tiles *b);
 /* Fills in all of the plan, and the kernel's trips, from what is known of the operation. */
 void tiles_plan(Tiles *b);
 /* Begins block number `number`: its first tile, and how many there are. */

@@ -2,6 +2,7 @@
 #include "ir/attention.h"
 #include "ir/blocking.h"
 #include "ir/infer.h"
+#include "ir/winograd_blocks.h"
 
 #include "support/bug.h"
 
@@ -33,7 +34,9 @@ static int axes_wanted(const Completion *c) {
   case OP_conv_transpose:
   case OP_conv_weight:
   case OP_conv_panel:
+    return rank > 2 ? rank - 2 : 0;
   case OP_conv_winograd:
+    if (c->row->name == ATTRIBUTE_blocking) return WINOGRAD_BLOCKS_NUMBERS;
     return rank > 2 ? rank - 2 : 0;
   case OP_dot_panel:
     return BLOCKING_NUMBERS;

@@ -245,7 +245,7 @@ bool infer_conv_winograd(Inference *i) {
   if (!infer_float(i, 0) || !product_element(i, &type.element) ||
       !infer_constants(i, ATTRIBUTE_pad, 0) || !infer_constants(i, ATTRIBUTE_kernel, 1) ||
       !infer_constants(i, ATTRIBUTE_tile, 1) || !infer_constants(i, ATTRIBUTE_size, 1) ||
-      !infer_constants(i, ATTRIBUTE_stride, 1))
+      !infer_constants(i, ATTRIBUTE_stride, 1) || !infer_constants(i, ATTRIBUTE_blocking, 0))
     return false;
   if (x->rank != 4 || w->rank != 5 || !dim_is_constant(w->dims[4]) || dim_value(w->dims[4]) < 1 ||
       !infer_require(i, CHECK_EQUAL, x->dims[3], w->dims[3]))

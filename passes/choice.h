@@ -15,11 +15,13 @@ typedef struct {
   double seconds;    /* estimated */
   int64_t columns;   /* of a panel of packed weights; 0: it has none, or those that fit */
   int64_t tile[2];   /* of Winograd's algorithm; 0: none */
-  Blocking blocking; /* of loops in panels; tile 0: this is chosen by itself */
+  Blocking blocking; /* of loops in panels; tile 0: this is chosen by itself; */
+  int64_t splits;    /* of Winograd's blocks: of their panels; else 0 */
 } Candidate;
 
 /* "direct/16", "winograd/4x4", "k256/m48/n256/r6/rows": pieces of a sum, rows of a strip, columns
- * of a group, rows of a tile, what threads take */
+ * of a group, rows of a tile, what threads take; "t78/r6/s2": tiles of a block, rows of a register
+ * tile, splits of a block's panels */
 const char *candidate_text(Arena *arena, const Candidate *candidate);
 
 typedef struct {

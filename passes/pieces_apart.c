@@ -104,11 +104,14 @@ Op *piece_copy(Builder *b, const Op *op, Value *const *operands, const Dim *pict
   Module *module = b->function->module;
   Attribute attributes[MOST_ATTRIBUTES];
   int count = 0;
-  for (; count < MOST_ATTRIBUTES && operator_infos[op->kind].attributes[count].standard; count++) {
-    attributes[count] = op->attributes[count];
-    AttributeName name = attributes[count].name;
+  for (int i = 0; i < MOST_ATTRIBUTES && operator_infos[op->kind].attributes[i].standard; i++) {
+    AttributeName name = op->attributes[i].name;
+    /* Winograd's blocks were chosen for the tiles of the whole batch. */
+    if (op->kind == OP_conv_winograd && name == ATTRIBUTE_blocking) continue;
+    attributes[count] = op->attributes[i];
     if (pictures && (name == ATTRIBUTE_shape || name == ATTRIBUTE_stop))
       set_first(module, &attributes[count], pictures);
+    count++;
   }
   b->at = op->at;
   b->layer = op->layer;

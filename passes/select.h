@@ -64,6 +64,8 @@ void candidates_add_panels(const Select *s, Candidates *list, const char *name, 
  * is no choice. */
 bool select_blocking(Select *s, const Type *x, const Type *panels, bool pairs, int64_t size,
                      Attribute *attribute);
+/* The same of the blocks of a conv_winograd, whose attribute it sets. */
+void select_winograd_blocks(Select *s, Op *conv);
 /* As select_choose, for the loops of what was just taken: a product of `sizes`. */
 int select_choose_loops(Select *s, const char *sizes, const Candidates *list);
 

@@ -1,6 +1,7 @@
 /* How a product in panels is cut (ir/blocking.h): the ways with their estimates. Beside the
  * arithmetic a way costs what it reads and writes again, more where that is far, and what each tile
  * and each strip takes to start. */
+#include "ir/winograd_blocks.h"
 #include "passes/cost.h"
 #include "passes/select.h"
 
@@ -126,4 +127,47 @@ bool select_blocking(Select *s, const Type *x, const Type *panels, bool pairs, i
   *attribute =
       (Attribute){ATTRIBUTE_blocking, attribute_integers(s->module, numbers, BLOCKING_NUMBERS)};
   return true;
+}
+
+/* ---- Winograd's algorithm ---- */
+
+static WinogradMachine winograd_machine(const PassOptions *options) {
+  return (WinogradMachine){.lanes = (int)options->vector_lanes,
+                           .registers = (int)options->vector_registers,
+                           .l2 = options->cache_bytes,
+                           .flops = options->flop_rate,
+                           .memory = options->memory_rate,
+                           .cache = options->cache_rate,
+                           .threads = options->threads};
+}
+
+void select_winograd_blocks(Select *s, Op *conv) {
+  const PassOptions *options = s->context->options;
+  WinogradMachine machine = winograd_machine(options);
+  WinogradWork work;
+  if (options->level < 2 || options->several_cpus || !s->chosen ||
+      !winograd_work(conv, &machine, &work))
+    return;
+  WinogradBlocks ways[WINOGRAD_MOST_WAYS];
+  int count = winograd_blocks_ways(&machine, &work, ways);
+  if (count < 2) return;
+  Candidates list = {0};
+  for (int i = 0; i < count; i++) {
+    double seconds = ways[i].seconds * (i ? 1 : costs[COST_block_usual]);
+    Blocking blocking = {.tile = ways[i].rows, .strip = ways[i].tiles};
+    candidates_add(
+        &list,
+        (Candidate){
+            .name = "blocks", .seconds = seconds, .blocking = blocking, .splits = ways[i].splits},
+        0);
+  }
+  const char *sizes = arena_format(
+      s->context->scratch, "%lldx%lldx%lldx%lld", (long long)work.points, (long long)work.tiles,
+      (long long)(work.lines * work.channels), (long long)op_integer(conv, ATTRIBUTE_size));
+  int best = select_choose_loops(s, sizes, &list);
+  if (best == 0) return; /* the back end finds the usual way, also for parts of a batch */
+  const Candidate *taken = &list.items[best];
+  int64_t numbers[] = {taken->blocking.tile, taken->blocking.strip, taken->splits};
+  op_set_attribute(conv, ATTRIBUTE_blocking,
+                   attribute_integers(s->module, numbers, WINOGRAD_BLOCKS_NUMBERS));
 }

@@ -329,8 +329,12 @@ Value *select_conv_last(Select *s, Builder *b, Value *x, Value *w, const ConvWin
     columns = select_panel_columns(s, out, channels);
     w = window->turned ? pack_turned(s, b, w, window, columns)
                        : select_pack_rows(s, b, w, 1, (int[]){2, 3, 1}, columns);
-    return select_because(
-        s, select_winograd(s, b, x, w, &conv, window->tile, (const int64_t(*)[2])window->pad));
+    Value *y = select_winograd(s, b, x, w, &conv, window->tile, (const int64_t(*)[2])window->pad);
+    const char *why = s->why;
+    if (y) select_winograd_blocks(s, y->op);
+    y = select_because(s, y);
+    s->why = why; /* of others of the same choice, too */
+    return y;
   }
   int64_t pad[2][2], cut[2][2]; /* conv_panel itself cuts off what a negative padding says */
   for (int i = 0; i < 4; i++) {

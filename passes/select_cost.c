@@ -153,6 +153,9 @@ const char *candidate_text(Arena *arena, const Candidate *c) {
     return arena_format(arena, "%s/%lldx%lld", c->name, (long long)c->tile[0],
                         (long long)c->tile[1]);
   const Blocking *b = &c->blocking;
+  if (c->splits)
+    return arena_format(arena, "t%lld/r%lld/s%lld", (long long)b->strip, (long long)b->tile,
+                        (long long)c->splits);
   if (b->tile)
     return arena_format(arena, "k%lld/m%lld/n%lld/r%lld/%s", (long long)b->depth,
                         (long long)b->strip, (long long)b->columns, (long long)b->tile,
