@@ -39,8 +39,8 @@ void lower_corner(Lowering *lowering, const Type *tensor, bool reads);
 void lower_update_in_place(Lowering *lowering);
 /* Reductions over rows, softmax, and what is fused with them. */
 void lower_row(Lowering *lowering);
-/* One sum over the middle axes of maps, a number a channel (`region` is the kernel's, just opened);
- * false, and nothing done, if it is none. */
+/* One sum or maximum over the middle axes of maps, a number a channel (`region` is the kernel's,
+ * just opened); false, and nothing done, if it is none. */
 bool lower_channel_sums(Lowering *lowering, Region *region);
 /* Rows cut into panels, and sums of blocks of them; false, and nothing done, if it is not that. */
 bool lower_panel_sums(Lowering *lowering, Region *region);

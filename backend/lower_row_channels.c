@@ -1,5 +1,5 @@
-/* lower_row_channels.c - one sum over the middle axes of maps whose channels lie side by side:
- * batch norm's mean, variance and gradients, a bias's gradient, global pooling.
+/* lower_row_channels.c - one sum, or maximum, over the middle axes of maps whose channels lie side
+ * by side: batch norm's mean, variance and gradients, a bias's gradient, global pooling.
  *
  *   for each quarter row r:                     the first summed axis in four walks
  *     part[c] = 0
@@ -12,6 +12,8 @@
  * row's sums are added up by themselves, so that errors grow with a row's length and the number of
  * rows, not with their product. */
 #include "backend/families.h"
+
+#include <math.h>
 
 enum {
   WALKS = 4,
@@ -33,12 +35,12 @@ typedef struct {
   LoopExpr *from; /* the trip's first channel */
 } Channels;
 
-/* The kernel's only reduction, if that is a sum; else NULL. */
+/* The kernel's only reduction, unless that is a softmax; else NULL. */
 static const Op *only_sum(const Region *r) {
   const Op *sum = NULL;
   for (const Op *op = r->block ? r->block->first : r->op; op; op = r->block ? op->next : NULL) {
     if (!operator_has(op->kind, TRAIT_REDUCTION) && op->kind != OP_softmax) continue;
-    if (sum || op->kind != OP_sum) return NULL;
+    if (sum || op->kind == OP_softmax) return NULL;
     sum = op;
   }
   return sum;
@@ -96,6 +98,11 @@ static bool is_of_channels(Channels *c) {
          compute_element(c->shape->element) == LOOP_F32 && results_fit(c) && find_block(c);
 }
 
+static LoopExpr *together(const Channels *c, LoopExpr *x, LoopExpr *y) {
+  LoopKernel *k = c->l->kernel;
+  return c->sum->kind == OP_sum ? loop_add(k, x, y) : loop_max(k, x, y);
+}
+
 static LoopExpr *open_block(const Channels *c) {
   return loop_for_lanes(c->l->kernel, "c", loop_int(c->l->kernel, 0),
                         loop_int(c->l->kernel, c->block), c->lanes);
@@ -103,8 +110,9 @@ static LoopExpr *open_block(const Channels *c) {
 
 static void clear(const Channels *c, LoopBuffer *sums) {
   LoopKernel *k = c->l->kernel;
-  LoopExpr *at = open_block(c), *zero = loop_splat(k, loop_literal(k, LOOP_F32, 0), c->lanes);
-  loop_store(k, loop_lanes(k, sums, c->lanes, at), zero);
+  LoopExpr *at = open_block(c);
+  LoopExpr *neutral = loop_literal(k, LOOP_F32, c->sum->kind == OP_sum ? 0 : -INFINITY);
+  loop_store(k, loop_lanes(k, sums, c->lanes, at), loop_splat(k, neutral, c->lanes));
   loop_end(k);
 }
 
@@ -125,16 +133,17 @@ static void add_rows(Channels *c, LoopBuffer *sums, LoopExpr *row, LoopExpr *apa
     region_pop(r, scope);
   }
   for (int step = 1; step < walks; step *= 2)
-    for (int w = 0; w < walks; w += 2 * step) values[w] = loop_add(k, values[w], values[w + step]);
+    for (int w = 0; w < walks; w += 2 * step)
+      values[w] = loop_let(k, "some", together(c, values[w], values[w + step]));
   LoopExpr *sum = loop_lanes(k, sums, c->lanes, at);
-  loop_store(k, sum, loop_add(k, sum, values[0]));
+  loop_store(k, sum, together(c, sum, values[0]));
   while (blocks--) loop_end(k);
 }
 
 static void add_part(const Channels *c) {
   LoopKernel *k = c->l->kernel;
   LoopExpr *at = open_block(c), *total = loop_lanes(k, c->total, c->lanes, at);
-  loop_store(k, total, loop_add(k, total, loop_lanes(k, c->part, c->lanes, at)));
+  loop_store(k, total, together(c, total, loop_lanes(k, c->part, c->lanes, at)));
   loop_end(k);
 }
 

@@ -13,7 +13,8 @@ enum {
   MOST_CHANNELS = 4096,
   LEAST_ELEMENTS = 16384, /* below, a pass of its own is nothing */
   MOST_SUMS = 6,          /* of a kernel */
-  MOST_ARGUMENTS = 28
+  MOST_ARGUMENTS = 28,
+  FAR_BYTES = 1 << 22
 };
 
 typedef struct {
@@ -33,9 +34,9 @@ typedef struct {
   int64_t *places;  /* of each operation: its number, or that of the kernel to which it goes */
 } Sums;
 
-/* A sum over all rows that is worth it. */
-static bool is_row_sum(const Op *op) {
-  if (op->kind != OP_sum || op_flag(op, ATTRIBUTE_keepdims)) return false;
+/* A sum, or a maximum, over all rows that is worth it. */
+static bool is_over_rows(const Op *op, Operator kind) {
+  if (op->kind != kind || op_flag(op, ATTRIBUTE_keepdims)) return false;
   const Type *type = &op->operands[0]->type;
   if (type->element != ELEMENT_f32 || op_axes(op) != (1u << (type->rank - 1)) - 1) return false;
   if (type->rank < 2 || block_sum_blocks(type) == 0) return false;
@@ -210,6 +211,29 @@ static void join(Op *kernel, const Taken *taken) {
   op_set_attribute(sum, ATTRIBUTE_axis, attribute_integers(module, (int64_t[]){0}, 1));
 }
 
+/* Blocks of whole rows are what memory gives fastest, and what threads take. */
+static void cut_alone(Op *sum) {
+  Module *module = sum->block->function->module;
+  const Type *type = &sum->operands[0]->type;
+  int64_t blocks = block_sum_blocks(type), rows = 1;
+  for (int i = 0; i < type->rank - 1; i++) rows *= dim_value(type->dims[i]);
+  const Dim *dims[] = {dim_constant(module->dims, blocks),
+                       dim_constant(module->dims, rows / blocks), type->dims[type->rank - 1]};
+  Builder b = builder_before(sum);
+  b.at = sum->at;
+  Value *cut = build_reshape(&b, sum->operands[0], dims, 3);
+  Attribute along = {ATTRIBUTE_axis, attribute_integers(module, (int64_t[]){1}, 1)};
+  sum->operands[0] = build(&b, sum->kind, &cut, 1, &along, 1);
+  op_set_attribute(sum, ATTRIBUTE_axis, attribute_integers(module, (int64_t[]){0}, 1));
+}
+
+/* From memory, and taken by no kernel? */
+static bool is_far(const Sums *s, const Op *sum) {
+  const Type *type = &sum->operands[0]->type;
+  return type_elements(type) * (double)sizeof(float) > FAR_BYTES &&
+         dim_value(type->dims[type->rank - 1]) % s->lanes == 0 && s->places[sum->mark] == sum->mark;
+}
+
 void fuse_sums(PassContext *context, Function *function) {
   if (function->scan) return; /* a trip's values are small */
   Sums s = {
@@ -221,7 +245,7 @@ void fuse_sums(PassContext *context, Function *function) {
   for (int i = 0; i < s.uses.op_count; i++) s.places[i] = i;
   OpList sums = {0};
   for (int i = 0; i < s.uses.op_count; i++)
-    if (is_row_sum(s.uses.ops[i])) vec_push(s.scratch, &sums, s.uses.ops[i]);
+    if (is_over_rows(s.uses.ops[i], OP_sum)) vec_push(s.scratch, &sums, s.uses.ops[i]);
   bool *found = ARENA_ARRAY(s.scratch, sums.count + 1, bool);
   for (size_t i = 0; i < sums.count; i++) {
     find_for_map(&s, sums.items[i]);
@@ -232,6 +256,10 @@ void fuse_sums(PassContext *context, Function *function) {
     if (!found[i] && !find_for_value(&s, sums.items[i])) find_for_panels(&s, sums.items[i]);
   for (int i = 0; i < s.uses.op_count; i++)
     for (size_t j = 0; j < s.taken[i].count; j++) join(s.uses.ops[i], &s.taken[i].items[j]);
+  for (int i = 0; i < s.uses.op_count; i++) {
+    Op *op = s.uses.ops[i];
+    if ((is_over_rows(op, OP_sum) || is_over_rows(op, OP_max)) && is_far(&s, op)) cut_alone(op);
+  }
   for (Op *op = function->body->first; op; op = op->next)
     for (int i = 0; i < op->operand_count; i++) op->operands[i] = fused_value(op->operands[i]);
   for (int i = 0; i < function->body->yield_count; i++)

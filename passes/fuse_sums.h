@@ -12,6 +12,9 @@
  * So are the gradients of a layer norm's weight and bias, and of the bias that is added to what is
  * normalised; those of other layers' biases are taken where their weights' gradients have it
  * brought into panels. %p and %q are sums of blocks of rows (ir/block_sum.h), which lie in a cache.
+ *
+ * What no kernel takes and comes from memory, sums and maxima, is made in blocks of whole rows,
+ * too: threads would share out channels else, and read a piece of each row, a page after the other.
  */
 #ifndef PASSES_FUSE_SUMS_H
 #define PASSES_FUSE_SUMS_H
