@@ -240,17 +240,20 @@ static void along_second(int64_t *apart, const int64_t *shape, int rank) {
 static bool each_tile(Arena *arena, Magnitudes *m, const Kernel *w, const int64_t *kernel,
                       const int64_t *stride, double *result, double *roundings) {
   bool some = false;
-  for (int64_t tile = 2; tile <= 6; tile++) {
-    bool fine = kernel[0] > 1 || kernel[1] > 1;
-    for (int i = 0; i < 2; i++)
-      fine = fine && winograd_find(kernel[i] == 1 ? 1 : tile, kernel[i], stride[i], &m->axes[i]);
-    if (!fine) continue;
-    m->u = transformed(arena, m, w);
-    find_most(arena, m, result);
-    double n = winograd_roundings(m->axes, all_channels(m));
-    if (n > *roundings) *roundings = n;
-    some = true;
-  }
+  for (int64_t tile = 2; tile <= 6; tile++)
+    for (int direct = -1; direct < 2; direct++) { /* the axis along which sums are direct */
+      bool fine = kernel[0] > 1 || kernel[1] > 1;
+      if (direct >= 0 && (kernel[0] == 1 || kernel[1] == 1)) continue;
+      for (int i = 0; i < 2; i++)
+        fine = fine && winograd_find(kernel[i] == 1 || i == direct ? 1 : tile, kernel[i], stride[i],
+                                     &m->axes[i]);
+      if (!fine) continue;
+      m->u = transformed(arena, m, w);
+      find_most(arena, m, result);
+      double n = winograd_roundings(m->axes, all_channels(m));
+      if (n > *roundings) *roundings = n;
+      some = true;
+    }
   return some;
 }
 
