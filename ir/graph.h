@@ -61,7 +61,7 @@ struct Op {
   Operator kind;
   int operand_count, result_count;
   bool again; /* a copy that makes its value again so that the first need not be kept: `cse` leaves
-                 it. Text has no word for it */
+                 it */
   Value **operands, **results;
   Op *previous, *next;
   Block *region; /* fused, scan */

@@ -105,6 +105,7 @@ typedef struct {
   Block *region;
   VEC(Type) types;
   VEC(MemoryPlace) places;
+  bool again;
 } ParsedOp;
 
 static bool parse_region(Parser *p, ParsedOp *op, const Scope *outer) {
@@ -242,6 +243,7 @@ static bool make_op(Parser *p, ParsedOp *parsed, Block *block, Scope *scope, con
                   complete, results, count);
   p->function->next_number = keep;
   op->symbol = parsed->symbol;
+  op->again = parsed->again;
   op->at = at;
   op->region = parsed->region;
   if (op->region) op->region->op = op;
@@ -274,7 +276,9 @@ static bool parse_op(Parser *p, Block *block, Scope *scope) {
       return parser_fail(p, E0803, op.span, "a region's operands stand in its head");
     if (!parse_region(p, &op, scope)) return false;
   }
-  return parse_types(p, &op, scope) && parse_location(p, &at) && make_op(p, &op, block, scope, at);
+  if (!parse_types(p, &op, scope)) return false;
+  op.again = parser_take_word(p, "again");
+  return parse_location(p, &at) && make_op(p, &op, block, scope, at);
 }
 
 /* ---- blocks ---- */

@@ -79,6 +79,7 @@ static void print_op(Printer *p, const Op *op, int level) { /* level -1: in one 
     type_print(text, &op->results[i]->type);
     print_place(text, &op->results[i]->place);
   }
+  if (op->again) text_string(text, " again");
   print_location(p, op->at);
 }
 
