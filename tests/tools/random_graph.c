@@ -259,7 +259,9 @@ static void choose_dims(Generator *g) {
   g->n = dim_constant(g->module->dims, network ? 1 + (int64_t)(options->seed / 2 % 2) : 3);
   if (!options->dynamic) return;
   g->n = new_dim(g->module, "N", 1, network ? 3 : 5);
-  if (options->maps && options->seed % 4 == 1) g->long_n = new_dim(g->module, "H", 5, 20);
+  if (options->maps && options->seed % 4 == 1)
+    g->long_n =
+        dim_add(g->module->dims, new_dim(g->module, "H", 1, 16), dim_constant(g->module->dims, 4));
   if (options->sequences && options->seed % 4 == 1) g->long_n = new_dim(g->module, "T", 1, 13);
 }
 
