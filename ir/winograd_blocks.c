@@ -70,13 +70,18 @@ bool winograd_work(const Op *conv, const WinogradMachine *m, WinogradWork *w) {
   for (int i = 0; i < 3; i++) w->known = w->known && dim_is_constant(out->dims[i]);
   w->tiles = tiles_of(w, out);
   w->share = share_of(w, out);
-  int64_t weights = w->matrices * w->channels * w->panels * w->columns;
-  w->far = weights > 2 * m->l2; /* elements: eight times L2 */
-  w->ahead = weights > m->l2 / 4;
+  double weights = (double)w->matrices * (double)w->channels * (double)(w->panels * w->columns);
+  w->far = weights > 2 * (double)m->l2; /* elements: eight times L2 */
+  w->ahead = weights > (double)m->l2 / 4;
   return true;
 }
 
 /* ---- estimates ---- */
+
+/* Of a tile's points, whatever a graph's text says. */
+static double row_bytes(const WinogradWork *w) {
+  return (double)(w->lines * w->points) * (double)w->room * (double)sizeof(float);
+}
 
 /* What a block of `rows` rows (tiles) takes for all panels, in multiply-adds of a whole row, as the
  * one number of KERNELS' model max(m, c + 0.4 m): m to read w, c to compute. */
@@ -90,16 +95,15 @@ static double block_time(const WinogradMachine *m, const WinogradWork *w, double
  * each doubling beyond half of L2. */
 static double spilling(const WinogradMachine *m, const WinogradWork *w, int64_t tiles) {
   static const double doubling = 0.04, most = 0.15;
-  int64_t each = w->lines * w->room + w->columns;
-  double bytes = (double)(tiles * w->points * each * (int64_t)sizeof(float));
+  double sums = (double)(w->points * w->columns) * (double)sizeof(float);
+  double bytes = (double)tiles * (row_bytes(w) + sums);
   double more = doubling * log2(bytes / ((double)m->l2 / 2));
   return 1 + (more < 0 ? 0 : more > most ? most : more);
 }
 
 bool winograd_is_far(const WinogradMachine *m, const WinogradWork *w, int64_t tiles) {
   enum { BEYOND = 3 };
-  int64_t bytes = tiles * w->lines * w->points * w->room * (int64_t)sizeof(float);
-  return bytes > BEYOND * m->l2;
+  return (double)tiles * row_bytes(w) > (double)(BEYOND * m->l2);
 }
 
 /* What trips begin..end take, in blocks; each block that is begun takes `input` more. */
@@ -161,11 +165,11 @@ static void best_splits(const WinogradMachine *m, const WinogradWork *w, int row
 }
 
 WinogradBlocks winograd_blocks_usual(const WinogradMachine *m, const WinogradWork *w) {
-  int64_t row = w->lines * w->points * w->room * 4;
+  double row = row_bytes(w);
   WinogradBlocks best = {.rows = w->rows, .tiles = w->rows};
   for (int rows = w->rows; rows > 0 && 3 * rows >= 2 * w->rows; rows--) /* fewer empty ones */
     for (int64_t tiles = rows; tiles <= WINOGRAD_MOST_TILES; tiles += rows) {
-      if (tiles > rows && tiles * row > MOST_SCRATCH) break;
+      if (tiles > rows && (double)tiles * row > MOST_SCRATCH) break;
       best_splits(m, w, rows, tiles, &best);
       if (tiles >= w->tiles) break;
     }
@@ -191,13 +195,14 @@ int winograd_blocks_ways(const WinogradMachine *m, const WinogradWork *w,
   usual.seconds = way_of(m, w, usual.rows, usual.tiles, usual.splits).seconds;
   add(list, &count, usual);
   if (!w->known || w->tiles < 2) return count;
-  int64_t row = w->lines * w->points * w->room * 4;
+  double row = row_bytes(w);
   /* One block, two, four .. of all tiles, each with the rows of register tiles that suit it. */
   for (int64_t blocks = 1; blocks <= 32 && blocks <= w->tiles; blocks *= 2) {
     WinogradBlocks best = {0};
     for (int rows = w->rows; rows > 0 && 3 * rows >= 2 * w->rows; rows--) {
       int64_t tiles = ceil_of(ceil_of(w->tiles, blocks), rows) * rows;
-      if (tiles > WINOGRAD_MOST_TILES + rows || (tiles > rows && tiles * row > MOST_SCRATCH))
+      if (tiles > WINOGRAD_MOST_TILES + rows ||
+          (tiles > rows && (double)tiles * row > MOST_SCRATCH))
         continue;
       best_splits(m, w, rows, tiles, &best);
     }
@@ -217,8 +222,8 @@ WinogradBlocks winograd_blocks_given(const WinogradWork *w, int64_t rows, int64_
                                      int64_t splits) {
   enum { MOST = 2 * WINOGRAD_MOST_TILES };
   WinogradBlocks given = {.rows = rows < 1 ? 1 : rows > w->rows ? w->rows : (int)rows};
-  int64_t most = MOST_SCRATCH / (w->lines * w->points * w->room * (int64_t)sizeof(float));
-  most = most > MOST ? MOST : most;
+  double room = MOST_SCRATCH / row_bytes(w);
+  int64_t most = room < MOST ? (int64_t)room : MOST;
   tiles = tiles > most ? most : tiles;
   given.tiles = ceil_of(tiles < 1 ? 1 : tiles, given.rows) * given.rows;
   splits = splits > w->panels ? w->panels : splits;
