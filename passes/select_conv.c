@@ -376,10 +376,28 @@ ConvWindow select_conv_window(const Op *op, int axes) {
   return window;
 }
 
+/* Whether maps stay tensors with all that may be put around and between their elements. */
+static bool has_room(const Op *op) {
+  const double most = 3e13; /* elements: a tensor has at most 2^47 bytes */
+  const Type *x = &op->operands[0]->type, *w = &op->operands[1]->type, *y = &op_result(op)->type;
+  double all =
+      (double)dim_max(x->dims[0]) * ((double)dim_max(x->dims[1]) + (double)dim_max(y->dims[1]));
+  for (int i = 2; i < x->rank; i++) {
+    double reach =
+        (double)op_list_integer(op, ATTRIBUTE_dilation, i - 2) * (double)dim_max(w->dims[i]);
+    double apart =
+        (double)dim_max(x->dims[i]) * (double)op_list_integer(op, ATTRIBUTE_stride, i - 2);
+    for (int side = 0; side < 2; side++)
+      reach += (double)op_pair_integer(op, ATTRIBUTE_pad, i - 2, side);
+    all *= 2 * reach + apart + (double)dim_max(y->dims[i]);
+  }
+  return all <= most;
+}
+
 bool select_conv_takes(const Op *op) {
   const Type *x = &op->operands[0]->type, *w = &op->operands[1]->type;
   return x->element == ELEMENT_f32 && (x->rank == 3 || x->rank == 4) && type_is_static(w) &&
-         dim_is_constant(x->dims[1]);
+         dim_is_constant(x->dims[1]) && has_room(op);
 }
 
 Value *select_conv_image(Select *s, Builder *b, Value *x) {

@@ -28,7 +28,7 @@ static bool of_stride(int64_t s, int64_t kernel, const int64_t *pad, int64_t y, 
 
 bool select_phases(const ConvWindow *window, const int64_t *kernel, const int64_t *x,
                    const int64_t *y, double each, Phases *p) {
-  const double most = 1e16; /* elements of a padded map */
+  const double most = 3e13; /* elements of a padded map: a tensor has at most 2^47 bytes */
   double large = each, small = each;
   const int64_t *stride = window->stride, *dilation = window->dilation;
   bool dilated = dilation[0] > 1 || dilation[1] > 1, strided = stride[0] > 1 || stride[1] > 1;
