@@ -5,7 +5,7 @@
 #include "driver/target_file.h"
 
 #include "ir/module_text.h"
-#include "passes/plan_verify.h"
+#include "passes/stage_verify.h"
 #include "runtime/vocabulary.h"
 
 #include <stdlib.h>
@@ -178,12 +178,6 @@ static bool read_pass_options(Session *session, PassOptions *changed, TargetShap
 
 /* ---- reading ---- */
 
-/* Behind `plan` nothing else looks at what the text says of memory. */
-static const char *places_hold(Arena *arena, Module *module, const Op **where) {
-  const Pass *after = module->after ? pass_find(module->after) : NULL;
-  return after && after >= &passes[PASS_plan] ? plan_verify(arena, module, where) : NULL;
-}
-
 static Module *load_text_ir(Session *session, const char *path) {
   size_t length;
   const char *message;
@@ -194,7 +188,7 @@ static Module *load_text_ir(Session *session, const char *path) {
     diag_report(session->diagnostics, E0501, (Span){file, 0, 0}, "%s", message);
     return NULL;
   }
-  Module *module = module_parse_checked(session->arena, session->diagnostics, file, places_hold);
+  Module *module = module_parse_checked(session->arena, session->diagnostics, file, stage_verify);
   return module && ir_file_attach(session, module, path) ? module : NULL;
 }
 

@@ -16,7 +16,7 @@
 #include "ir/module_text.h"
 #include "passes/choice.h"
 #include "passes/pass.h"
-#include "passes/plan_verify.h"
+#include "passes/stage_verify.h"
 #include "support/bug.h"
 #include "tests/emulator/kernels.h"
 #include "tests/tools/bounds.h"
@@ -228,7 +228,7 @@ static bool after_pass(void *user, const Pass *pass, const PassEffect *effect, M
   (void)effect;
   const Op *where = NULL;
   const char *fault = module_verify(c->arena, module, &where);
-  if (!fault && pass >= &passes[PASS_plan]) fault = plan_verify(c->arena, module, &where);
+  if (!fault) fault = stage_verify(c->arena, module, &where);
   if (!fault) return true;
   Text text = text_new(c->arena);
   if (where) op_print(&text, where, (PrintOptions){0});

@@ -11,7 +11,7 @@
 #include "backend/lower.h"
 #include "ir/module_text.h"
 #include "passes/pass.h"
-#include "passes/plan_verify.h"
+#include "passes/stage_verify.h"
 #include "support/bug.h"
 #include "tests/tools/random_graph.h"
 
@@ -55,16 +55,11 @@ static const char *print(Arena *arena, const Module *module) {
 }
 
 /* As the driver reads it. */
-static const char *places_hold(Arena *arena, Module *module, const Op **where) {
-  const Pass *after = module->after ? pass_find(module->after) : NULL;
-  return after && after >= &passes[PASS_plan] ? plan_verify(arena, module, where) : NULL;
-}
-
 static Module *parse(Arena *arena, Diagnostics *diagnostics, const char *text,
                      const Stages *given) {
   Sources *sources = diagnostics_sources(diagnostics);
   int32_t file = sources_add(sources, "random.ir", NULL, text, strlen(text));
-  Module *module = module_parse_checked(arena, diagnostics, file, places_hold);
+  Module *module = module_parse_checked(arena, diagnostics, file, stage_verify);
   for (size_t i = 0; module && i < given->data.count; i++) {
     const StoredData *d = &given->data.items[i];
     const char *message;
