@@ -1,5 +1,6 @@
 #include "passes/stage_verify.h"
 
+#include "ir/attention.h"
 #include "ir/block_sum.h"
 #include "passes/pass.h"
 #include "passes/plan_verify.h"
@@ -46,6 +47,11 @@ static const char *block_fault(const Block *block, const Pass *after, const Op *
     if (where) *where = op;
     if (op->kind == OP_scan && op_integer(op, ATTRIBUTE_axis) != 0)
       return "behind 'loops' every scan goes along axis 0";
+    if (after >= &passes[PASS_gradient] && op->kind == OP_grad)
+      return "behind 'gradient' there is none to be made";
+    if (after >= &passes[PASS_select] && is_attention(op->kind) &&
+        op->operands[0]->type.element != ELEMENT_f32)
+      return "behind 'select' attention is of f32 alone";
     if (after >= &passes[PASS_fuse] && op->kind == OP_fused && goes_by_rows(op) && other_rows(op)) {
       if (where) *where = other_rows(op);
       return "the kernel goes through other rows before";
