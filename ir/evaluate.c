@@ -1,7 +1,9 @@
 #include "ir/evaluate.h"
 
+#include "ir/whole_checks.h"
 #include "support/bug.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- elements ---- */
@@ -9,14 +11,38 @@ int64_t item_bytes(bool wide, Element element) {
   return wide && element_is_float(element) ? 8 : element_infos[element].bytes;
 }
 
+CHECKED_WHOLE static void copy_doubles(const double *from, int64_t stride, int64_t count,
+                                       double *to) {
+  for (int64_t i = 0; i < count; i++) to[i] = from[i * stride];
+}
+
+CHECKED_WHOLE static void widen(const float *from, int64_t stride, int64_t count, double *to) {
+  for (int64_t i = 0; i < count; i++) to[i] = from[i * stride];
+}
+
+CHECKED_WHOLE static void narrow(const double *from, int64_t count, float *to) {
+  for (int64_t i = 0; i < count; i++) to[i] = (float)from[i];
+}
+
+/* `count` numbers of `size` bytes, `stride` of them apart. */
+static void look_at_row(const void *from, int64_t stride, int64_t count, int64_t size) {
+  if (count <= 0) return;
+  int64_t reach = (count - 1) * stride * size;
+  look_at((const char *)from + (reach < 0 ? reach : 0), (size_t)(llabs(reach) + size));
+}
+
 void load_reals(const Evaluation *e, const RunTensor *x, int64_t offset, int64_t stride,
                 int64_t count, double *values) {
   if (e->wide || x->element == ELEMENT_f64) {
-    const double *from = x->bytes;
-    for (int64_t i = 0; i < count; i++) values[i] = from[offset + i * stride];
+    const double *from = (const double *)x->bytes + offset;
+    look_at_row(from, stride, count, sizeof *from);
+    look_at_row(values, 1, count, sizeof *values);
+    copy_doubles(from, stride, count, values);
   } else if (x->element == ELEMENT_f32) {
-    const float *from = x->bytes;
-    for (int64_t i = 0; i < count; i++) values[i] = from[offset + i * stride];
+    const float *from = (const float *)x->bytes + offset;
+    look_at_row(from, stride, count, sizeof *from);
+    look_at_row(values, 1, count, sizeof *values);
+    widen(from, stride, count, values);
   } else {
     for (int64_t i = 0; i < count; i++)
       values[i] = element_load(x->element, x->bytes, offset + i * stride);
@@ -38,11 +64,15 @@ void load_integers(const Evaluation *e, const RunTensor *x, int64_t offset, int6
 void store_reals(const Evaluation *e, RunTensor *y, int64_t offset, int64_t count,
                  const double *values) {
   if (e->wide || y->element == ELEMENT_f64) {
-    double *to = y->bytes;
-    for (int64_t i = 0; i < count; i++) to[offset + i] = values[i];
+    double *to = (double *)y->bytes + offset;
+    look_at_row(to, 1, count, sizeof *to);
+    look_at_row(values, 1, count, sizeof *values);
+    copy_doubles(values, 1, count, to);
   } else if (y->element == ELEMENT_f32) {
-    float *to = y->bytes;
-    for (int64_t i = 0; i < count; i++) to[offset + i] = (float)values[i];
+    float *to = (float *)y->bytes + offset;
+    look_at_row(to, 1, count, sizeof *to);
+    look_at_row(values, 1, count, sizeof *values);
+    narrow(values, count, to);
   } else {
     for (int64_t i = 0; i < count; i++)
       element_store(y->element, y->bytes, offset + i, (double)(float)values[i]);

@@ -93,14 +93,14 @@ static Scalar *side_group(const Side *side, int64_t image, int64_t group) {
 static void fill_columns(const Conv *conv, int64_t image, int64_t group, const int64_t *seen,
                          int64_t count, Scalar *columns, int64_t row, int64_t step) {
   const Scalar *from = side_group(&conv->large, image, group);
+  int64_t place = conv->large.place;
   for (int64_t c = 0; c < conv->large.channels; c++)
     for (int64_t k = 0; k < conv->kernel; k++) {
       Scalar *to = columns + (c * conv->kernel + k) * row;
       const int64_t *places = seen + k * count;
-      for (int64_t p = 0; p < count; p++)
-        to[p * step] = places[p] < 0
-                           ? (Scalar){0}
-                           : from[c * conv->large.channel + places[p] * conv->large.place];
+      const Scalar *channel = from + c * conv->large.channel;
+      for (int64_t p = 0; p < count; p++, to += step)
+        *to = places[p] < 0 ? (Scalar){0} : channel[places[p] * place];
     }
 }
 

@@ -16,7 +16,7 @@ static void transform(double left[][WINOGRAD_POINTS], int rows, int n,
         for (int j = 0; j < m; j++) {
           double factor = left[row][i] * right[column][j];
           if (factor == 0) continue;
-          for (int64_t e = 0; e < each; e++) y[e] += factor * x[(i * m + j) * each + e];
+          product_reals(1, each, 1, &factor, x + (i * m + j) * each, y);
         }
     }
 }

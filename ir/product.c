@@ -1,13 +1,15 @@
 #include "ir/product.h"
 
+#include "ir/whole_checks.h"
+
 /* Columns are taken in blocks that stay in the cache while k runs, four of k at a time, so that
  * sums are loaded less often; their order stays that of k. Integers are computed unsigned, which
  * wraps. */
 enum { COLUMNS = 256 };
 
-#define PRODUCT(name, type, arithmetic)                                                            \
-  static void name##_row(int64_t width, int64_t n, int64_t k, const type *a, const type *b,        \
-                         type *restrict y) {                                                       \
+#define PRODUCT(name, type, arithmetic, target)                                                    \
+  CHECKED_WHOLE target static void name##_row(int64_t width, int64_t n, int64_t k, const type *a,  \
+                                              const type *b, type *restrict y) {                   \
     int64_t j = 0;                                                                                 \
     for (; j + 4 <= k; j += 4) {                                                                   \
       const type *restrict row = b + j * n;                                                        \
@@ -32,17 +34,36 @@ enum { COLUMNS = 256 };
                    y + i * n + from);                                                              \
   }
 
-PRODUCT(real, double, double)
-PRODUCT(integer, int64_t, uint64_t)
+PRODUCT(real, double, double, )
+PRODUCT(integer, int64_t, uint64_t, )
+#ifdef __x86_64__
+PRODUCT(wide_real, double, double, __attribute__((target("avx2")))) /* the same bits: no fma */
+#endif
+
+static void look_at_all(int64_t m, int64_t n, int64_t k, const void *a, const void *b,
+                        const void *y) {
+  look_at(a, (size_t)m * (size_t)k * sizeof(Scalar));
+  look_at(b, (size_t)k * (size_t)n * sizeof(Scalar));
+  look_at(y, (size_t)m * (size_t)n * sizeof(Scalar));
+}
 
 void product_reals(int64_t m, int64_t n, int64_t k, const double *a, const double *b, double *y) {
+  look_at_all(m, n, k, a, b, y);
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx2")) {
+    wide_real(m, n, k, a, b, y);
+    return;
+  }
+#endif
   real(m, n, k, a, b, y);
 }
 
 void product(bool reals, int64_t m, int64_t n, int64_t k, const Scalar *a, const Scalar *b,
              Scalar *y) {
-  if (reals)
-    real(m, n, k, &a->real, &b->real, &y->real);
-  else
-    integer(m, n, k, &a->integer, &b->integer, &y->integer);
+  if (reals) {
+    product_reals(m, n, k, &a->real, &b->real, &y->real);
+    return;
+  }
+  look_at_all(m, n, k, a, b, y);
+  integer(m, n, k, &a->integer, &b->integer, &y->integer);
 }

@@ -17,8 +17,8 @@ export -f make
 
 tests/tools/include_rule.sh
 tests/tools/format.sh --check
-label=(-LE slow)
-[ $all = 1 ] && label=()
+label='slow|again'
+[ $all = 1 ] && label=again
 set -m # so that what is begun beside the tests ends with all that it began
 tests/tools/docs.sh </dev/null >build/docs.log 2>&1 & # one command after the other
 docs=$!
@@ -26,7 +26,7 @@ nice -n 19 bash -c 'make asan && make fuzz fuzzers' </dev/null >build/beside.log
 built=$!
 set +m
 trap 'kill -- "-$docs" "-$built" 2>/dev/null || true' EXIT
-ctest --test-dir build/release -j "$(nproc)" --output-on-failure "${label[@]}"
+ctest --test-dir build/release -j "$(nproc)" --output-on-failure -LE "$label"
 [ $all = 0 ] || tests/tools/valgrind.sh --all
 # Every example: reduced, in all ways of compiling; at full size once (--all: the slowest too).
 tests/reference/run.py -j "$(nproc)" --all-ways small
