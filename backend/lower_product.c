@@ -2,6 +2,7 @@
  * for the shapes that matter are chosen first (product.h). */
 #include "backend/product.h"
 
+#include "ir/op_traits.h"
 #include "support/bug.h"
 
 #include <string.h>
@@ -132,7 +133,7 @@ static LoopExpr *conv_value(Region *r, const Op *op, const Index *index) {
   const Value *x = op->operands[0], *w = op->operands[1];
   int spatial = x->type.rank - 2;
   bool panel = op->kind == OP_conv_panel;
-  bool nhwc = panel || strcmp(op_word(op, ATTRIBUTE_layout), "nhwc") == 0;
+  bool nhwc = panel || op_is_channels_last(op);
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   int channel = nhwc ? 1 + spatial : 1, first = nhwc ? 1 : 2; /* axes of x and the result */
   int out_axis = nhwc ? w->type.rank - 1 : 0, in_axis = nhwc ? w->type.rank - 2 : 1;
@@ -168,7 +169,7 @@ static LoopExpr *conv_transpose_value(Region *r, const Op *op, const Index *inde
   const Value *x = op->operands[0], *w = op->operands[1];
   int spatial = x->type.rank - 2;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
-  bool nhwc = op_word(op, ATTRIBUTE_layout)[1] == 'h';
+  bool nhwc = op_is_channels_last(op);
   int last = x->type.rank - 1, channel = nhwc ? last : 1, first = nhwc ? 1 : 2;
   int in_axis = nhwc ? last : 0, out_axis = nhwc ? last - 1 : 1, kernel = nhwc ? 0 : 2;
   int64_t outs = dim_value(w->type.dims[out_axis]), ins = dim_value(w->type.dims[in_axis]) / groups;
@@ -195,7 +196,7 @@ static LoopExpr *conv_transpose_value(Region *r, const Op *op, const Index *inde
 static LoopExpr *conv_weight_value(Region *r, const Op *op, const Index *index) {
   const Value *x = op->operands[0], *dy = op->operands[1];
   int spatial = x->type.rank - 2;
-  bool nhwc = strcmp(op_word(op, ATTRIBUTE_layout), "nhwc") == 0;
+  bool nhwc = op_is_channels_last(op);
   int channel = nhwc ? 1 + spatial : 1, first = nhwc ? 1 : 2;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   int64_t outs = dim_value(dy->type.dims[channel]) / groups;

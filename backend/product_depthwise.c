@@ -13,6 +13,7 @@
 #include "backend/product.h"
 
 #include "ir/grouping.h"
+#include "ir/op_traits.h"
 
 #include <string.h>
 
@@ -250,7 +251,7 @@ static bool known_line(const Depthwise *d) {
 }
 
 bool product_depthwise(Lowering *l, Region *r, const Op *product) {
-  if (product->kind != OP_conv || op_word(product, ATTRIBUTE_layout)[1] != 'h') return false;
+  if (product->kind != OP_conv || !op_is_channels_last(product)) return false;
   const Value *x = product->operands[0], *w = product->operands[1];
   const Type *out = &product->results[0]->type;
   if (x->type.rank != 4 || x->type.element != ELEMENT_f32 || w->type.element != ELEMENT_f32)

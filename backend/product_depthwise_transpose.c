@@ -12,6 +12,7 @@
  * out.
  */
 #include "backend/product.h"
+#include "ir/op_traits.h"
 
 enum {
   MOST_STRIDE = 4,
@@ -177,8 +178,7 @@ static bool all_known(const Type *type) {
 }
 
 bool product_depthwise_transpose(Lowering *l, Region *r, const Op *product) {
-  if (product->kind != OP_conv_transpose || op_word(product, ATTRIBUTE_layout)[1] != 'h')
-    return false;
+  if (product->kind != OP_conv_transpose || !op_is_channels_last(product)) return false;
   const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
   const Type *out = &product->results[0]->type;
   if (!all_known(x) || !all_known(w) || !all_known(out) || !dim_is_constant(w->dims[0]) ||

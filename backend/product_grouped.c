@@ -14,6 +14,7 @@
  */
 #include "backend/product_grouped.h"
 
+#include "ir/op_traits.h"
 #include "support/bug.h"
 
 enum {
@@ -297,7 +298,7 @@ static bool all_known(const Type *type) {
 }
 
 bool product_grouped(Lowering *l, Region *r, const Op *product) {
-  if (product->kind != OP_conv || op_word(product, ATTRIBUTE_layout)[1] != 'h') return false;
+  if (product->kind != OP_conv || !op_is_channels_last(product)) return false;
   const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
   const Type *out = &product->results[0]->type;
   if (!all_known(x) || !all_known(w) || !all_known(out) || !dim_is_constant(w->dims[0]))

@@ -14,6 +14,8 @@
  */
 #include "backend/product_weight.h"
 
+#include "ir/op_traits.h"
+
 enum {
   BLOCK_PIXELS = 64,     /* of a block, about */
   TRIP_ROWS = 144,       /* at most, that share what a trip reads of dy, */
@@ -386,8 +388,7 @@ static bool is_static(const Type *type) {
 }
 
 bool product_weight(Lowering *l, Region *r, const Op *op) {
-  if (op->kind != OP_conv_weight || r->block || op_word(op, ATTRIBUTE_layout)[1] != 'h')
-    return false;
+  if (op->kind != OP_conv_weight || r->block || !op_is_channels_last(op)) return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
   if (x->rank != 4 || x->element != ELEMENT_f32 || dy->element != ELEMENT_f32) return false;
   if (!is_static(x) || !is_static(dy)) return false;

@@ -14,6 +14,7 @@
 #include "backend/product_weight.h"
 
 #include "ir/grouping.h"
+#include "ir/op_traits.h"
 
 enum {
   PIXELS = 4,       /* at a time */
@@ -193,8 +194,7 @@ static int64_t trip_channels(const Alone *d, const Type *x, int64_t groups) {
 }
 
 bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
-  if (op->kind != OP_conv_weight || r->block || op_word(op, ATTRIBUTE_layout)[1] != 'h')
-    return false;
+  if (op->kind != OP_conv_weight || r->block || !op_is_channels_last(op)) return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   if (!weight_map_is_known(x) || !weight_map_is_known(dy) || groups < 2 ||

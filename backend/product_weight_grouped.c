@@ -14,6 +14,7 @@
  */
 #include "backend/product_grouped.h"
 #include "backend/product_weight.h"
+#include "ir/op_traits.h"
 
 enum {
   MOST_PIXELS = 8,  /* at a time */
@@ -338,8 +339,7 @@ static bool plan(Grouped *g) {
 }
 
 bool product_weight_grouped(Lowering *l, Region *r, const Op *op) {
-  if (op->kind != OP_conv_weight || r->block || op_word(op, ATTRIBUTE_layout)[1] != 'h')
-    return false;
+  if (op->kind != OP_conv_weight || r->block || !op_is_channels_last(op)) return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
   if (!weight_map_is_known(x) || !weight_map_is_known(dy)) return false;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);

@@ -13,6 +13,7 @@
  * on threads.
  */
 #include "backend/product_weight.h"
+#include "ir/op_traits.h"
 
 enum {
   MOST_STRIP = 48,     /* channels that are packed at a time, about */
@@ -342,8 +343,7 @@ static void each_trip(Packed *p, int64_t groups) {
 }
 
 bool product_weight_packed(Lowering *l, Region *r, const Op *op) {
-  if (op->kind != OP_conv_weight || r->block || op_word(op, ATTRIBUTE_layout)[1] != 'h')
-    return false;
+  if (op->kind != OP_conv_weight || r->block || !op_is_channels_last(op)) return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
   if (!weight_map_is_known(x) || !weight_map_is_known(dy)) return false;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);

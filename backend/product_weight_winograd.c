@@ -19,6 +19,7 @@
 #include "backend/product_weight.h"
 #include "backend/winograd_transform.h"
 
+#include "ir/op_traits.h"
 #include "support/bug.h"
 
 enum {
@@ -463,8 +464,7 @@ bool product_weight_winograd(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_weight || !conv_weight_is_winograd(op) || r->block) return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
   if (x->rank != 4 || x->element != ELEMENT_f32 || dy->element != ELEMENT_f32 ||
-      op_word(op, ATTRIBUTE_layout)[1] != 'h' || !dim_is_constant(x->dims[3]) ||
-      !dim_is_constant(dy->dims[3]))
+      !op_is_channels_last(op) || !dim_is_constant(x->dims[3]) || !dim_is_constant(dy->dims[3]))
     return false;
   Weight w = {.l = l, .r = r, .op = op, .points = 1, .taps = 1};
   for (int i = 0; i < 2; i++) {

@@ -1,5 +1,7 @@
 #include "ir/cost.h"
 
+#include "ir/op_traits.h"
+
 static const Dim *count_of(DimTable *table, const Value *value) {
   return type_count(table, &value->type);
 }
@@ -41,8 +43,8 @@ static const Dim *conv_flops(DimTable *table, const Op *op) {
   switch (op->kind) {
   case OP_conv_transpose: /* each element of x goes through the kernel */
     points = count_of(table, op->operands[0]);
-    each = op_word(op, ATTRIBUTE_layout)[1] == 'h' ? product_of(table, w, 0, w->rank - 1)
-                                                   : product_of(table, w, 1, w->rank);
+    each = op_is_channels_last(op) ? product_of(table, w, 0, w->rank - 1)
+                                   : product_of(table, w, 1, w->rank);
     break;
   case OP_conv_weight: /* each element of dy, through the result without its out channels */
     points = count_of(table, op->operands[1]);
@@ -57,8 +59,8 @@ static const Dim *conv_flops(DimTable *table, const Op *op) {
       each = dim_mul(table, each, op_list_dim(op, ATTRIBUTE_kernel, i));
     break;
   default:
-    each = op_word(op, ATTRIBUTE_layout)[1] == 'h' ? product_of(table, w, 0, w->rank - 1)
-                                                   : product_of(table, w, 1, w->rank);
+    each = op_is_channels_last(op) ? product_of(table, w, 0, w->rank - 1)
+                                   : product_of(table, w, 1, w->rank);
   }
   return times(table, dim_mul(table, points, each), 2);
 }

@@ -9,6 +9,7 @@
  * for each image and group. Layouts differ in strides alone.
  */
 #include "ir/evaluate.h"
+#include "ir/op_traits.h"
 #include "ir/product.h"
 
 #include "support/bug.h"
@@ -141,7 +142,7 @@ static bool run_conv(Evaluation *e, Conv *conv, const Scalar *w, RunTensor *y) {
 bool evaluate_conv(Evaluation *e) {
   const RunTensor *x = operand(e, 0), *w = operand(e, 1);
   RunTensor *y = result_new(e, 0);
-  bool nhwc = op_word(e->op, ATTRIBUTE_layout)[1] == 'h';
+  bool nhwc = op_is_channels_last(e->op);
   Conv conv;
   if (!y || !get_conv(e, x, y, nhwc, nhwc ? w->shape : w->shape + 2, &conv)) return false;
   Scalar *weights = all_scalars(e, w);
@@ -193,7 +194,7 @@ static int64_t turned_place(const Conv *conv, int64_t channel, int64_t d) {
 bool evaluate_conv_transpose(Evaluation *e) {
   const RunTensor *x = operand(e, 0), *w = operand(e, 1);
   RunTensor *y = result_new(e, 0);
-  bool nhwc = op_word(e->op, ATTRIBUTE_layout)[1] == 'h';
+  bool nhwc = op_is_channels_last(e->op);
   Conv conv;
   if (!y || !get_conv(e, y, x, nhwc, nhwc ? w->shape : w->shape + 2, &conv)) return false;
   int64_t depth = conv.large.channels * conv.kernel, inner = conv.small.channels;
@@ -239,7 +240,7 @@ bool evaluate_conv_transpose(Evaluation *e) {
 bool evaluate_conv_weight(Evaluation *e) {
   const RunTensor *x = operand(e, 0), *dy = operand(e, 1);
   RunTensor *y = result_new(e, 0);
-  bool nhwc = op_word(e->op, ATTRIBUTE_layout)[1] == 'h';
+  bool nhwc = op_is_channels_last(e->op);
   Conv conv;
   if (!y || !get_conv(e, x, dy, nhwc, y->shape + 2, &conv)) return false;
   int64_t depth = conv.large.channels * conv.kernel, out = conv.small.channels;

@@ -1,5 +1,6 @@
 /* Types of the products. */
 #include "ir/infer.h"
+#include "ir/op_traits.h"
 #include "ir/winograd.h"
 
 /* Products of i8 and u8 are summed in i32; others have one element type. */
@@ -166,7 +167,7 @@ bool infer_conv(Inference *i) {
     return false;
   const char *layout = infer_attribute(i, ATTRIBUTE_layout)->word;
   int last = x->rank - 1;
-  bool nhwc = layout[1] == 'h';
+  bool nhwc = layout_is_channels_last(layout);
   int channel = nhwc ? last : 1, first = nhwc ? 1 : 2;
   const Dim *out = w->dims[nhwc ? last : 0];
   if (!conv_channels(i, x->dims[channel], w->dims[nhwc ? last - 1 : 1], out)) return false;
@@ -283,7 +284,7 @@ bool infer_conv_transpose(Inference *i) {
   if (!product_element(i, &type.element) || !infer_arithmetic(i, 0) || !conv_ranks(i, x->rank) ||
       !conv_attributes(i) || !infer_constants(i, ATTRIBUTE_output_pad, 0))
     return false;
-  bool nhwc = infer_attribute(i, ATTRIBUTE_layout)->word[1] == 'h';
+  bool nhwc = layout_is_channels_last(infer_attribute(i, ATTRIBUTE_layout)->word);
   int last = x->rank - 1, channel = nhwc ? last : 1, first = nhwc ? 1 : 2;
   const Dim *one = dim_constant(t, 1), *channels = x->dims[channel];
   const Dim *groups = dim_constant(t, infer_integer(i, ATTRIBUTE_groups));
@@ -340,7 +341,7 @@ bool infer_conv_weight(Inference *i) {
       !conv_attributes(i) || !infer_constants(i, ATTRIBUTE_kernel, 1) ||
       !infer_constants(i, ATTRIBUTE_tile, 1) || !weight_tiles(i, x->rank - 2))
     return false;
-  bool nhwc = infer_attribute(i, ATTRIBUTE_layout)->word[1] == 'h';
+  bool nhwc = layout_is_channels_last(infer_attribute(i, ATTRIBUTE_layout)->word);
   int channel = nhwc ? x->rank - 1 : 1, first = nhwc ? 1 : 2;
   int64_t groups = infer_integer(i, ATTRIBUTE_groups);
   const Dim *each = dim_floor(i->dims, x->dims[channel], groups);

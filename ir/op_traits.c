@@ -1,5 +1,7 @@
 #include "ir/op_traits.h"
 
+#include <string.h>
+
 static bool differs_by_units(const Dim *const *from, int from_rank, const Dim *const *to,
                              int to_rank) {
   int i = 0, j = 0;
@@ -25,4 +27,12 @@ bool op_keeps_places(const Op *op) {
 bool op_can_fault(const Op *op) {
   return op->kind == OP_gather || op->kind == OP_scatter_add ||
          (op->kind == OP_update && op->operand_count > 2);
+}
+
+bool layout_is_channels_last(const char *layout) {
+  return strcmp(layout, "nhwc") == 0;
+}
+
+bool op_is_channels_last(const Op *op) {
+  return layout_is_channels_last(op_word(op, ATTRIBUTE_layout));
 }

@@ -11,5 +11,9 @@ bool reshape_is_of_units(const Op *op);
 bool op_keeps_places(const Op *op);
 /* May an index that it is given be out of range? */
 bool op_can_fault(const Op *op);
+/* A convolution's attribute `layout`: nhwc, where a place's channels lie side by side, else nchw,
+ * where a channel's places do. The weight is laid out to suit (docs/operators.md). */
+bool layout_is_channels_last(const char *layout);
+bool op_is_channels_last(const Op *op);
 
 #endif

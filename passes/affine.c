@@ -8,6 +8,7 @@
  * the chain of add, sub and mul by constants (a number, or one a channel) behind a conv,
  * conv_transpose or dot whose weight is constant, as long as nothing else uses the values between.
  * Afterwards such a product is followed by one add at most. Linear. */
+#include "ir/op_traits.h"
 #include "passes/constants.h"
 #include "passes/dce.h"
 #include "passes/rewrite.h"
@@ -35,9 +36,9 @@ static bool product_of(const Affine *a, Op *op, Product *product) {
   *product = (Product){op, 1, 0};
   if (op->kind == OP_conv_transpose) {
     product->weight_axis = 1;
-    return op_integer(op, ATTRIBUTE_groups) == 1 && op_word(op, ATTRIBUTE_layout)[1] == 'c';
+    return op_integer(op, ATTRIBUTE_groups) == 1 && !op_is_channels_last(op);
   }
-  if (op->kind == OP_conv) return op_word(op, ATTRIBUTE_layout)[1] == 'c';
+  if (op->kind == OP_conv) return !op_is_channels_last(op);
   const DimList *batch = op_attribute(op, ATTRIBUTE_batch)->lists.items;
   const DimList *contract = op_attribute(op, ATTRIBUTE_contract)->lists.items;
   if (batch[0].count > 0 || contract[1].count != 1 || weight->rank != 2) return false;

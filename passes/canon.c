@@ -9,6 +9,7 @@
  * checkpoint, which only gradients look at, are gone. Linear: one walk in order. */
 #include "passes/canon.h"
 
+#include "ir/op_traits.h"
 #include "passes/rewrite.h"
 
 #include <math.h>
@@ -358,7 +359,7 @@ static Value *canon_pixel(Canon *c) {
   Value *x = op->operands[0], *y = op->operands[1], *pixel = spreads ? x : y;
   Value *other = spreads ? y : x;
   const Type *made_type = &op_result(op)->type;
-  if (op_word(op, ATTRIBUTE_layout)[1] != 'c' || op_integer(op, ATTRIBUTE_groups) != 1) return NULL;
+  if (op_is_channels_last(op) || op_integer(op, ATTRIBUTE_groups) != 1) return NULL;
   for (int i = 2; i < pixel->type.rank; i++) {
     const Dim *size = made_type->dims[i];
     if (!dim_is(pixel->type.dims[i], 1) || !dim_is_constant(other->type.dims[i]) ||

@@ -1,5 +1,7 @@
 #include "passes/cost.h"
 
+#include "ir/op_traits.h"
+
 const double costs[COSTS] = {
 #define COST(name, value, meaning) [COST_##name] = (value),
 #include "passes/costs.def"
@@ -67,7 +69,7 @@ static double product_depth(const Op *op) {
   case OP_conv_panel:
     return weights / (double)(dim_max(w->dims[0]) * dim_max(w->dims[w->rank - 1]));
   case OP_conv: {
-    bool last = op_word(op, ATTRIBUTE_layout)[1] == 'h';
+    bool last = op_is_channels_last(op);
     return weights / (double)dim_max(w->dims[last ? w->rank - 1 : 0]);
   }
   case OP_attention:
@@ -79,8 +81,7 @@ static double product_depth(const Op *op) {
     return (double)dim_max(w->dims[w->rank - 2]) * (1 + width / (out > 1 ? out : 1));
   }
   case OP_conv_transpose:
-    return weights /
-           (double)dim_max(w->dims[op_word(op, ATTRIBUTE_layout)[1] == 'h' ? w->rank - 2 : 1]);
+    return weights / (double)dim_max(w->dims[op_is_channels_last(op) ? w->rank - 2 : 1]);
   default:
     return weights;
   }

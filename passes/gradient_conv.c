@@ -8,6 +8,8 @@
  */
 #include "passes/gradient.h"
 
+#include "ir/op_traits.h"
+
 #include <string.h>
 
 typedef struct {
@@ -106,7 +108,7 @@ typedef struct {
 static Planes planes_of(Gradient *g, bool second_is_kernel) {
   Planes p = {.x = gradient_x(g, 0), .other = gradient_x(g, 1), .d = slope_full_of(g, 0)};
   p.is_kernel = second_is_kernel;
-  p.last = strcmp(op_word(g->op, ATTRIBUTE_layout), "nhwc") == 0;
+  p.last = op_is_channels_last(g->op);
   if (!p.last) return p;
   p.x = turn(g, p.x, false, true);
   p.other = turn(g, p.other, second_is_kernel, true);

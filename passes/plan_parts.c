@@ -1,5 +1,6 @@
 #include "passes/plan_parts.h"
 
+#include "ir/op_traits.h"
 #include "ir/part.h"
 #include "ir/trip.h"
 #include "passes/fuse.h"
@@ -44,7 +45,7 @@ static bool product_by_strides(const Op *op) {
     return true;
   case OP_conv:
   case OP_conv_transpose:
-    return op_word(op, ATTRIBUTE_layout)[1] == 'h';
+    return op_is_channels_last(op);
   default:
     return false;
   }

@@ -19,6 +19,7 @@
  * constant of its own. Linear in the operations, and in the weights for the scales. */
 #include "ir/move.h"
 #include "ir/narrow.h"
+#include "ir/op_traits.h"
 #include "passes/constants.h"
 #include "passes/dce.h"
 #include "passes/rewrite.h"
@@ -123,7 +124,7 @@ static bool product_weight_of(const Quantise *q, const Op *op, Weight *w, Type *
   }
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   DimTable *dims = q->context->module->dims;
-  if (op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
+  if (op_is_channels_last(op)) return false;
   if (op->kind == OP_conv) {
     if ((groups > 1 && dim_is(type->dims[1], 1))) return false;
     w->axes = 1;

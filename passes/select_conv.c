@@ -6,7 +6,7 @@
 #include "passes/select_phases.h"
 
 #include "ir/grouping.h"
-
+#include "ir/op_traits.h"
 #include "support/bug.h"
 
 static const int to_last[] = {0, 2, 3, 1};
@@ -431,7 +431,7 @@ void select_conv_operands(const Select *s, const Op *op, ConvForm form, int64_t 
 }
 
 bool select_conv(Select *s, Op *op) {
-  if (!select_conv_takes(op) || op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
+  if (!select_conv_takes(op) || op_is_channels_last(op)) return false;
   Builder b = builder_before(op);
   ConvWindow window = select_conv_window(op, op->operands[0]->type.rank - 2);
   const Type *weight = &op->operands[1]->type;
@@ -464,7 +464,7 @@ bool select_conv(Select *s, Op *op) {
 bool select_conv_weight(Select *s, Op *op) {
   const Type *x_type = &op->operands[0]->type;
   if (x_type->element != ELEMENT_f32 || (x_type->rank != 3 && x_type->rank != 4) ||
-      !dim_is_constant(x_type->dims[1]) || op_word(op, ATTRIBUTE_layout)[1] != 'c')
+      !dim_is_constant(x_type->dims[1]) || op_is_channels_last(op))
     return false;
   enum { FEW_CHANNELS = 12 }; /* whose kernel takes whole windows of a padded image */
   Builder b = builder_before(op);

@@ -8,6 +8,7 @@
  *   1 0 2 0 3   <- 1 2 3 by the kernel's even places, and by the odd ones, a turn each */
 #include "passes/select_phases.h"
 
+#include "ir/op_traits.h"
 #include "support/bug.h"
 
 #include <string.h>
@@ -258,7 +259,7 @@ static Value *alone(Select *s, Builder *b, Value *x, Value *w, const ConvWindow 
 }
 
 bool select_conv_transpose(Select *s, Op *op) {
-  if (!select_conv_takes(op) || op_word(op, ATTRIBUTE_layout)[1] != 'c') return false;
+  if (!select_conv_takes(op) || op_is_channels_last(op)) return false;
   int axes = op->operands[0]->type.rank - 2;
   const Type *result = &op_result(op)->type;
   int64_t output_pad[2] = {0, 0}, size[2] = {1, 1};
