@@ -129,6 +129,7 @@ STEEP = """  minimize judged over D with adam(lr=RATE, beta1=0.5, beta2=0.9)
   loss = judged + seen
 """
 
+FORETOLD = "  loss = cross_entropy(tied_output(trunk(token[:, :-1]), tokens_embed.weight), token[:, 1:])\n"
 SPOKEN = "  loss = cross_entropy(unembed(trunk(token[:, :-1])), token[:, 1:])\n"
 
 NETS = {net.name: net for net in (
@@ -136,6 +137,8 @@ NETS = {net.name: net for net in (
     Net("mlp", 32, (784,), {}, rates(sgd=0.03, momentum=5e-3, nesterov=5e-3, adagrad=3e-3, rmsprop=1e-4)),
     Net("highway", 32, (784,), {"depth": 10}, rates(adagrad=3e-3, rmsprop=3e-4), gate=-2.0),
     Net("resnet20", 8, (1, 28, 28), {}, rates(sgd=3e-3, momentum=5e-4, nesterov=5e-4, adagrad=5e-4, rmsprop=3e-5, adam=1e-4, adamw=1e-4)),
+    Net("grouped", 8, (3, 32, 32), {"groups": 2, "thin": 5, "size": 32, "classes": 10}, {"sgd": 3e-7}, page="shufflenet",
+        body="  loss = cross_entropy(shufflenet(image), label)\n"),
     layer("recurrence", "elman", (12, 6)), layer("recurrence", "long_short", (12, 6)), layer("recurrence", "gated", (12, 6)),
     layer("attention", "after", (10, 12)), layer("attention", "before", (10, 12)), layer("attention", "both", (10, 12)),
     layer("attention", "looking", (10, 12)),
@@ -146,6 +149,7 @@ NETS = {net.name: net for net in (
     language_model("masked_words", "bert", 20, 12, {"vocab": 20, "D": 64, "depth": 2, "longest": 16}, MASKED, adamw=1e-3),
     language_model("translated", "transformer", 20, 10, {"pieces": 20, "D": 32, "heads": 2, "inner": 64, "depth": 2}, TRANSLATED),
     language_model("spoken", "gpt2", 20, 12, {"vocab": 20, "D": 64, "depth": 2, "longest": 16}, SPOKEN, adamw=1e-3),
+    language_model("foretold", "gpt", 20, 12, {"vocab": 20, "D": 64, "depth": 2, "longest": 16}, FORETOLD),
     program("skipgram", "word2vec", (6, 20), {"words": 20, "width": 16, "negatives": 4}, SKIPGRAM, sgd=0.5, adam=1e-2),
     program("cbow", "word2vec", (9, 20), {"words": 20, "width": 16, "negatives": 4, "window": 2}, CBOW, sgd=0.5),
     program("word_tree", "word2vec", (6, 20), {"words": 20, "width": 16, "longest": 5}, TREE, sgd=0.5),

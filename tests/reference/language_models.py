@@ -46,6 +46,35 @@ def gpt2(D=768, depth=12, vocab=50257, longest=1024, drop=0.1):
             mlp=Net(feed, c_fc=Conv1D(D, 4 * D), c_proj=Conv1D(4 * D, D))) for _ in range(depth)))
 
 
+# ---- GPT: the paper's equations, a place at a time ----
+@model
+def gpt(D=768, depth=12, vocab=40478, longest=512, drop=0.0):
+    def attend(m, x):
+        parts, heads = m.c_attn(x).chunk(3, 2), []
+        for at in range(0, D, 64):
+            q, k, v = (y[..., at : at + 64] for y in parts)
+            heads.append(torch.stack([((q[:, t, None] * k[:, : t + 1]).sum(2) / 8).softmax(1)[:, None] @ v[:, : t + 1] for t in range(x.shape[1])], 1)[:, :, 0])
+        return m.c_proj(torch.cat(heads, 2))
+
+    def feed(m, x):
+        return m.c_proj(F.gelu(m.c_fc(x), approximate="tanh"))
+
+    def run_block(m, x):
+        x = m.ln_1(x + m.attn(x))
+        return m.ln_2(x + m.mlp(x))
+
+    def run(m, token):
+        x = m.tokens_embed(token) + m.positions_embed.weight[: token.shape[1]]
+        for block in m.h:
+            x = block(x)
+        return {"logits": x @ m.tokens_embed.weight.T}
+    net = Net(run, tokens_embed=nn.Embedding(vocab, D), positions_embed=nn.Embedding(longest, D), h=nn.ModuleList(
+        Net(run_block, ln_1=nn.LayerNorm(D), ln_2=nn.LayerNorm(D), attn=Net(attend, c_attn=Conv1D(D, 3 * D), c_proj=Conv1D(D, D)),
+            mlp=Net(feed, c_fc=Conv1D(D, 4 * D), c_proj=Conv1D(4 * D, D))) for _ in range(depth)))
+    net.entries = {"gpt": net, "next": lambda token, pos: {"logits": net(token)["logits"][:, -1]}}
+    return net
+
+
 # ---- the Transformer: PyTorch's layers, the paper's sizes ----
 @model
 def transformer(D=512, heads=8, inner=2048, depth=6, pieces=37000, longest=256, drop=0.1):
@@ -97,6 +126,12 @@ def char_gru(m, image, label):
 @learner
 def spoken(m, image, label):
     return letters(m, image)
+
+
+@learner
+def foretold(m, image, label):
+    token = image.argmax(-1)
+    return F.cross_entropy(m(token[:, :-1])["logits"].flatten(0, 1), token[:, 1:].flatten())
 
 
 @learner

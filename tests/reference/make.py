@@ -52,7 +52,7 @@ def inputs(case):
         "generate": lambda: {"z": ("f32", (n, define("noise", 100)))},
         "sample": lambda: {"z1": ("f32", latent), "z2": ("f32", latent)},
         "bert_base": lambda: {"token": ("i64", text), "segment": ("i64", text), "mask": ("bool", text)},
-        "gpt2": lambda: {"token": ("i64", text)}, "next": lambda: {"token": ("i64", text)}, "char_rnn": lambda: {"token": ("i64", text)},
+        "gpt": lambda: {"token": ("i64", text)}, "gpt2": lambda: {"token": ("i64", text)}, "next": lambda: {"token": ("i64", text)}, "char_rnn": lambda: {"token": ("i64", text)},
         "transformer": lambda: {"source": ("i64", (n, case.dims["S"])), "before": ("i64", text)},
         "predict": lambda: {"y0": ("f32", (n, 2))}, "solve": lambda: {"y0": ("f32", (n, 2))},
         "recurrence": lambda: {"x": ("f32", (*text, 6)), "length": ("i64", (n,)), "h": ("f32", (4, n, 7)), "c": ("f32", (4, n, 7))},

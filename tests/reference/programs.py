@@ -17,6 +17,9 @@ INPUTS = {
     ("glove", "vectors"): {"i": "i64 N"},
     ("nmt_attention", "begin"): {"source": "i64 N S"},
     ("nmt_attention", "next"): {"word": "i64 N", "h": "f32 N S 2hidden", "keys": "f32 N S hidden", "s": "f32 N hidden", "mask": "bool N S"},
+    ("pointer_generator", "begin"): {"source": "i64 N S"},
+    ("pointer_generator", "next"): {"word": "i64 N", "source": "i64 N S", "h": "f32 N S 2hidden", "keys": "f32 N S 2hidden", "s": "f32 N hidden",
+                                    "c": "f32 N hidden", "context": "f32 N 2hidden", "coverage": "f32 N S"},
     ("elmo", "elmo"): {"c": "i64 N T longest_word", "mask": "bool N T"},
     ("transformer_xl", "next"): {"token": "i64 N T"},
     ("xlnet", "features"): {"token": "i64 N T", "segment": "i64 N T", "valid": "bool N T"},
@@ -160,6 +163,81 @@ def aligned(m, image, label):
     return sum(loss) / (target != 0).sum()
 
 
+# ---- pointer-generator ----
+class Gates(nn.Module):
+    def __init__(self, inputs, hidden):
+        super().__init__()
+        self.input, self.output = nn.Linear(inputs, 4 * hidden), nn.Linear(hidden, 4 * hidden, bias=False)
+
+    def forward(self, x, h, c):
+        i, f, g, o = (self.input(x) + self.output(h)).chunk(4, -1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class Pointer(nn.Module):
+    """Text by text, without padding; words by a sum over the places that hold them."""
+
+    def __init__(self, words, extra, embed, hidden):
+        super().__init__()
+        self.words, self.extra, self.hidden, two = words, extra, hidden, 2 * hidden
+        self.embedding, self.encoder = nn.Embedding(words, embed), nn.ModuleList([Gates(embed, hidden), Gates(embed, hidden)])
+        self.reduce = nn.ModuleList([nn.Linear(two, hidden), nn.Linear(two, hidden)])
+        self.W_h, self.W_s, self.w_c = nn.Linear(two, two, bias=False), nn.Linear(two, two), nn.Linear(1, two, bias=False)
+        self.v, self.merge, self.decoder = nn.Linear(two, 1, bias=False), nn.Linear(embed + two, embed), Gates(embed, hidden)
+        self.mixed, self.output, self.p_gen = nn.Linear(3 * hidden, hidden), nn.Linear(hidden, words), nn.Linear(4 * hidden + embed, 1)
+        self.entries = {"begin": self.begin, "next": self.next}
+        self.owners = {"begin": ["embedding.", "encoder.", "reduce.", "W_h."],
+                       "next": ["embedding.", "W_s.", "w_c.", "v.", "merge.", "decoder.", "mixed.", "output.", "p_gen."]}
+
+    def embedded(self, word):
+        return self.embedding(word.masked_fill(word >= self.words, 1))
+
+    def encode(self, source):
+        h, lasts = source.new_zeros(len(source), source.shape[1], 2 * self.hidden, dtype=self.W_h.weight.dtype), []
+        rows = []
+        for row, text in enumerate(source):
+            places, sides, last = text.nonzero()[:, 0], [], []
+            for cell, order in zip(self.encoder, (places, places.flip(0))):
+                state = [h.new_zeros(self.hidden)] * 2
+                out = {}
+                for at in order.tolist():
+                    state = cell(self.embedded(text[at]), *state)
+                    out[at] = state[0]
+                sides.append(out)
+                last.append(state)
+            nothing = h.new_zeros(2 * self.hidden)
+            rows.append(torch.stack([torch.cat([sides[0][at], sides[1][at]]) if at in sides[0] else nothing for at in range(len(text))]))
+            lasts.append([torch.cat([last[0][i], last[1][i]]) for i in range(2)])
+        s, c = (F.relu(layer(torch.stack([both[i] for both in lasts]))) for i, layer in enumerate(self.reduce))
+        return torch.stack(rows), s, c
+
+    def begin(self, source):
+        h, s, c = self.encode(source)
+        return {"h": h, "keys": self.W_h(h), "s": s, "c": c, "context": torch.zeros_like(h[:, 0]), "coverage": torch.zeros_like(h[..., 0])}
+
+    def decode(self, word, source, h, keys, s, c, context, coverage):
+        x = self.merge(torch.cat([self.embedded(word), context], 1))
+        s, c = self.decoder(x, s, c)
+        e = self.v(torch.tanh(keys + self.W_s(torch.cat([c, s], 1))[:, None] + coverage[..., None] * self.w_c.weight[:, 0]))[..., 0]
+        a = e.masked_fill(source == 0, -math.inf).softmax(1)
+        context = torch.bmm(a[:, None], h)[:, 0]
+        share = torch.sigmoid(self.p_gen(torch.cat([context, c, s, x], 1)))
+        own = share * self.output(self.mixed(torch.cat([s, context], 1))).softmax(1)
+        held = F.one_hot(source, self.words + self.extra).to(a.dtype)
+        p = torch.cat([own, own.new_zeros(len(own), self.extra)], 1) + (1 - share) * torch.einsum("ns,nsw->nw", a, held)
+        return p, a, s, c, context
+
+    def next(self, word, source, h, keys, s, c, context, coverage):
+        p, a, s, c, context = self.decode(word, source, h, keys, s, c, context, coverage)
+        return {"logp": torch.log(p + 1e-10), "s": s, "c": c, "context": context, "coverage": coverage + a}
+
+
+@model
+def pointer_generator(words=50000, extra=100, embed=128, hidden=256):
+    return Pointer(words, extra, embed, hidden)
+
+
 # ---- ELMo ----
 class Characters(nn.Module):
     def __init__(self, chars, D, filters):
@@ -271,7 +349,7 @@ class Relative(nn.Module):
 
 
 @model
-def transformer_xl(vocab=204, D=512, heads=8, inner=2048, depth=12, memory=512, drop=0.1, most=32):
+def transformer_xl(vocab=204, D=512, heads=8, inner=2048, depth=12, memory=512, drop=0.1, shortlist=0, most=32):
     def feed(m, x):
         return m.layer_norm(x + m.CoreNet[3](F.relu(m.CoreNet[0](x))))
 
@@ -287,17 +365,40 @@ def transformer_xl(vocab=204, D=512, heads=8, inner=2048, depth=12, memory=512, 
         m.register_buffer("mem", torch.zeros(most, memory, D))
         return m
 
+    ends = [0, shortlist, 2 * shortlist, 10 * shortlist, vocab] if shortlist else [0, vocab]
+    last = len(ends) - 2
+
+    def vector(m, word):
+        """Of one word at a time, from its cluster's table."""
+        i = max(i for i in range(last + 1) if ends[i] <= word)
+        e = m.word_emb.emb_layers[i].weight[word - ends[i]]
+        return m.word_emb.emb_projs[i] @ e if last else e
+
+    def scores(m, x):
+        """The head's share of a cluster, times the cluster's own of a word."""
+        if not last:
+            return x @ m.word_emb.emb_layers[0].weight.T + m.crit.out_layers[0].bias
+        own = [x @ m.word_emb.emb_projs[i] @ m.word_emb.emb_layers[i].weight.T + m.crit.out_layers[i].bias for i in range(last + 1)]
+        gates = x @ m.word_emb.emb_projs[0] @ m.crit.cluster_weight.T + m.crit.cluster_bias
+        all_of_head = torch.cat([own[0], gates], -1).log_softmax(-1)
+        shares = [all_of_head[..., :shortlist]] + [all_of_head[..., -i, None] + own[i].log_softmax(-1) for i in range(1, last + 1)]
+        return torch.cat(shares, -1)
+
     def run(m, token):
-        x = m.word_emb.emb_layers[0](token) * math.sqrt(D)
+        x = torch.stack([torch.stack([vector(m, word) for word in row]) for row in token.tolist()]) * math.sqrt(D)
         for one in m.layers:
             x = one(x, m.r_w_bias, m.r_r_bias)
-        return x @ m.word_emb.emb_layers[0].weight.T + m.crit.out_layers[0].bias
+        return scores(m, x)
 
     net = Net(run, layers=nn.ModuleList(layer() for _ in range(depth)))
     net.word_emb, net.crit = nn.Module(), nn.Module()
-    net.word_emb.emb_layers = nn.ModuleList([nn.Embedding(vocab, D)])
-    net.crit.out_layers = nn.ModuleList([nn.Module()])
-    net.crit.out_layers[0].bias = zeros(vocab)
+    net.word_emb.emb_layers = nn.ModuleList(nn.Embedding(ends[i + 1] - ends[i], D // 4**i) for i in range(last + 1))
+    net.crit.out_layers = nn.ModuleList(nn.Module() for _ in range(last + 1))
+    for i in range(last + 1):
+        net.crit.out_layers[i].bias = zeros(ends[i + 1] - ends[i])
+    if last:
+        net.word_emb.emb_projs = nn.ParameterList(zeros(D, D // 4**i) for i in range(last + 1))
+        net.crit.cluster_weight, net.crit.cluster_bias = zeros(last, D), zeros(last)
     net.r_w_bias, net.r_r_bias = zeros(heads, D // heads), zeros(heads, D // heads)
     net.entries = {"next": lambda token: net(token)[:, -1]}
     return net
