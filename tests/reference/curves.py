@@ -97,6 +97,7 @@ TREE = """  way = arange(longest) <= label[:, None] % longest
 """
 COUNTED = "  loss = misses(token[:, 0], token[:, 1], 10^(1.5 * image[:, 2, 0] + 1.5)) / N\n"
 ALIGNED = "  loss = miss(concat([(token[:, ::-1] * 3 + 1) % 12, zeros(i64[N, 2])], axis=1), token)\n"
+COPIED = "  loss = miss(token, token[:, 2:6])\n"
 BOTH_WAYS = """  length = shape(token)[1]
   keep = arange(length) < (label % length + 1)[:, None]
   loss = miss(token, keep, where(keep, token[:, :, 1] % words, -100), where(keep, token[:, :, 2] % words, -100))
@@ -139,6 +140,8 @@ NETS = {net.name: net for net in (
     Net("resnet20", 8, (1, 28, 28), {}, rates(sgd=3e-3, momentum=5e-4, nesterov=5e-4, adagrad=5e-4, rmsprop=3e-5, adam=1e-4, adamw=1e-4)),
     Net("grouped", 8, (3, 32, 32), {"groups": 2, "thin": 5, "size": 32, "classes": 10}, {"sgd": 3e-7}, page="shufflenet",
         body="  loss = cross_entropy(shufflenet(image), label)\n"),
+    Net("dealt_out", 8, (3, 64, 64), {"scale": "x0_5", "thin": 6, "size": 64, "classes": 10}, {"sgd": 1e-6}, page="shufflenet_v2",
+        body="  loss = cross_entropy(shufflenet_v2(image), label)\n"),
     layer("recurrence", "elman", (12, 6)), layer("recurrence", "long_short", (12, 6)), layer("recurrence", "gated", (12, 6)),
     layer("attention", "after", (10, 12)), layer("attention", "before", (10, 12)), layer("attention", "both", (10, 12)),
     layer("attention", "looking", (10, 12)),
@@ -155,6 +158,7 @@ NETS = {net.name: net for net in (
     program("word_tree", "word2vec", (6, 20), {"words": 20, "width": 16, "longest": 5}, TREE, sgd=0.5),
     program("counted", "glove", (3, 20), {"words": 20, "width": 16}, COUNTED, adagrad=0.05),
     program("aligned", "nmt_attention", (7, 20), {"words": 20, "embed": 12, "hidden": 16, "maxout": 8}, ALIGNED, adadelta=1.0, adam=1e-2),
+    program("copied", "pointer_generator", (7, 20), {"words": 16, "extra": 4, "embed": 12, "hidden": 16}, COPIED, adam=1e-3),
     program("both_ways", "elmo", (5, 8, 12), {"chars": 12, "longest_word": 8, "D": 12, "cells": 20, "words": 9, "thin": 16}, BOTH_WAYS, adagrad=0.01, adam=3e-3),
     program("remembered", "transformer_xl", (7, 20), {"vocab": 20, "D": 24, "heads": 3, "inner": 40, "depth": 2, "memory": 5, "drop": 0.0},
             REMEMBERED, adam=1e-3, sgd=0.03),

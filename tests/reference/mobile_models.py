@@ -72,5 +72,10 @@ def shufflenet_v2(scale="x1_0", classes=1000, size=224, thin=1):
 
 
 @learner
+def dealt_out(m, image, label):
+    return F.cross_entropy(m(image), label)
+
+
+@learner
 def grouped(m, image, label):
     return F.cross_entropy(m(image), label)

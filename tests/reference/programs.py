@@ -238,6 +238,21 @@ def pointer_generator(words=50000, extra=100, embed=128, hidden=256):
     return Pointer(words, extra, embed, hidden)
 
 
+@learner
+def copied(m, image, label):
+    source = words_of(image)
+    target = source[:, 2:6]
+    begun, word, losses = m.begin(source), torch.full_like(target[:, 0], 2), []
+    h, keys, s, c, context, coverage = begun.values()
+    for t in range(target.shape[1]):
+        p, a, s, c, context = m.decode(word, source, h, keys, s, c, context, coverage)
+        word = target[:, t]
+        losses.append(torch.minimum(a, coverage).sum(1) - torch.log(p.gather(1, word[:, None])[:, 0] + 1e-10))
+        coverage = coverage + a
+    counts = (target != 0).to(h.dtype)
+    return ((torch.stack(losses, 1) * counts).sum(1) / counts.sum(1)).mean()
+
+
 # ---- ELMo ----
 class Characters(nn.Module):
     def __init__(self, chars, D, filters):
