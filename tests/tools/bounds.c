@@ -378,6 +378,15 @@ static bool evaluate(const Bounds *b, const Op *op) {
   return bound_op(b, op, results);
 }
 
+bool bounds_winograd(const Block *block) {
+  for (const Op *op = block->first; op; op = op->next) {
+    if (op->kind == OP_conv_winograd) return true;
+    if (op->kind == OP_conv_weight && conv_weight_is_winograd(op)) return true;
+    if (op->region && bounds_winograd(op->region)) return true;
+  }
+  return false;
+}
+
 bool bounds_find(const Function *function, const InterpretOptions *options, bool winograd,
                  const RunTensor *inputs, Bounded *results, Bounded *tensors,
                  const char **message) {

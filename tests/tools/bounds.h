@@ -26,6 +26,9 @@ typedef struct {
   double *error;
 } Bounded;
 
+/* Is anything in what was selected done by Winograd's algorithm, gradients for weights too? */
+bool bounds_winograd(const Block *block);
+
 /* Bounds of the function's results, and by the module's order of the tensors that it writes
  * (value.bytes NULL: it is not written). `options` is as interpret takes it, in f32; `winograd`:
  * convolutions may be by Winograd's algorithm. */

@@ -164,12 +164,6 @@ static Bounded after_call(Arena *arena, const Bounded *written, const RunTensor 
   return after;
 }
 
-static bool holds_winograd(const Block *block) {
-  for (const Op *op = block->first; op; op = op->next)
-    if (op->kind == OP_conv_winograd || (op->region && holds_winograd(op->region))) return true;
-  return false;
-}
-
 /* ---- what the interpreter gives: the same for every CPU level and way of compiling ---- */
 
 typedef struct {
@@ -377,7 +371,7 @@ static int compare_function(const Way *way, Entry *e, const char *cpu, Reference
   int failures = 0;
   const DimTable *table = e->original->dims;
   size_t size = (size_t)dim_symbol_count(table) * sizeof(int64_t);
-  bool winograd = holds_winograd(e->compiled->body);
+  bool winograd = bounds_winograd(e->compiled->body);
   for (int i = 0; i < way->count; i++) {
     Arena *arena = arena_new();
     e->dims = dims_at(arena, table, way->values[i]);

@@ -109,12 +109,6 @@ static bool give(void *user, const Tensor *tensor, RunTensor *value) {
   return true;
 }
 
-static bool holds_winograd(const Block *block) {
-  for (const Op *op = block->first; op; op = op->next)
-    if (op->kind == OP_conv_winograd || (op->region && holds_winograd(op->region))) return true;
-  return false;
-}
-
 static bool holds_scan(const Module *module) {
   for (const Op *op = module->functions.items[0]->body->first; op; op = op->next)
     if (op->kind == OP_scan) return true;
@@ -327,7 +321,7 @@ static bool holds(Case *c) {
   }
   fill(c);
   double compiled_at = seconds();
-  if (!interpret_it(c, holds_winograd(compiled->functions.items[0]->body))) return false;
+  if (!interpret_it(c, bounds_winograd(compiled->functions.items[0]->body))) return false;
   start += seconds() - compiled_at;
   bool some = false;
   for (size_t i = 0; i < count; i++) {
