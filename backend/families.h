@@ -10,8 +10,9 @@ typedef struct {
   const Op *op;
   const Target *target;
   DimTable *dims;
-  int first_fault; /* number of the first place that can fault; 0: none can */
-  bool in_place;   /* result 0 lies where operand 0 does */
+  int first_fault;   /* number of the first place that can fault; 0: none can */
+  bool in_place;     /* result 0 lies where operand 0 does, */
+  bool over_operand; /* or any result where any operand does: no element may be made twice */
   /* what the family sets: */
   const Dim *trips;
   const char *algorithm;

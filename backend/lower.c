@@ -270,10 +270,17 @@ static bool is_part_of(const Op *op, int operand) {
          part->place.offset == result->place.offset + concat_start(op, operand);
 }
 
-static bool is_in_place(Lowerer *lw, const Op *op) {
-  if (op->operand_count == 0 || op->result_count == 0) return false;
-  ProgramOperand x = lowerer_operand(lw, op->operands[0]), y = lowerer_operand(lw, op->results[0]);
+static bool is_over(Lowerer *lw, const Op *op, int operand, int result) {
+  ProgramOperand x = lowerer_operand(lw, op->operands[operand]);
+  ProgramOperand y = lowerer_operand(lw, op->results[result]);
   return x.base == y.base && x.index == y.index && x.offset == y.offset;
+}
+
+static bool lies_over_operand(Lowerer *lw, const Op *op) {
+  for (int r = 0; r < op->result_count; r++)
+    for (int i = 0; i < op->operand_count; i++)
+      if (is_over(lw, op, i, r)) return true;
+  return false;
 }
 
 static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
@@ -292,7 +299,8 @@ static void lower_op(Lowerer *lw, ProgramEntry *entry, const Op *op) {
     return;
   }
   Lowering l = lowerer_begin(lw, entry, op);
-  l.in_place = is_in_place(lw, op);
+  l.in_place = op->operand_count > 0 && op->result_count > 0 && is_over(lw, op, 0, 0);
+  l.over_operand = lies_over_operand(lw, op);
   const Type *corner = corner_of(lw, op);
   if (op->kind == OP_update && l.in_place && op->results[0]->type.rank > 0)
     lower_update_in_place(&l);

@@ -246,7 +246,8 @@ static void lower_tiles(Lowering *l, Region *region, const Type *shape, int acro
 
 bool lower_turned(Lowering *l, Region *region, const Type *shape, int across, int last,
                   double apart) {
-  if (!fits(region, shape, across, last)) return false;
+  /* Squares and tiles reach back into those before: what they read must still be there. */
+  if (l->over_operand || !fits(region, shape, across, last)) return false;
   if (wants_tiles(l, shape, across, last, apart)) {
     lower_tiles(l, region, shape, across, last);
     return true;

@@ -277,7 +277,8 @@ void fused_renumber(Function *function) {
   int number = 0;
   for (Op *op = function->body->first; op; op = op->next) {
     if (op->kind != OP_fused) continue;
-    const char *word = strchr(op->symbol, '_');
-    op->symbol = intern(module->names, arena_format(module->arena, "k%d%s", number++, word));
+    const char *word = strchr(op->symbol, '_'); /* none: a name of the reader's own */
+    word = word ? word + 1 : op->symbol;
+    op->symbol = intern(module->names, arena_format(module->arena, "k%d_%s", number++, word));
   }
 }
