@@ -2,6 +2,7 @@
 #include "backend/attention.h"
 
 #include "ir/attention.h"
+#include "support/whole.h"
 
 #include <math.h>
 
@@ -9,10 +10,6 @@ enum { UNROLL = 4, MOST_ROWS = 8 };
 
 static const Value *operand_of(const Op *op, int number) {
   return number < 0 ? NULL : op->operands[number];
-}
-
-static int64_t round_up(int64_t x, int64_t by) {
-  return (x + by - 1) / by * by;
 }
 
 /* Registers of a tile's row: fewer than three rows for each would wait for their sums. */
@@ -24,7 +21,7 @@ static int most_vectors(const Target *target) {
 static void choose_block(Attention *a) {
   int64_t most = dim_max(a->queries), blocks = (most + BLOCK_QUERIES - 1) / BLOCK_QUERIES;
   if (blocks < 1) blocks = 1;
-  int64_t block = round_up((most + blocks - 1) / blocks, a->lanes);
+  int64_t block = ceil_of(ceil_of(most, blocks), a->lanes) * a->lanes;
   if (block < a->lanes) block = a->lanes;
   int vectors = most_vectors(a->l->target);
   while (block % (vectors * a->lanes)) vectors--;
@@ -149,6 +146,15 @@ LoopExpr *attention_seen(const Attention *a, LoopExpr *end) {
   LoopExpr *keys = dim_expr(k, a->keys);
   if (!a->causal) return keys;
   return loop_let(k, "seen", attention_clamped(k, loop_add(k, end, a->ahead), keys));
+}
+
+int64_t attention_padded(const Attention *a, const Dim *size) {
+  return ceil_of(dim_max(size), a->lanes) * a->lanes;
+}
+
+LoopBuffer *attention_scratch(const Attention *a, const char *name, int64_t rows, int64_t columns) {
+  LoopKernel *k = a->l->kernel;
+  return loop_scratch(k, name, LOOP_F32, 2, loop_int(k, rows), loop_int(k, columns));
 }
 
 /* ---- the queries' block, turned round in registers ---- */

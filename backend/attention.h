@@ -53,6 +53,10 @@ LoopExpr *attention_extra(const Attention *a, const Value *x, int lanes, Index q
 LoopExpr *attention_masked(const Attention *a, LoopExpr *score, LoopExpr *mask);
 LoopExpr *attention_scale_of(const Attention *a);
 
+/* A size at most, rounded up to whole registers; a matrix of f32 in the worker's scratch. */
+int64_t attention_padded(const Attention *a, const Dim *size);
+LoopBuffer *attention_scratch(const Attention *a, const char *name, int64_t rows, int64_t columns);
+
 /* x [rows of the block, width] * scale, turned round: packed[column][row]. Rows from `count` on are
  * the last one again. */
 void attention_pack(const Attention *a, const Value *x, LoopExpr *first, LoopExpr *count,

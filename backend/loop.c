@@ -266,6 +266,12 @@ void loop_transpose(LoopKernel *k, LoopExpr *array) {
   add(k, LOOP_DO_TRANSPOSE)->target = array;
 }
 
+LoopExpr *loop_sum_rows(LoopKernel *k, LoopExpr *array, int first, int count) {
+  if (count == 1) return loop_row(k, array, loop_int(k, first));
+  LoopExpr *half = loop_sum_rows(k, array, first, count / 2);
+  return loop_add(k, half, loop_sum_rows(k, array, first + count / 2, count - count / 2));
+}
+
 static LoopStatement *add_prefetch(LoopKernel *k, LoopExpr *access) {
   if (access->kind != LOOP_EXPR_ACCESS || access->type.lanes != 1)
     bug("loop: a prefetch takes an element");

@@ -169,6 +169,8 @@ LoopExpr *loop_where(LoopExpr *access, LoopExpr *mask);  /* bool of as many lane
 void loop_store(LoopKernel *k, LoopExpr *access, LoopExpr *value);
 /* Rows of an array become its lanes: it has as many of them, a power of two. */
 void loop_transpose(LoopKernel *k, LoopExpr *array);
+/* The sum of `count` rows of an array from `first` on, halves first. */
+LoopExpr *loop_sum_rows(LoopKernel *k, LoopExpr *array, int first, int count);
 /* Brings the element's cache line near (into L2). It need not lie in the buffer. */
 void loop_prefetch(LoopKernel *k, LoopExpr *access);
 /* The same once in each step of the innermost loop, not in each copy of its unrolled body. */

@@ -4,6 +4,7 @@
 
 #include "ir/part.h"
 #include "support/bug.h"
+#include "support/whole.h"
 
 typedef struct {
   const Region *region;
@@ -128,12 +129,7 @@ static int group_axes(const Flat *flat, int *group) {
 }
 
 static int64_t common_multiple(int64_t a, int64_t b) {
-  int64_t x = a, y = b;
-  while (y) {
-    int64_t rest = x % y;
-    x = y, y = rest;
-  }
-  return a / x * b;
+  return a / common_divisor(a, b) * b;
 }
 
 /* Rows of few columns, where an operand is a row alone (a bias of few channels): as many whole rows

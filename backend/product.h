@@ -55,6 +55,8 @@ bool product_narrow(Lowering *lowering, Region *region, const Op *product);
 
 /* Does a convolution pad its map? (It may cut some of it off.) */
 bool conv_pads(const Op *op);
+/* Are these maps of f32 (or a kernel), of which all but the first axis is known? */
+bool conv_is_known(const Type *type);
 
 /* conv_winograd's value at an index, for the plain form. */
 LoopExpr *winograd_value(Region *region, const Op *op, const Index *index);

@@ -166,15 +166,6 @@ static void add_values(Trip *t) {
 
 /* ---- a block of queries ---- */
 
-static LoopBuffer *rows_of(const Trip *t, const char *name, int64_t rows, int64_t columns) {
-  LoopKernel *k = t->a->l->kernel;
-  return loop_scratch(k, name, LOOP_F32, 2, loop_int(k, rows), loop_int(k, columns));
-}
-
-static int64_t padded(const Attention *a, const Dim *size) {
-  return (dim_max(size) + a->lanes - 1) / a->lanes * a->lanes;
-}
-
 static LoopExpr *open_columns(Trip *t) {
   LoopKernel *k = t->a->l->kernel;
   LoopExpr *tile = loop_for(k, "tile", zero(t), attention_ceil(k, t->count, t->a->columns));
@@ -190,7 +181,8 @@ static void start(Trip *t) {
   loop_store(k, state_lanes(t, t->a->columns, t->sum), loop_number(k, 0));
   loop_end(k);
   LoopExpr *row = loop_for(k, "i", zero(t), t->count);
-  LoopExpr *e = loop_for_step(k, "e", zero(t), loop_int(k, padded(t->a, t->a->out)), lanes);
+  LoopExpr *e =
+      loop_for_step(k, "e", zero(t), loop_int(k, attention_padded(t->a, t->a->out)), lanes);
   loop_store(k, loop_lanes(k, t->sums, lanes, row, e), loop_number(k, 0));
   loop_end(k);
   loop_end(k);
@@ -199,15 +191,15 @@ static void start(Trip *t) {
 static void block_of_queries(Attention *a, LoopExpr *first, LoopExpr *count) {
   LoopKernel *k = a->l->kernel;
   Trip t = {.a = a, .first = first, .count = count};
-  t.packed = rows_of(&t, "queries", padded(a, a->width), a->block);
+  t.packed = attention_scratch(a, "queries", attention_padded(a, a->width), a->block);
   bool far_k = attention_is_far(a, a->k), far_v = attention_is_far(a, a->v);
-  if (far_k) t.k = rows_of(&t, "keys", BLOCK_KEYS, padded(a, a->width));
-  if (far_v) t.v = rows_of(&t, "values", BLOCK_KEYS, padded(a, a->out));
-  t.scores = rows_of(&t, "scores", BLOCK_KEYS, a->block);
-  t.sums = rows_of(&t, "sums", a->block, padded(a, a->out));
-  t.top = rows_of(&t, "top", 1, a->block);
-  t.sum = rows_of(&t, "sum", 1, a->block);
-  t.fade = rows_of(&t, "fade", 1, a->block);
+  if (far_k) t.k = attention_scratch(a, "keys", BLOCK_KEYS, attention_padded(a, a->width));
+  if (far_v) t.v = attention_scratch(a, "values", BLOCK_KEYS, attention_padded(a, a->out));
+  t.scores = attention_scratch(a, "scores", BLOCK_KEYS, a->block);
+  t.sums = attention_scratch(a, "sums", a->block, attention_padded(a, a->out));
+  t.top = attention_scratch(a, "top", 1, a->block);
+  t.sum = attention_scratch(a, "sum", 1, a->block);
+  t.fade = attention_scratch(a, "fade", 1, a->block);
   attention_pack(a, a->q, first, count, a->width, attention_scale_of(a), t.packed);
   start(&t);
   LoopExpr *seen = attention_seen(a, loop_add(k, first, count));

@@ -205,15 +205,6 @@ static void grow_all(Trip *t) {
 
 /* ---- a trip ---- */
 
-static LoopBuffer *rows_of(const Trip *t, const char *name, int64_t rows, int64_t columns) {
-  LoopKernel *k = t->a->l->kernel;
-  return loop_scratch(k, name, LOOP_F32, 2, loop_int(k, rows), loop_int(k, columns));
-}
-
-static int64_t padded(const Attention *a, const Dim *size) {
-  return (dim_max(size) + a->lanes - 1) / a->lanes * a->lanes;
-}
-
 /* Results start as 0. */
 static void clear_result(Trip *t, int number, const Dim *rows, const Dim *columns) {
   LoopKernel *k = t->a->l->kernel;
@@ -251,7 +242,8 @@ static void load_rows(Trip *t) {
 static void clear_sums(Trip *t) {
   LoopKernel *k = t->a->l->kernel;
   LoopExpr *row = loop_for(k, "i", zero(t), t->count);
-  LoopExpr *e = loop_for_step(k, "e", zero(t), loop_int(k, padded(t->a, t->a->width)), t->a->lanes);
+  LoopExpr *e =
+      loop_for_step(k, "e", zero(t), loop_int(k, attention_padded(t->a, t->a->width)), t->a->lanes);
   loop_store(k, loop_lanes(k, t->sums, t->a->lanes, row, e), loop_number(k, 0));
   loop_end(k);
   loop_end(k);
@@ -311,23 +303,23 @@ bool product_attention_gradient(Lowering *l, Region *r, const Op *product) {
             .logs = product->operands[4],
             .delta = product->operands[5]};
   l->algorithm = "streaming";
-  t.queries = rows_of(&t, "queries", padded(&a, a.width), a.block);
-  t.slopes = rows_of(&t, "slopes", padded(&a, a.out), a.block);
-  t.scores = rows_of(&t, "scores", BLOCK_KEYS, a.block);
-  t.dscores = rows_of(&t, "dscores", BLOCK_KEYS, a.block);
-  t.sums = rows_of(&t, "sums", a.block, padded(&a, a.width));
-  t.log = rows_of(&t, "log", 1, a.block);
-  t.mean = rows_of(&t, "mean", 1, a.block);
+  t.queries = attention_scratch(&a, "queries", attention_padded(&a, a.width), a.block);
+  t.slopes = attention_scratch(&a, "slopes", attention_padded(&a, a.out), a.block);
+  t.scores = attention_scratch(&a, "scores", BLOCK_KEYS, a.block);
+  t.dscores = attention_scratch(&a, "dscores", BLOCK_KEYS, a.block);
+  t.sums = attention_scratch(&a, "sums", a.block, attention_padded(&a, a.width));
+  t.log = attention_scratch(&a, "log", 1, a.block);
+  t.mean = attention_scratch(&a, "mean", 1, a.block);
   for (int i = 0; i < 4; i++) {
     const Value *rows = rows_value(&t, i);
     const Dim *width = rows->type.dims[a.batch + 1];
     if (attention_is_far(&a, rows))
-      t.near[i] = rows_of(&t,
-                          i == 0   ? "q"
-                          : i == 1 ? "k"
-                          : i == 2 ? "v"
-                                   : "d",
-                          i % 3 ? BLOCK_KEYS : a.block, padded(&a, width));
+      t.near[i] = attention_scratch(&a,
+                                    i == 0   ? "q"
+                                    : i == 1 ? "k"
+                                    : i == 2 ? "v"
+                                             : "d",
+                                    i % 3 ? BLOCK_KEYS : a.block, attention_padded(&a, width));
   }
   attention_open_matrices(&a);
   clear_result(&t, 1, a.keys, a.width);

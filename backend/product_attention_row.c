@@ -53,12 +53,6 @@ static LoopExpr *multiply(const Row *r, const Keys *keys) {
   return sums;
 }
 
-static LoopExpr *sum_of_rows(LoopKernel *k, LoopExpr *array, int first, int count) {
-  if (count == 1) return loop_row(k, array, loop_int(k, first));
-  LoopExpr *half = sum_of_rows(k, array, first, count / 2);
-  return loop_add(k, half, sum_of_rows(k, array, first + count / 2, count - count / 2));
-}
-
 static void store_score(const Row *r, LoopExpr *at, LoopExpr *score) {
   LoopKernel *k = r->a->l->kernel;
   loop_store(k, loop_element(k, r->scores, loop_int(k, 0), at), score);
@@ -76,7 +70,7 @@ static void make_scores(const Row *r) {
   Keys keys = {at, apart, a->lanes, near};
   LoopExpr *sums = multiply(r, &keys);
   loop_transpose(k, sums);
-  LoopExpr *scores = loop_let(k, "s", sum_of_rows(k, sums, 0, a->lanes));
+  LoopExpr *scores = loop_let(k, "s", loop_sum_rows(k, sums, 0, a->lanes));
   LoopExpr *i = loop_each(k, "r", zero, lanes);
   store_score(r, key_of(r, &keys, i), loop_lane(k, scores, i));
   loop_end(k);

@@ -113,6 +113,12 @@ bool conv_pads(const Op *op) {
   return false;
 }
 
+bool conv_is_known(const Type *type) {
+  for (int i = 1; i < type->rank; i++)
+    if (!dim_is_constant(type->dims[i])) return false;
+  return type->rank == 4 && type->element == ELEMENT_f32;
+}
+
 /* Whether tiles stay in lines: these are long, and a sum so short that finding each row's place
  * costs too much; or they are of no known size, which would cost more. */
 static bool by_lines(const Conv *c, int64_t depth) {

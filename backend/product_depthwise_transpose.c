@@ -13,6 +13,7 @@
  */
 #include "backend/product.h"
 #include "ir/op_traits.h"
+#include "support/whole.h"
 
 enum {
   MOST_STRIDE = 4,
@@ -35,10 +36,6 @@ typedef struct {
   LoopExpr *from, *to; /* rows of the kernel, every stride-th one, that are inside */
   LoopBuffer *near;    /* the result as one axis, if what comes next is fetched; else NULL */
 } Transpose;
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
 
 /* Tap z adds x's column at / stride to the result's pixel `phase` of the tile's first column, if
  * this is a number. */
@@ -171,18 +168,13 @@ static void one_line(Transpose *t, int64_t r) {
   if (some) loop_end(k);
 }
 
-static bool all_known(const Type *type) {
-  for (int i = 1; i < type->rank; i++)
-    if (!dim_is_constant(type->dims[i])) return false;
-  return type->rank == 4 && type->element == ELEMENT_f32;
-}
-
 bool product_depthwise_transpose(Lowering *l, Region *r, const Op *product) {
   if (product->kind != OP_conv_transpose || !op_is_channels_last(product)) return false;
   const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
   const Type *out = &product->results[0]->type;
-  if (!all_known(x) || !all_known(w) || !all_known(out) || !dim_is_constant(w->dims[0]) ||
-      !dim_is(w->dims[2], 1) || !dim_is(x->dims[3], op_integer(product, ATTRIBUTE_groups)))
+  if (!conv_is_known(x) || !conv_is_known(w) || !conv_is_known(out) ||
+      !dim_is_constant(w->dims[0]) || !dim_is(w->dims[2], 1) ||
+      !dim_is(x->dims[3], op_integer(product, ATTRIBUTE_groups)))
     return false;
   LoopKernel *k = l->kernel;
   Transpose t = {.l = l, .r = r, .product = product, .channels = dim_value(x->dims[3])};

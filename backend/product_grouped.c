@@ -16,6 +16,7 @@
 
 #include "ir/op_traits.h"
 #include "support/bug.h"
+#include "support/whole.h"
 
 enum {
   MOST_PIXELS = 14, /* of a tile */
@@ -39,14 +40,6 @@ typedef struct {
   LoopExpr *in, *out;         /* and first channels, */
   LoopExpr *vector, *channel; /* the vector and its first channel */
 } Grouped;
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
 
 /* ---- how it is cut ---- */
 
@@ -291,17 +284,11 @@ static void each_vector(Grouped *g) {
   }
 }
 
-static bool all_known(const Type *type) {
-  for (int i = 1; i < type->rank; i++)
-    if (!dim_is_constant(type->dims[i])) return false;
-  return type->rank == 4 && type->element == ELEMENT_f32;
-}
-
 bool product_grouped(Lowering *l, Region *r, const Op *product) {
   if (product->kind != OP_conv || !op_is_channels_last(product)) return false;
   const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
   const Type *out = &product->results[0]->type;
-  if (!all_known(x) || !all_known(w) || !all_known(out) || !dim_is_constant(w->dims[0]))
+  if (!conv_is_known(x) || !conv_is_known(w) || !conv_is_known(out) || !dim_is_constant(w->dims[0]))
     return false;
   int64_t groups = op_integer(product, ATTRIBUTE_groups);
   Grouped g = {.l = l, .r = r, .product = product, .all = dim_value(w->dims[3])};

@@ -91,12 +91,6 @@ static LoopExpr *sum_tile(const Narrow *n, LoopExpr *first, int count, LoopExpr 
   return acc;
 }
 
-static LoopExpr *sum_of_rows(LoopKernel *k, LoopExpr *array, int first, int count) {
-  if (count == 1) return loop_row(k, array, loop_int(k, first));
-  LoopExpr *half = sum_of_rows(k, array, first, count / 2);
-  return loop_add(k, half, sum_of_rows(k, array, first + count / 2, count - count / 2));
-}
-
 /* Result number `row` of a line, or of the matrix: its columns' values from `column` on. */
 static void finish(const Narrow *n, LoopExpr *row, int column, int columns, LoopExpr *sum) {
   LoopKernel *k = n->l->kernel;
@@ -130,7 +124,7 @@ static void block(const Narrow *n, LoopExpr *first, int count, LoopExpr *end, in
       loop_set(k, loop_row(k, turned, loop_int(k, i)),
                loop_row(k, acc, loop_int(k, from / pixels * lanes + i)));
     loop_transpose(k, turned);
-    LoopExpr *sums = loop_let(k, "sums", sum_of_rows(k, turned, 0, lanes));
+    LoopExpr *sums = loop_let(k, "sums", loop_sum_rows(k, turned, 0, lanes));
     for (int p = 0; p < some; p++) {
       int *places = ARENA_ARRAY(k->arena, (size_t)columns, int);
       for (int c = 0; c < columns; c++) places[c] = p * columns + c;

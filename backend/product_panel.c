@@ -12,10 +12,7 @@
 #include "backend/product_panel_plan.h"
 
 #include "ir/blocking.h"
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
+#include "support/whole.h"
 
 int64_t panel_tile_columns(const Target *target, int64_t width, int64_t rows) {
   return blocking_tile_columns(target->lanes, target->registers, width, rows);

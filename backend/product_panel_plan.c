@@ -3,15 +3,12 @@
 #include "backend/product_panel_plan.h"
 
 #include "ir/blocking.h"
+#include "support/whole.h"
 
 enum {
   LEAST_TRIPS = 8, /* for threads */
   FEW_TILES = 64   /* of a panel: it comes from memory, not from the call before */
 };
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
 
 /* The cut that `select` has written down, or the usual one. Any numbers of an attribute make loops
  * that are right. */

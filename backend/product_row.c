@@ -66,12 +66,6 @@ void row_by_rows(const RowProduct *p, LoopExpr *from, LoopExpr *past) {
 
 /* ---- [size, depth]: as many columns at a time as a register has lanes ---- */
 
-static LoopExpr *sum_of_rows(LoopKernel *k, LoopExpr *array, int first, int count) {
-  if (count == 1) return loop_row(k, array, loop_int(k, first));
-  LoopExpr *half = sum_of_rows(k, array, first, count / 2);
-  return loop_add(k, half, sum_of_rows(k, array, first + count / 2, count - count / 2));
-}
-
 void row_by_columns(const RowProduct *p, LoopExpr *from, LoopExpr *past) {
   LoopKernel *k = p->l->kernel;
   int lanes = p->l->target->lanes;
@@ -97,7 +91,7 @@ void row_by_columns(const RowProduct *p, LoopExpr *from, LoopExpr *past) {
   if (!whole)
     p->r->mask = loop_let(k, "inside",
                           wide ? loop_ge(k, places, n) : loop_lt(k, places, loop_int(k, p->size)));
-  finish(p, column, loop_let(k, "sum", sum_of_rows(k, sums, 0, lanes)));
+  finish(p, column, loop_let(k, "sum", loop_sum_rows(k, sums, 0, lanes)));
   p->r->mask = outer;
   region_pop(p->r, scope);
   loop_end(k);

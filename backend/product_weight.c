@@ -14,7 +14,9 @@
  */
 #include "backend/product_weight.h"
 
+#include "ir/blocking.h"
 #include "ir/op_traits.h"
+#include "support/whole.h"
 
 enum {
   BLOCK_PIXELS = 64,     /* of a block, about */
@@ -50,15 +52,6 @@ typedef struct {
   int trip_channels;
   LoopExpr *column; /* the panel's first, of all groups */
 } Weight;
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
-
-/* As few tiles as there must be, as even as can be. */
-static int even_rows(int most, int64_t count) {
-  return (int)ceil_of(count, ceil_of(count, most));
-}
 
 /* ---- pixels ---- */
 
@@ -417,18 +410,19 @@ bool product_weight(Lowering *l, Region *r, const Op *op) {
   int64_t group_panels = ceil_of(w.out, w.columns), rounded;
   bool few = w.in < FEW_CHANNELS && groups == 1 && !padded && window <= MOST_WINDOW;
   if (few) {
-    w.rows = even_rows(w.rows, window);
+    w.rows = blocking_even_rows(w.rows, window);
     int64_t tiles = ceil_of(window, w.rows);
-    if (tiles < LEAST_TRIPS) w.rows = even_rows(LEAST_ROWS, window);
-    w.trip_rows = even_rows(TRIP_TILES, tiles > LEAST_TRIPS ? tiles / LEAST_TRIPS : 1) * w.rows;
+    if (tiles < LEAST_TRIPS) w.rows = blocking_even_rows(LEAST_ROWS, window);
+    w.trip_rows =
+        blocking_even_rows(TRIP_TILES, tiles > LEAST_TRIPS ? tiles / LEAST_TRIPS : 1) * w.rows;
     rounded = w.trip_rows;
   } else {
     w.short_lines = w.out_width <= SHORT_LINE && w.kernel[1] <= SHORT_KERNEL;
     int64_t most = MOST_SUMS / (taps * w.columns * 4);
     if (most > TRIP_ROWS / taps) most = TRIP_ROWS / taps;
     if (most < 1) most = 1;
-    w.trip_channels = even_rows((int)most, w.in);
-    w.rows = even_rows(w.rows, w.trip_channels);
+    w.trip_channels = blocking_even_rows((int)most, w.in);
+    w.rows = blocking_even_rows(w.rows, w.trip_channels);
     rounded = ceil_of(w.trip_channels * taps, l->target->lanes) * l->target->lanes;
   }
   const Dim *panels = dim_constant(l->dims, groups * group_panels);
@@ -440,7 +434,7 @@ bool product_weight(Lowering *l, Region *r, const Op *op) {
   w.block_pixels =
       pixels < BLOCK_PIXELS
           ? BLOCK_PIXELS / pixels * pixels
-          : even_rows((int)ceil_of(BLOCK_PIXELS, w.out_width), w.out_height) * w.out_width;
+          : blocking_even_rows((int)ceil_of(BLOCK_PIXELS, w.out_width), w.out_height) * w.out_width;
   LoopExpr *all = loop_mul(k, dim_expr(k, x->dims[0]), loop_int(k, pixels));
   w.dy = loop_view(k, region_buffer(r, op->operands[1]), "pixels", LOOP_F32, 2, all,
                    dim_expr(k, dy->dims[3]));

@@ -19,9 +19,6 @@ typedef struct {
   LoopExpr *first, *count; /* where the rows lie among an output channel's numbers */
 } WeightStore;
 
-/* Maps of f32 of which all but the number of images is known. */
-bool weight_map_is_known(const Type *type);
-
 /* Stores them, turned around. */
 void weight_store(const WeightStore *store);
 

@@ -197,8 +197,8 @@ bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_weight || r->block || !op_is_channels_last(op)) return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
-  if (!weight_map_is_known(x) || !weight_map_is_known(dy) || groups < 2 ||
-      !dim_is(x->dims[3], groups) || !dim_is(dy->dims[3], groups))
+  if (!conv_is_known(x) || !conv_is_known(dy) || groups < 2 || !dim_is(x->dims[3], groups) ||
+      !dim_is(dy->dims[3], groups))
     return false;
   Alone d = {.l = l,
              .x = region_buffer(r, op->operands[0]),

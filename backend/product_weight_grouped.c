@@ -14,7 +14,9 @@
  */
 #include "backend/product_grouped.h"
 #include "backend/product_weight.h"
+#include "ir/blocking.h"
 #include "ir/op_traits.h"
+#include "support/whole.h"
 
 enum {
   MOST_PIXELS = 8,  /* at a time */
@@ -49,19 +51,6 @@ typedef struct {
   LoopBuffer *near_x, *near_dy; /* as one axis, if what comes next is fetched; else NULL */
   LoopExpr *next_x, *next_dy;   /* where the next block begins in them */
 } Grouped;
-
-static int64_t smaller(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
-
-/* As few parts as there must be, as even as can be. */
-static int64_t even_part(int64_t all, int64_t most) {
-  return ceil_of(all, ceil_of(all, most < 1 ? 1 : most));
-}
 
 /* ---- copies ---- */
 
@@ -320,16 +309,16 @@ static bool plan(Grouped *g) {
   if (taps > MOST_TAPS) return false;
   g->pairs = g->kernel[0] * g->block.in;
   if (g->pairs > MOST_CODE) return false;
-  g->some = even_part(g->pairs, most / taps < 1 ? 1 : most / taps);
-  g->pixels = even_part(g->seen[1], MOST_PIXELS);
+  g->some = blocking_even_part(g->pairs, most / taps, 1);
+  g->pixels = blocking_even_part(g->seen[1], MOST_PIXELS, 1);
   int64_t copies = g->block.alike ? 1 : g->block.vectors;
   if (g->pairs * taps * g->pixels * copies > MOST_CODE) return false;
   g->columns = grouping_seen(g->seen[1], g->stride[1], taps, g->dilation[1]);
   int64_t span = grouping_seen(1, g->stride[0], g->kernel[0], g->dilation[0]);
   int64_t room = l2 / (g->far ? 16 : 8) / grouping_line_bytes(&g->block, g->columns);
   int64_t lines = room > span ? (room - span) / g->stride[0] + 1 : 1;
-  g->lines = even_part(g->seen[0], lines);
-  g->pass = even_part(g->lines, ceil_of(PASS_PIXELS, g->seen[1]));
+  g->lines = blocking_even_part(g->seen[0], lines, 1);
+  g->pass = blocking_even_part(g->lines, ceil_of(PASS_PIXELS, g->seen[1]), 1);
   /* A trip reads whole lines of the cache, several side by side where few sums are made of them,
    * and more from memory, which is slow to find pieces of a line each. */
   int64_t wide = g->far ? FAR_BLOCKS : g->pairs * taps <= 32 ? 4 : 2;
@@ -341,7 +330,7 @@ static bool plan(Grouped *g) {
 bool product_weight_grouped(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_weight || r->block || !op_is_channels_last(op)) return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
-  if (!weight_map_is_known(x) || !weight_map_is_known(dy)) return false;
+  if (!conv_is_known(x) || !conv_is_known(dy)) return false;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   int64_t in = dim_value(x->dims[3]) / groups, out = dim_value(dy->dims[3]) / groups;
   if (in >= FEW_CHANNELS && out >= FEW_CHANNELS) return false;

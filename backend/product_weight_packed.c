@@ -14,6 +14,7 @@
  */
 #include "backend/product_weight.h"
 #include "ir/op_traits.h"
+#include "support/whole.h"
 
 enum {
   MOST_STRIP = 48,     /* channels that are packed at a time, about */
@@ -49,10 +50,6 @@ typedef struct {
   LoopExpr *some;            /* panels of this trip */
   LoopExpr *first, *block;   /* the block's first pixel, and their number */
 } Packed;
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
 
 /* ---- the plan ---- */
 
@@ -345,7 +342,7 @@ static void each_trip(Packed *p, int64_t groups) {
 bool product_weight_packed(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_weight || r->block || !op_is_channels_last(op)) return false;
   const Type *x = &op->operands[0]->type, *dy = &op->operands[1]->type;
-  if (!weight_map_is_known(x) || !weight_map_is_known(dy)) return false;
+  if (!conv_is_known(x) || !conv_is_known(dy)) return false;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
   Packed p = {.l = l, .r = r, .op = op, .taps = 1};
   p.height = dim_value(x->dims[1]), p.width = dim_value(x->dims[2]);

@@ -1,11 +1,5 @@
 #include "backend/product_weight.h"
 
-bool weight_map_is_known(const Type *type) {
-  for (int i = 1; i < type->rank; i++)
-    if (!dim_is_constant(type->dims[i])) return false;
-  return type->rank == 4 && type->element == ELEMENT_f32;
-}
-
 int weight_columns(const Target *target, int64_t out) {
   int most = target->registers >= 32 ? 4 : 2, best = 1;
   int64_t least = INT64_MAX;

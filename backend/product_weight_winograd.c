@@ -19,8 +19,10 @@
 #include "backend/product_weight.h"
 #include "backend/winograd_transform.h"
 
+#include "ir/blocking.h"
 #include "ir/op_traits.h"
 #include "support/bug.h"
+#include "support/whole.h"
 
 enum {
   MOST_ROWS = 14, /* of a register tile */
@@ -58,14 +60,6 @@ typedef struct {
 
 /* ---- the plan ---- */
 
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
-
-static int64_t even_part(int64_t size, int64_t most, int64_t by) {
-  return ceil_of(ceil_of(size, ceil_of(size, most)), by) * by;
-}
-
 static void plan_registers(Weight *w) {
   const Target *target = w->l->target;
   int most = target->registers >= 32 ? 4 : 2, vectors = 1;
@@ -81,8 +75,8 @@ static void plan_blocks(Weight *w) {
   double least = 0;
   for (int64_t in = MOST_CHANNELS; in >= LEAST_CHANNELS; in /= 2)
     for (int64_t out = MOST_CHANNELS; out >= LEAST_CHANNELS; out /= 2) {
-      int64_t in_block = even_part(w->in, in, w->l->target->lanes);
-      int64_t out_block = even_part(w->out, out, w->columns);
+      int64_t in_block = blocking_even_part(w->in, in, w->l->target->lanes);
+      int64_t out_block = blocking_even_part(w->out, out, w->columns);
       int64_t trips = ceil_of(w->in, in_block) * ceil_of(w->out, out_block);
       double each = (double)(in_block * out_block);
       each += (double)(X_SLOTS * in_block + DY_SLOTS * out_block);
@@ -108,7 +102,7 @@ static void plan(Weight *w) {
   const Dim *total = dim_mul(dims, dim_mul(dims, w->map[0], w->map[1]), w->map[2]);
   if (!total) bug("a size above 64 bits in '%s'", w->l->kernel->name);
   int64_t most = dim_max(total) < 1 ? 1 : dim_max(total);
-  w->tiles = even_part(most, MOST_TILES, 1);
+  w->tiles = blocking_even_part(most, MOST_TILES, 1);
   w->x_plane = w->tiles * w->in_block + LINE; /* else points would share few sets of the cache */
   w->dy_plane = w->tiles * w->out_block + LINE;
 }

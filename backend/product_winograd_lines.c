@@ -14,6 +14,7 @@
 #include "backend/winograd_transform.h"
 
 #include "ir/blocking.h"
+#include "support/whole.h"
 
 typedef struct {
   Lowering *l;
@@ -31,10 +32,6 @@ typedef struct {
   LoopExpr *panel, *part, *column; /* of w; the first channel of these in the result */
   LoopExpr *point, *place, *first; /* of the sum at hand; the tile's first pixel */
 } Lines;
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
 
 /* ---- lines ---- */
 

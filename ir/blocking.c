@@ -1,5 +1,7 @@
 #include "ir/blocking.h"
 
+#include "support/whole.h"
+
 enum {
   MOST_ROWS = 14,      /* of a tile: more would gain little and cost code */
   STRIP_ROWS = 96,     /* about: so many times a piece of a panel is used while it is near; */
@@ -12,10 +14,6 @@ enum {
   STRIP_PART = 3, /* and the strip's part of x so many */
   STEP = 4        /* a piece is a multiple of it */
 };
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
 
 int64_t blocking_even_part(int64_t size, int64_t most, int64_t by) {
   if (size < 1) return by;
@@ -41,14 +39,6 @@ int blocking_tile_rows(int lanes, int registers, int64_t columns) {
 int blocking_even_rows(int most, int64_t count) {
   int64_t tiles = ceil_of(count, most);
   return (int)ceil_of(count, tiles);
-}
-
-static int64_t common_divisor(int64_t a, int64_t b) {
-  while (b) {
-    int64_t rest = a % b;
-    a = b, b = rest;
-  }
-  return a;
 }
 
 /* Rows whose distance is a power of two, or nearly, meet in few sets of L2. */

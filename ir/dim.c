@@ -2,6 +2,7 @@
 
 #include "ir/dim_form.h"
 #include "support/bug.h"
+#include "support/whole.h"
 
 #include <string.h>
 
@@ -264,15 +265,6 @@ const Dim *dim_mul(DimTable *table, const Dim *a, const Dim *b) {
 
 /* ---- floors ---- */
 
-static int64_t greatest_common_divisor(int64_t a, int64_t b) {
-  while (b != 0) {
-    int64_t rest = a % b;
-    a = b;
-    b = rest;
-  }
-  return a;
-}
-
 /* floor((floor(e/a) + x) / k) = floor((e + a*x) / (a*k)); NULL if `rest` has no such floor. */
 static const Dim *unnest(DimTable *table, const Dim *rest, int64_t divisor) {
   for (int i = 0; i < rest->term_count; i++) {
@@ -302,7 +294,7 @@ const Dim *dim_floor(DimTable *table, const Dim *a, int64_t divisor) {
     if (quotient) whole[whole_count++] = term;
     term.coefficient = left;
     if (left) rest[rest_count++] = term;
-    if (left && term.factor_count) common = greatest_common_divisor(common, left);
+    if (left && term.factor_count) common = common_divisor(common, left);
   }
   const Dim *outer = make(table, whole, whole_count), *floor;
   if (rest_count == 0 || rest[0].factor_count == 0) return outer;

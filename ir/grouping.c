@@ -1,5 +1,7 @@
 #include "ir/grouping.h"
 
+#include "support/whole.h"
+
 enum {
   LINE = 16 /* f32 of a cache line */,
   MOST_VECTORS = 8,
@@ -7,14 +9,6 @@ enum {
   MOST_CODE = 160,
   MOST_CHANNELS = 256 /* of a block */
 };
-
-static int64_t common_divisor(int64_t a, int64_t b) {
-  while (b) {
-    int64_t rest = a % b;
-    a = b, b = rest;
-  }
-  return a;
-}
 
 bool grouping_find(int64_t lanes, int64_t groups, int64_t in, int64_t out, Grouping *grouping) {
   *grouping = (Grouping){.lanes = lanes, .groups = groups, .in = in, .out = out};

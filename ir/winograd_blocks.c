@@ -1,6 +1,7 @@
 #include "ir/winograd_blocks.h"
 
 #include "ir/blocking.h"
+#include "support/whole.h"
 
 #include <math.h>
 
@@ -8,10 +9,6 @@ enum {
   MOST_SCRATCH = 1 << 22, /* bytes of a block's points, if it has more tiles than a register tile */
   LEAST_SPLIT = 32        /* output channels of a split */
 };
-
-static int64_t ceil_of(int64_t a, int64_t by) {
-  return (a + by - 1) / by;
-}
 
 /* Where part number `number` of `parts` of all begins. */
 static int64_t part_of(int64_t all, int64_t number, int64_t parts) {
