@@ -28,17 +28,11 @@ typedef struct {
   Lowering *l;
   Region *r;
   const Op *product;
-  Grouping block;
-  int64_t all; /* output channels */
-  int64_t kernel[2], stride[2], dilation[2], before[2];
-  int64_t size[2], result[2]; /* of x and the result */
-  int64_t columns;            /* of a copied line */
-  int64_t lines;              /* of a trip */
+  GroupPart part;
+  int64_t all;                /* output channels */
   int64_t tile_lines, pixels; /* of a tile */
-  LoopBuffer *x, *w;          /* copied: [lines, columns, C], [vectors, KH * KW * I, lanes] */
-  LoopExpr *n, *first, *past; /* the trip's picture and lines */
-  LoopExpr *in, *out;         /* and first channels, */
-  LoopExpr *vector, *channel; /* the vector and its first channel */
+  LoopBuffer *w;              /* copied: [vectors, KH * KW * I, lanes] */
+  LoopExpr *channel;          /* the vector's first */
 } Grouped;
 
 /* ---- how it is cut ---- */
@@ -100,7 +94,7 @@ void group_copy_line(LoopKernel *k, int64_t all, const GroupLine *line) {
 /* Pixels of a tile: with fewer than LEAST_SUMS its multiply-adds wait for each other; each tile
  * loads the weights. */
 static void plan_tile(Grouped *g) {
-  int64_t taps = smaller(g->kernel[1], FEW_TAPS), wide = g->result[1];
+  int64_t taps = smaller(g->part.kernel[1], FEW_TAPS), wide = g->part.result[1];
   int64_t most = smaller(g->l->target->registers - taps - 3, MOST_PIXELS), least = INT64_MAX;
   g->tile_lines = 1;
   for (int64_t some = most; some > most / 2; some--) {
@@ -110,72 +104,77 @@ static void plan_tile(Grouped *g) {
     if (time < least) least = time, g->pixels = some;
   }
   if (g->pixels > wide) g->pixels = wide;
-  if (2 * wide <= most) g->tile_lines = smaller(most / wide, g->result[0]);
-}
-
-static int64_t lines_seen(const Grouped *g, int64_t lines) {
-  return grouping_seen(lines, g->stride[0], g->kernel[0], g->dilation[0]);
+  if (2 * wide <= most) g->tile_lines = smaller(most / wide, g->part.result[0]);
 }
 
 /* Lines of a trip, whose part of x stays in L2. */
 static bool plan_lines(Grouped *g) {
-  int64_t l2 = g->l->target->l2, room = l2 / 8 / grouping_line_bytes(&g->block, g->columns);
-  int64_t most = (room - lines_seen(g, 1)) / g->stride[0] + 1;
-  if (room < lines_seen(g, 1)) most = 1;
+  int64_t l2 = g->l->target->l2;
+  int64_t room = l2 / 8 / grouping_line_bytes(&g->part.block, g->part.columns);
+  int64_t most = (room - group_lines_seen(&g->part, 1)) / g->part.stride[0] + 1;
+  if (room < group_lines_seen(&g->part, 1)) most = 1;
   most = most / g->tile_lines * g->tile_lines;
   if (most < g->tile_lines) most = g->tile_lines;
-  int64_t parts = ceil_of(g->result[0], most);
-  g->lines = ceil_of(ceil_of(g->result[0], parts), g->tile_lines) * g->tile_lines;
-  return grouping_fits(&g->block, lines_seen(g, g->lines), g->columns, g->kernel[0] * g->kernel[1],
-                       l2 / 2);
+  int64_t parts = ceil_of(g->part.result[0], most);
+  g->part.lines = ceil_of(ceil_of(g->part.result[0], parts), g->tile_lines) * g->tile_lines;
+  return grouping_fits(&g->part.block, group_lines_seen(&g->part, g->part.lines), g->part.columns,
+                       g->part.kernel[0] * g->part.kernel[1], l2 / 2);
 }
 
 /* ---- copies ---- */
 
 static void copy_weights(Grouped *g) {
   LoopKernel *k = g->l->kernel;
-  int lanes = (int)g->block.lanes;
-  int64_t rows = g->kernel[0] * g->kernel[1] * g->block.in;
+  int lanes = (int)g->part.block.lanes;
+  int64_t rows = g->part.kernel[0] * g->part.kernel[1] * g->part.block.in;
   LoopBuffer *w = loop_view(k, region_buffer(g->r, g->product->operands[1]), "rows", LOOP_F32, 2,
                             loop_int(k, rows), loop_int(k, g->all));
   LoopExpr *zero = loop_int(k, 0), *row = loop_for(k, "row", zero, loop_int(k, rows));
-  LoopExpr *v = loop_each(k, "v", zero, loop_int(k, g->block.vectors));
-  LoopExpr *column = loop_add(k, g->out, loop_mul(k, v, loop_int(k, lanes)));
+  LoopExpr *v = loop_each(k, "v", zero, loop_int(k, g->part.block.vectors));
+  LoopExpr *column = loop_add(k, g->part.out, loop_mul(k, v, loop_int(k, lanes)));
   LoopExpr *from = loop_lanes(k, w, lanes, row, column);
-  if (g->block.partial) from = loop_below(from, loop_int(k, g->all));
+  if (g->part.block.partial) from = loop_below(from, loop_int(k, g->all));
   loop_store(k, loop_lanes(k, g->w, lanes, v, row, zero), from);
   loop_end(k);
   loop_end(k);
 }
 
-void group_copy_lines(LoopKernel *k, int64_t all, const GroupReach *reach, GroupLine line) {
-  LoopExpr *some = loop_sub(k, loop_sub(k, reach->past, reach->first), loop_int(k, 1));
-  some = loop_mul(k, some, loop_int(k, reach->stride));
-  some = loop_add(k, some, loop_int(k, (reach->taps - 1) * reach->dilation + 1));
-  line.at = loop_for(k, "line", loop_int(k, 0), some);
-  LoopExpr *from = loop_add(k, loop_mul(k, reach->first, loop_int(k, reach->stride)), line.at);
-  line.line = loop_let(k, "from", loop_sub(k, from, loop_int(k, reach->before)));
-  group_copy_line(k, all, &line);
-  loop_end(k);
+bool group_sizes(GroupPart *p, const Op *op, const Type *x, const Type *result) {
+  for (int i = 0; i < 2; i++) {
+    p->stride[i] = op_list_integer(op, ATTRIBUTE_stride, i);
+    p->dilation[i] = op_list_integer(op, ATTRIBUTE_dilation, i);
+    p->before[i] = op_pair_integer(op, ATTRIBUTE_pad, i, 0);
+    p->size[i] = dim_value(x->dims[1 + i]), p->result[i] = dim_value(result->dims[1 + i]);
+    if (p->result[i] < 1 || p->size[i] < 1) return false;
+  }
+  return true;
 }
 
-static void copy_lines(Grouped *g) {
-  group_copy_lines(g->l->kernel, g->block.partial ? g->block.groups * g->block.in : 0,
-                   &(GroupReach){.first = g->first,
-                                 .past = g->past,
-                                 .stride = g->stride[0],
-                                 .taps = g->kernel[0],
-                                 .dilation = g->dilation[0],
-                                 .before = g->before[0]},
-                   (GroupLine){.from = region_buffer(g->r, g->product->operands[0]),
-                               .to = g->x,
-                               .n = g->n,
-                               .channel = g->in,
-                               .channels = g->block.whole * g->block.in,
-                               .height = g->size[0],
-                               .width = g->size[1],
-                               .before = g->before[1],
-                               .columns = g->columns});
+int64_t group_lines_seen(const GroupPart *p, int64_t lines) {
+  return grouping_seen(lines, p->stride[0], p->kernel[0], p->dilation[0]);
+}
+
+void group_copy_x(LoopKernel *k, const GroupPart *p, LoopBuffer *x) {
+  const Grouping *b = &p->block;
+  LoopExpr *some = loop_sub(k, loop_sub(k, p->past, p->first), loop_int(k, 1));
+  some = loop_mul(k, some, loop_int(k, p->stride[0]));
+  some = loop_add(k, some, loop_int(k, (p->kernel[0] - 1) * p->dilation[0] + 1));
+  LoopExpr *at = loop_for(k, "line", loop_int(k, 0), some);
+  LoopExpr *from = loop_add(k, loop_mul(k, p->first, loop_int(k, p->stride[0])), at);
+  from = loop_let(k, "from", loop_sub(k, from, loop_int(k, p->before[0])));
+  group_copy_line(k, b->partial ? b->groups * b->in : 0,
+                  &(GroupLine){.from = x,
+                               .to = p->x,
+                               .n = p->n,
+                               .line = from,
+                               .channel = p->in,
+                               .at = at,
+                               .channels = b->whole * b->in,
+                               .height = p->size[0],
+                               .width = p->size[1],
+                               .before = p->before[1],
+                               .columns = p->columns});
+  loop_end(k);
 }
 
 /* ---- tiles ---- */
@@ -189,30 +188,32 @@ typedef struct {
 /* The multiply-adds of one kernel row by a group's input number `number`. */
 static void add_row(const Grouped *g, const GroupedTile *t, LoopExpr *kh, LoopExpr *number) {
   LoopKernel *k = g->l->kernel;
-  int lanes = (int)g->block.lanes;
+  int lanes = (int)g->part.block.lanes;
   LoopExpr *zero = loop_int(k, 0), *w[FEW_TAPS];
-  int64_t taps = g->kernel[1], some = ceil_of(taps, ceil_of(taps, FEW_TAPS));
+  int64_t taps = g->part.kernel[1], some = ceil_of(taps, ceil_of(taps, FEW_TAPS));
   for (int64_t from = 0; from < taps; from += some) {
     int64_t past = smaller(taps, from + some);
     for (int64_t z = from; z < past; z++) {
       LoopExpr *row = loop_add(k, loop_mul(k, kh, loop_int(k, taps)), loop_int(k, z));
-      row = loop_add(k, loop_mul(k, row, loop_int(k, g->block.in)), number);
-      w[z - from] = loop_let(k, "w", loop_lanes(k, g->w, lanes, g->vector, row, zero));
+      row = loop_add(k, loop_mul(k, row, loop_int(k, g->part.block.in)), number);
+      w[z - from] = loop_let(k, "w", loop_lanes(k, g->w, lanes, g->part.vector, row, zero));
     }
     LoopExpr *below = loop_each(k, "below", zero, t->lines);
-    LoopExpr *line = loop_add(k, loop_sub(k, t->oh, g->first), below);
-    line = loop_mul(k, line, loop_int(k, g->stride[0]));
-    line = loop_add(k, line, loop_mul(k, kh, loop_int(k, g->dilation[0])));
-    int64_t reach = (t->count - 1) * g->stride[1] + (past - 1) * g->dilation[1];
-    for (int64_t column = from * g->dilation[1]; column <= reach; column++) {
+    LoopExpr *line = loop_add(k, loop_sub(k, t->oh, g->part.first), below);
+    line = loop_mul(k, line, loop_int(k, g->part.stride[0]));
+    line = loop_add(k, line, loop_mul(k, kh, loop_int(k, g->part.dilation[0])));
+    int64_t reach = (t->count - 1) * g->part.stride[1] + (past - 1) * g->part.dilation[1];
+    for (int64_t column = from * g->part.dilation[1]; column <= reach; column++) {
       LoopExpr *x = NULL;
       for (int64_t z = from; z < past; z++) {
-        int64_t at = column - z * g->dilation[1], pixel = at / g->stride[1];
-        if (at < 0 || at % g->stride[1] || pixel >= t->count) continue;
-        LoopExpr *place = loop_mul(k, t->ow, loop_int(k, g->stride[1]));
+        int64_t at = column - z * g->part.dilation[1], pixel = at / g->part.stride[1];
+        if (at < 0 || at % g->part.stride[1] || pixel >= t->count) continue;
+        LoopExpr *place = loop_mul(k, t->ow, loop_int(k, g->part.stride[1]));
         place = loop_add(k, place, loop_int(k, column));
         if (!x)
-          x = loop_let(k, "x", group_pick(k, &g->block, g->x, line, place, g->vector, number));
+          x = loop_let(
+              k, "x",
+              group_pick(k, &g->part.block, g->part.x, line, place, g->part.vector, number));
         LoopExpr *row = loop_mul(k, below, loop_int(k, t->count));
         LoopExpr *a = loop_row(k, t->acc, loop_add(k, row, loop_int(k, pixel)));
         loop_set(k, a, loop_fma(k, x, w[z - from], a));
@@ -224,24 +225,24 @@ static void add_row(const Grouped *g, const GroupedTile *t, LoopExpr *kh, LoopEx
 
 static void tile(const Grouped *g, LoopExpr *oh, LoopExpr *lines, LoopExpr *ow, int64_t count) {
   LoopKernel *k = g->l->kernel;
-  int lanes = (int)g->block.lanes;
-  LoopExpr *zero = loop_int(k, 0), *kernel = loop_int(k, g->kernel[0]);
+  int lanes = (int)g->part.block.lanes;
+  LoopExpr *zero = loop_int(k, 0), *kernel = loop_int(k, g->part.kernel[0]);
   GroupedTile t = {.oh = oh, .lines = lines, .ow = ow, .count = count};
   t.acc = loop_array(k, "acc", LOOP_F32, (int)(g->tile_lines * count), lanes, loop_number(k, 0));
-  if (g->block.single) {
+  if (g->part.block.single) {
     LoopExpr *kh = loop_for(k, "kh", zero, kernel);
-    add_row(g, &t, kh, loop_for(k, "i", zero, loop_int(k, g->block.in)));
+    add_row(g, &t, kh, loop_for(k, "i", zero, loop_int(k, g->part.block.in)));
     loop_end(k);
     loop_end(k);
   }
-  for (int64_t i = 0; i < g->block.in && !g->block.single; i++) {
+  for (int64_t i = 0; i < g->part.block.in && !g->part.block.single; i++) {
     /* a loop for each: so that x is read again, and need not stay in registers */
     add_row(g, &t, loop_for(k, "kh", zero, kernel), loop_int(k, i));
     loop_end(k);
   }
   LoopExpr *below = loop_each(k, "below", zero, lines);
   LoopExpr *pixel = loop_each(k, "pixel", zero, loop_int(k, count));
-  Index index[] = {index_scalar(g->n), index_scalar(loop_add(k, oh, below)),
+  Index index[] = {index_scalar(g->part.n), index_scalar(loop_add(k, oh, below)),
                    index_scalar(loop_add(k, ow, pixel)), index_lanes(g->channel)};
   LoopExpr *row = loop_add(k, loop_mul(k, below, loop_int(k, count)), pixel);
   product_finish(g->r, g->product, index, loop_row(k, t.acc, row));
@@ -252,8 +253,8 @@ static void tile(const Grouped *g, LoopExpr *oh, LoopExpr *lines, LoopExpr *ow, 
 static void each_tile(const Grouped *g) {
   LoopKernel *k = g->l->kernel;
   LoopExpr *lines, *zero = loop_int(k, 0);
-  LoopExpr *oh = loop_for_tail(k, "oh", g->first, g->past, (int)g->tile_lines, &lines);
-  int64_t wide = g->result[1], full = wide / g->pixels * g->pixels;
+  LoopExpr *oh = loop_for_tail(k, "oh", g->part.first, g->part.past, (int)g->tile_lines, &lines);
+  int64_t wide = g->part.result[1], full = wide / g->pixels * g->pixels;
   if (full) {
     LoopExpr *ow = loop_for_step(k, "ow", zero, loop_int(k, full), (int)g->pixels);
     tile(g, oh, lines, ow, g->pixels);
@@ -265,15 +266,15 @@ static void each_tile(const Grouped *g) {
 
 static void each_vector(Grouped *g) {
   LoopKernel *k = g->l->kernel;
-  LoopExpr *zero = loop_int(k, 0), *vectors = loop_int(k, g->block.vectors);
-  for (int64_t v = 0; v < g->block.vectors; v++) {
-    bool loops = g->block.alike && g->block.vectors > 1;
-    g->vector = loops ? loop_for(k, "v", zero, vectors) : loop_int(k, v);
-    LoopExpr *along = loop_mul(k, g->vector, loop_int(k, g->block.lanes));
-    g->channel = loop_let(k, "channel", loop_add(k, g->out, along));
+  LoopExpr *zero = loop_int(k, 0), *vectors = loop_int(k, g->part.block.vectors);
+  for (int64_t v = 0; v < g->part.block.vectors; v++) {
+    bool loops = g->part.block.alike && g->part.block.vectors > 1;
+    g->part.vector = loops ? loop_for(k, "v", zero, vectors) : loop_int(k, v);
+    LoopExpr *along = loop_mul(k, g->part.vector, loop_int(k, g->part.block.lanes));
+    g->channel = loop_let(k, "channel", loop_add(k, g->part.out, along));
     LoopExpr *outer = g->r->mask;
-    if (g->block.partial) {
-      LoopExpr *places = loop_iota(k, g->channel, (int)g->block.lanes);
+    if (g->part.block.partial) {
+      LoopExpr *places = loop_iota(k, g->channel, (int)g->part.block.lanes);
       g->r->mask = loop_let(k, "inside", loop_lt(k, places, loop_int(k, g->all)));
     }
     each_tile(g);
@@ -294,41 +295,40 @@ bool product_grouped(Lowering *l, Region *r, const Op *product) {
   Grouped g = {.l = l, .r = r, .product = product, .all = dim_value(w->dims[3])};
   int64_t in = dim_value(w->dims[2]), each = g.all / groups;
   if ((in == 1 && each == 1) || in * g.all == 0) return false;
-  if (!grouping_find(l->target->lanes, groups, in, each, &g.block)) return false;
-  for (int i = 0; i < 2; i++) {
-    g.kernel[i] = dim_value(w->dims[i]);
-    g.stride[i] = op_list_integer(product, ATTRIBUTE_stride, i);
-    g.dilation[i] = op_list_integer(product, ATTRIBUTE_dilation, i);
-    g.before[i] = op_pair_integer(product, ATTRIBUTE_pad, i, 0);
-    g.size[i] = dim_value(x->dims[1 + i]), g.result[i] = dim_value(out->dims[1 + i]);
-    if (g.result[i] < 1 || g.size[i] < 1) return false;
-  }
-  g.columns = grouping_seen(g.result[1], g.stride[1], g.kernel[1], g.dilation[1]);
+  if (!grouping_find(l->target->lanes, groups, in, each, &g.part.block)) return false;
+  for (int i = 0; i < 2; i++) g.part.kernel[i] = dim_value(w->dims[i]);
+  if (!group_sizes(&g.part, product, x, out)) return false;
+  g.part.columns =
+      grouping_seen(g.part.result[1], g.part.stride[1], g.part.kernel[1], g.part.dilation[1]);
   plan_tile(&g);
-  if (!grouping_is_short(&g.block, g.kernel[1]) || !plan_lines(&g)) return false;
-  if (g.before[1] > g.columns) return false;
+  if (!grouping_is_short(&g.part.block, g.part.kernel[1]) || !plan_lines(&g)) return false;
+  if (g.part.before[1] > g.part.columns) return false;
   LoopKernel *k = l->kernel;
   l->algorithm = "grouped";
   l->grain = 1;
   r->lanes = l->target->lanes;
-  g.x = loop_scratch(k, "near", LOOP_F32, 3, loop_int(k, lines_seen(&g, g.lines)),
-                     loop_int(k, g.columns), loop_int(k, g.block.whole * in));
-  g.w = loop_scratch(k, "weights", LOOP_F32, 3, loop_int(k, g.block.vectors),
-                     loop_int(k, g.kernel[0] * g.kernel[1] * in), loop_int(k, r->lanes));
+  g.part.x =
+      loop_scratch(k, "near", LOOP_F32, 3, loop_int(k, group_lines_seen(&g.part, g.part.lines)),
+                   loop_int(k, g.part.columns), loop_int(k, g.part.block.whole * in));
+  g.w = loop_scratch(k, "weights", LOOP_F32, 3, loop_int(k, g.part.block.vectors),
+                     loop_int(k, g.part.kernel[0] * g.part.kernel[1] * in), loop_int(k, r->lanes));
   DimTable *dims = l->dims;
-  const Dim *split[] = {x->dims[0], dim_constant(dims, ceil_of(g.result[0], g.lines)),
-                        dim_constant(dims, g.block.blocks)};
+  const Dim *split[] = {x->dims[0], dim_constant(dims, ceil_of(g.part.result[0], g.part.lines)),
+                        dim_constant(dims, g.part.block.blocks)};
   l->trips = dim_mul(dims, dim_mul(dims, split[0], split[1]), split[2]);
   LoopExpr *trip = loop_parallel(k, "t", dim_expr(k, l->trips)), *at[3];
   index_split(k, trip, split, 3, at);
-  g.n = at[0];
-  g.first = loop_let(k, "first", loop_mul(k, at[1], loop_int(k, g.lines)));
-  LoopExpr *past = loop_add(k, g.first, loop_int(k, g.lines)), *end = loop_int(k, g.result[0]);
-  g.past = loop_let(k, "past", g.result[0] % g.lines ? loop_min(k, past, end) : past);
-  g.in = loop_let(k, "in", loop_mul(k, at[2], loop_int(k, g.block.whole * in)));
-  g.out = loop_let(k, "out", loop_mul(k, at[2], loop_int(k, g.block.vectors * g.block.lanes)));
+  g.part.n = at[0];
+  g.part.first = loop_let(k, "first", loop_mul(k, at[1], loop_int(k, g.part.lines)));
+  LoopExpr *past = loop_add(k, g.part.first, loop_int(k, g.part.lines)),
+           *end = loop_int(k, g.part.result[0]);
+  g.part.past =
+      loop_let(k, "past", g.part.result[0] % g.part.lines ? loop_min(k, past, end) : past);
+  g.part.in = loop_let(k, "in", loop_mul(k, at[2], loop_int(k, g.part.block.whole * in)));
+  g.part.out = loop_let(k, "out",
+                        loop_mul(k, at[2], loop_int(k, g.part.block.vectors * g.part.block.lanes)));
   copy_weights(&g);
-  copy_lines(&g);
+  group_copy_x(k, &g.part, region_buffer(r, product->operands[0]));
   each_vector(&g);
   loop_end(k);
   return true;

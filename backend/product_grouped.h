@@ -25,13 +25,23 @@ typedef struct {
  * are left out. */
 void group_copy_line(LoopKernel *k, int64_t all, const GroupLine *line);
 
-/* Lines of a result, and how those of x that they are made of lie. */
+/* A convolution, and what a trip has at hand of it: some lines of a block of channels. */
 typedef struct {
-  LoopExpr *first, *past; /* of the result */
-  int64_t stride, taps, dilation, before;
-} GroupReach;
+  Grouping block;
+  int64_t kernel[2], stride[2], dilation[2], before[2];
+  int64_t size[2], result[2]; /* of x; of the result, or of its gradient */
+  int64_t columns, lines;     /* of a copied line of x; of the result, for one copy of x */
+  LoopBuffer *x;              /* copied: [lines, columns, channels of the block] */
+  LoopExpr *n, *first, *past; /* the picture, and lines of the result */
+  LoopExpr *in, *out;         /* the block's first channels */
+  LoopExpr *vector;           /* in the block */
+} GroupPart;
 
-/* All lines of x that `reach` needs; `line` has the rest, without a line. */
-void group_copy_lines(LoopKernel *k, int64_t all, const GroupReach *reach, GroupLine line);
+/* Takes these sizes from the operation, all but the kernel's. False: there is nothing to do. */
+bool group_sizes(GroupPart *part, const Op *op, const Type *x, const Type *result);
+/* Lines of x that so many lines of the result see. */
+int64_t group_lines_seen(const GroupPart *part, int64_t lines);
+/* Copies all lines that the part sees of x, [N, H, W, C]. */
+void group_copy_x(LoopKernel *k, const GroupPart *part, LoopBuffer *x);
 
 #endif
