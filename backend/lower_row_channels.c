@@ -35,12 +35,12 @@ typedef struct {
   LoopExpr *from; /* the trip's first channel */
 } Channels;
 
-/* The kernel's only reduction, unless that is a softmax; else NULL. */
+/* The kernel's only reduction, if that is a sum or a maximum; else NULL. */
 static const Op *only_sum(const Region *r) {
   const Op *sum = NULL;
   for (const Op *op = r->block ? r->block->first : r->op; op; op = r->block ? op->next : NULL) {
     if (!operator_has(op->kind, TRAIT_REDUCTION) && op->kind != OP_softmax) continue;
-    if (sum || op->kind == OP_softmax) return NULL;
+    if (sum || (op->kind != OP_sum && op->kind != OP_max)) return NULL;
     sum = op;
   }
   return sum;
