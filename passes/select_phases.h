@@ -1,10 +1,11 @@
 /* select_phases.h - convolutions with a dilation or a stride as ones without, of phases: the places
  * along an axis that are equal modulo it.
  *
- *   a dilation d      every phase of x makes one of y: phases are images, of which there are d
- * times as many along each axis a stride s        of a kernel of s times as many places: phases of
- * x are channels, which meet each its own places of the kernel, and likewise those of
- * conv_transpose's y
+ *   of a dilation d:  each phase of x makes one of y, and phases are images, d times as many along
+ *                     each axis
+ *
+ *   of a stride s:    phases of x are channels, which meet each its own places of a kernel of a
+ *                     multiple of s; so are those of conv_transpose's y
  *
  * So Winograd's algorithm takes them, for a copy of x or y. All values are in nhwc; weights are as
  * given, of two spatial axes. */
@@ -36,19 +37,18 @@ Value *select_phases_joined(Select *s, Builder *b, Value *y, const Phases *phase
 /* A stride's weight [out, C, k..] as [out, phases * C, k / s..], and back. */
 Value *select_phases_weight(Select *s, Builder *b, Value *w, const Phases *phases);
 Value *select_phases_kernel(Select *s, Builder *b, Value *w, const Phases *phases);
-/* ---- select_weight.c ---- */
-
-/* Winograd's tile for a conv_weight {stride, ..} in nchw; 1: none, along an axis and in all. True:
- * of phases. */
-bool select_weight_tile(Select *s, const Op *op, const ConvWindow *window, int64_t tile[2],
-                        Phases *phases);
-
-/* ---- select_phases.c again ---- */
 
 /* What the copies of maps of so many elements may take. */
 double select_phases_time(const Select *s, double elements);
 /* Adds Winograd's tiles for the phases of a conv or conv_transpose. */
 void select_phases_consider(Select *s, Candidates *list, const Op *op, const ConvWindow *window,
                             int64_t out, int64_t channels, int form);
+
+/* ---- select_weight.c ---- */
+
+/* Winograd's tile for a conv_weight {stride, ..} in nchw; 1: none, along an axis and in all. True:
+ * of phases. */
+bool select_weight_tile(Select *s, const Op *op, const ConvWindow *window, int64_t tile[2],
+                        Phases *phases);
 
 #endif
