@@ -47,6 +47,7 @@ static void find_axes(Row *row) {
   const Region *r = &row->region;
   row->first = -1;
   for (const Op *op = first_op(r); op; op = r->block ? op->next : NULL) {
+    row->is_costly = row->is_costly || op->kind == OP_softmax || op->kind == OP_exp;
     if (!is_reduction(op)) continue;
     const Type *type = &op->operands[0]->type;
     if (block_source(op)) {
@@ -116,53 +117,6 @@ static bool made_of_row_values(const Row *row, const Op *op) {
   return any;
 }
 
-/* ---- loops over a row ---- */
-
-/* Opens loops over the reduced axes; the number of them. Lanes run along the last axis. `part`, if
- * not NULL, becomes a variable made before the innermost loop, where it begins as its old value. */
-static int open_row(Row *row, int lanes, LoopElement e, LoopExpr **part) {
-  LoopKernel *k = row->l->kernel;
-  int blocks = 0;
-  for (int i = 0; i < row->shape->rank; i++) {
-    if (!row->reduced[i]) continue;
-    if (part && i == row->last) *part = loop_var(k, "part", e, lanes, *part);
-    LoopExpr *end = dim_expr(k, row->shape->dims[i]), *begin = loop_int(k, 0);
-    bool along = i == row->shape->rank - 1;
-    row->index[i] = along ? index_lanes(loop_for_lanes(k, "j", begin, end, lanes))
-                          : index_scalar(loop_for(k, "r", begin, end));
-    blocks++;
-  }
-  row->region.lanes = lanes;
-  return blocks;
-}
-
-static void close_blocks(Row *row, int blocks) {
-  while (blocks--) loop_end(row->l->kernel);
-}
-
-/* The value of lanes past the row's end becomes neutral. */
-static LoopExpr *only_inside(Row *row, LoopExpr *value, LoopExpr *neutral) {
-  if (row->lanes_stay) return value;
-  LoopKernel *k = row->l->kernel;
-  int axis = row->shape->rank - 1, lanes = row->region.lanes;
-  const Dim *size = row->shape->dims[axis];
-  if (dim_is_constant(size) && dim_value(size) % lanes == 0) return value;
-  if (loop_type(value).lanes == 1) value = loop_splat(k, value, lanes);
-  return loop_select(k, loop_inside(k, row->index[axis].at, lanes), value, neutral);
-}
-
-static int row_lanes(const Row *row, int registers) {
-  int natural = row->region.natural, lanes = registers * natural;
-  int64_t size = dim_max(row->shape->dims[row->shape->rank - 1]);
-  while (lanes > natural && size < lanes) lanes /= 2;
-  return lanes;
-}
-
-/* Index of the value `x` at the current element: `x` has the shape of what is reduced. */
-static LoopExpr *element(Row *row, const Value *x) {
-  return region_value(&row->region, x, row->index);
-}
-
 /* Of the current element in what is kept of the trip's rows. */
 static LoopExpr *row_place(Row *row) {
   LoopKernel *k = row->l->kernel;
@@ -176,7 +130,8 @@ static LoopExpr *row_place(Row *row) {
 /* Times 2^64, which the division by their sum takes away. */
 static LoopExpr *exponential(Row *row, const RowSoftmax *s) {
   LoopKernel *k = row->l->kernel;
-  return loop_exp_raised(k, loop_sub(k, element(row, s->op->operands[0]), s->top));
+  return loop_exp_raised(
+      k, loop_sub(k, region_value(&row->region, s->op->operands[0], row->index), s->top));
 }
 
 static LoopExpr *softmax_value(Row *row, const RowSoftmax *s) {
@@ -186,22 +141,19 @@ static LoopExpr *softmax_value(Row *row, const RowSoftmax *s) {
   return loop_mul(k, e, s->sum);
 }
 
-/* Within the loops over a row: what each softmax is here. */
-static void remember_softmax(Row *row) {
+void row_remember_softmax(Row *row) {
   for (int i = 0; i < row->softmax_count; i++)
     region_remember(&row->region, row->softmax[i].op->results[0],
                     loop_let(row->l->kernel, "p", softmax_value(row, &row->softmax[i])));
 }
 
-typedef LoopExpr *Step(Row *row, void *user);
+/* ---- softmax: exponentials are kept in scratch between their sum and the division ---- */
 
 /* Of a pass that makes exponentials: more than their constants leave would go by way of the stack,
  * and what follows each other overlaps anyway. */
 static int exp_registers(const Row *row) {
   return row->l->target->registers >= 32 ? LANE_REGISTERS : 1;
 }
-
-/* ---- softmax: exponentials are kept in scratch between their sum and the division ---- */
 
 static LoopExpr *softmax_step(Row *row, void *user) {
   RowSoftmax *s = user;
@@ -211,55 +163,8 @@ static LoopExpr *softmax_step(Row *row, void *user) {
   return e;
 }
 
-/* A NaN wins in GREATEST, and counts as nothing in GREATEST_NUMBER, which is cheaper. */
-typedef enum { SUM, GREATEST, GREATEST_NUMBER } Reduction;
-
-static LoopExpr *combined(LoopKernel *k, Reduction kind, LoopExpr *a, LoopExpr *b) {
-  if (kind == SUM) return loop_add(k, a, b);
-  if (kind == GREATEST) return loop_max(k, a, b);
-  return loop_greater(k, b, a);
-}
-
-static LoopExpr *reduce(Row *row, const char *name, Reduction kind, Element element_type,
-                        Step *step, void *user) {
-  LoopKernel *k = row->l->kernel;
-  LoopElement e = compute_element(element_type);
-  bool is_sum = kind == SUM;
-  LoopExpr *neutral = loop_literal(k, e, is_sum ? 0 : -INFINITY);
-  if (!is_sum && !loop_element_is_float(e))
-    neutral = e == LOOP_I64 ? loop_cast(k, loop_int(k, INT64_MIN), LOOP_I64)
-                            : loop_literal(k, e, e == LOOP_I32 ? INT32_MIN : 0);
-  int lanes = row->lanes_stay
-                  ? row->region.lanes
-                  : row_lanes(row, step == softmax_step ? exp_registers(row) : SUM_REGISTERS);
-  LoopExpr *sum = loop_var(k, name, e, lanes, neutral);
-  size_t scope = region_push(&row->region);
-  int outer_lanes = row->region.lanes;
-  /* A sum over several axes is a sum of sums over the last one: over a million pixels, adding one
-   * after the other would lose three of seven digits. */
-  bool in_parts = is_sum && row->first != row->last;
-  LoopExpr *part = neutral;
-  int blocks = open_row(row, lanes, e, in_parts ? &part : NULL);
-  row_fetch_next(row);
-  remember_softmax(row);
-  LoopExpr *value = only_inside(row, step(row, user), neutral);
-  LoopExpr *into = in_parts ? part : sum;
-  loop_set(k, into, combined(k, kind, into, value));
-  if (in_parts) {
-    close_blocks(row, 1);
-    loop_set(k, sum, loop_add(k, sum, part));
-    blocks--;
-  }
-  close_blocks(row, blocks);
-  region_pop(&row->region, scope);
-  row->region.lanes = outer_lanes;
-  if (row->lanes_stay) return sum;
-  LoopOp op = is_sum ? LOOP_ADD : kind == GREATEST ? LOOP_MAX : LOOP_GREATER;
-  return loop_let(k, name, loop_reduce(k, op, sum));
-}
-
 static LoopExpr *plain_step(Row *row, void *user) {
-  return element(row, user);
+  return region_value(&row->region, user, row->index);
 }
 
 static int64_t row_length(const Row *row) {
@@ -272,27 +177,31 @@ static int64_t row_length(const Row *row) {
 
 static void softmax(Row *row, const Op *op, RowSoftmax *s) {
   LoopKernel *k = row->l->kernel;
-  Element type = op->operands[0]->type.element;
+  LoopElement e = compute_element(op->operands[0]->type.element);
   s->op = op;
   /* a NaN makes the sum NaN, and by it all of the row */
   row_close_pass(row);
-  row_open_pass(row);
-  LoopExpr *top = reduce(row, "top", GREATEST_NUMBER, type, plain_step, op->operands[0]);
-  if (row->member) {
-    s->tops = row_keep(row, top);
-    row_close_pass(row);
+  LoopExpr *top = NULL;
+  if (row->apart && row->passes == 0) {
+    s->tops = row_reduce_walks(row, "top", ROW_GREATEST_NUMBER, e, SUM_REGISTERS, plain_step,
+                               op->operands[0]);
+  } else {
     row_open_pass(row);
-    top = row_kept(row, s->tops);
+    top =
+        row_reduce(row, "top", ROW_GREATEST_NUMBER, e, SUM_REGISTERS, plain_step, op->operands[0]);
+    if (row->member) s->tops = row_keep(row, top);
+    row_close_pass(row);
   }
+  row_open_pass(row);
+  if (row->member) top = row_kept(row, s->tops);
   /* a row of -inf alone: subtract 0 instead, and multiply with 0 */
-  LoopElement e = compute_element(type);
   LoopExpr *lowest = loop_literal(k, e, -INFINITY), *zero = loop_literal(k, e, 0);
   LoopExpr *none = loop_let(k, "none", loop_eq(k, top, lowest));
   s->top = loop_let(k, "top", loop_select(k, none, zero, top));
   int64_t length = row_length(row);
   if (!row->lanes_stay && length <= MOST_ROW_BYTES / loop_element_bytes(e))
     s->kept = loop_scratch(k, "row", e, 1, loop_int(k, length * row->group));
-  LoopExpr *sum = reduce(row, "sum", SUM, type, softmax_step, s);
+  LoopExpr *sum = row_reduce(row, "sum", ROW_SUM, e, exp_registers(row), softmax_step, s);
   LoopExpr *scale = loop_div(k, loop_literal(k, e, 1), sum);
   s->sum = loop_let(k, "scale", loop_select(k, none, loop_mul(k, sum, zero), scale));
   if (row->member) s->sums = row_keep(row, s->sum);
@@ -310,12 +219,19 @@ static void reduce_all(Row *row) {
       softmax(row, op, &row->softmax[row->softmax_count]);
       row->softmax_count++;
     } else if (is_reduction(op)) {
-      bool is_sum = op->kind == OP_sum;
+      RowReduction kind = op->kind == OP_sum ? ROW_SUM : ROW_GREATEST;
+      const char *name = kind == ROW_SUM ? "sum" : "top";
+      Value *x = op->operands[0];
+      LoopElement e = compute_element(x->type.element);
       row_close_pass(row);
-      row_open_pass(row);
-      LoopExpr *sum = reduce(row, is_sum ? "sum" : "top", is_sum ? SUM : GREATEST,
-                             op->operands[0]->type.element, plain_step, op->operands[0]);
-      row_know(row, result, sum);
+      if (row->apart && row->passes == 0) {
+        row_know_all(row, result,
+                     row_reduce_walks(row, name, kind, e, SUM_REGISTERS, plain_step, x));
+        row_open_pass(row);
+      } else {
+        row_open_pass(row);
+        row_know(row, result, row_reduce(row, name, kind, e, SUM_REGISTERS, plain_step, x));
+      }
     } else if (made_of_row_values(row, op)) {
       Index nowhere[MOST_AXES];
       for (int i = 0; i < MOST_AXES; i++) nowhere[i] = index_scalar(loop_int(row->l->kernel, 0));
@@ -386,9 +302,9 @@ static void body(Row *row, LoopExpr *block) {
   row_open_pass(row);
   size_t scope = region_push(r);
   int blocks =
-      open_row(row, row->lanes_stay ? r->lanes : row_lanes(row, LANE_REGISTERS), LOOP_F32, NULL);
+      row_open(row, row->lanes_stay ? r->lanes : row_lanes(row, LANE_REGISTERS), LOOP_F32, NULL);
   row_fetch_next(row);
-  remember_softmax(row);
+  row_remember_softmax(row);
   LoopExpr *results[64];
   Index at[2];
   if (block) at[0] = index_scalar(block), at[1] = row->index[row->last];
@@ -403,9 +319,18 @@ static void body(Row *row, LoopExpr *block) {
     if (results[i])
       region_store(r, region_result_buffer(r, i), summed(row, i) ? 2 : row->shape->rank,
                    summed(row, i) ? at : row->index, results[i]);
-  close_blocks(row, blocks);
+  row_close(row, blocks);
   region_pop(r, scope);
   row_close_pass(row);
+}
+
+/* Is there a result of the whole shape? Written to places far apart, memory would be slower. */
+static bool stores_map(const Row *row) {
+  for (int i = 0; i < region_result_count(&row->region); i++) {
+    const Type *type = &region_result(&row->region, i)->type;
+    if (!has_row_shape(row, type) || type_equal(type, row->shape)) return true;
+  }
+  return false;
 }
 
 /* Channels of a trip, if lanes are channels. *whole: all trips have as many. */
@@ -440,7 +365,9 @@ void lower_row(Lowering *l) {
   l->trips = dim_constant(t, 1);
   for (int i = 0; i < leading; i++) l->trips = dim_mul(t, l->trips, dims[i]);
   const Dim *channels = row.lanes_stay ? dims[kept - 1] : NULL, *all_rows = l->trips;
-  row.group = channels ? 1 : row_group(&row, all_rows);
+  bool walks = !channels && !stores_map(&row) && row_walks(&row, all_rows);
+  row.rows = all_rows;
+  row.group = channels ? 1 : walks ? WALKS : row_group(&row, all_rows);
   if (row.group > 1)
     l->trips = dim_floor(t, dim_add(t, all_rows, dim_constant(t, row.group - 1)), row.group);
   int strip = 1;
@@ -478,10 +405,13 @@ void lower_row(Lowering *l) {
     blocks += !whole;
   } else if (row.group > 1) {
     LoopExpr *group = loop_int(k, row.group), *rows = dim_expr(k, all_rows);
-    row.begin = loop_let(k, "begin", loop_mul(k, trip, group));
+    row.begin = walks ? trip : loop_let(k, "begin", loop_mul(k, trip, group));
+    if (walks) row.apart = dim_expr(k, l->trips);
     bool even = dim_is_constant(all_rows) && dim_value(all_rows) % row.group == 0;
-    row.members =
-        even ? group : loop_let(k, "members", loop_min(k, group, loop_sub(k, rows, row.begin)));
+    LoopExpr *left = even ? NULL : loop_sub(k, rows, row.begin);
+    if (walks && left) /* of those behind each other that begin before the end */
+      left = loop_div(k, loop_add(k, left, loop_sub(k, row.apart, loop_int(k, 1))), row.apart);
+    row.members = even ? group : loop_let(k, "members", loop_min(k, group, left));
   } else {
     index_split(k, trip, dims, kept, at);
   }
