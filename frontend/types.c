@@ -152,6 +152,8 @@ static Object *wrong(const Binding *b, const char *wanted, const Object *found) 
            b->body->definition->kind == DEFINITION_OPTIMIZER)
     diag_help(d, "a hyperparameter that a call gives has a tensor's type: %s: f32",
               b->parameter->name.name);
+  else if (strcmp(wanted, "a type") == 0)
+    diag_help(d, "such as %s(f32[2, 3])", b->callee);
   return error_object;
 }
 
