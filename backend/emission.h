@@ -36,6 +36,7 @@ typedef struct {
 typedef struct {
   LLVMValueRef base;
   int64_t offset;
+  int64_t unit; /* a power of two of which base is a multiple; 0: none is known */
 } Affine;
 
 /* What masks a for_lanes body's accesses, while its last trip is emitted. */
@@ -67,7 +68,7 @@ struct Emission {
   LLVMTargetMachineRef machine;
   LLVMTypeRef types[ELEMENTS]; /* of values */
   LLVMTypeRef pointer, i1, i8, i16, i32, i64, f32, f64, half;
-  unsigned alias_scope, noalias, invariant; /* metadata kinds */
+  unsigned alias_scope, noalias, invariant, nontemporal; /* metadata kinds */
   LLVMDIBuilderRef debug;
   LLVMMetadataRef debug_unit, debug_scope, debug_type;
   VEC(LLVMMetadataRef) debug_files;
@@ -81,7 +82,9 @@ struct Emission {
   LLVMValueRef *dim_values;
   bool is_common; /* what is given comes as arguments, after those of a kernel */
   Affine *variables;
-  int64_t copy; /* of the innermost loop's body */
+  int64_t *units; /* of variables: powers of two of which all their values are multiples; 0: none */
+  bool streams;   /* what streams is aligned, in the code that is being emitted */
+  int64_t copy;   /* of the innermost loop's body */
   RegisterState *registers;
   BufferState *buffers;
   LaneMask *masks;
@@ -141,6 +144,8 @@ EmitValue emit_halves(Emission *e, const LoopExpr *expr);
 /* ---- accesses (emit_access.c) ---- */
 
 Affine emit_affine(Emission *e, const LoopExpr *expr);
+/* The greatest power of two, up to a page, of which all that it can be is a multiple. */
+int64_t emit_unit(Affine affine);
 LLVMValueRef emit_affine_value(Emission *e, Affine affine);
 EmitValue emit_load(Emission *e, const LoopExpr *access);
 /* `size` neighbouring i32 from `bytes` before the lane `first` on; `anew`: whatever a register has.

@@ -100,6 +100,7 @@ Emission *emission_new(Arena *arena, const Target *target, EmitOptions options) 
   make_types(e);
   e->alias_scope = metadata_kind(e, "alias.scope");
   e->noalias = metadata_kind(e, "noalias");
+  e->nontemporal = metadata_kind(e, "nontemporal");
   e->invariant = metadata_kind(e, "invariant.load");
   make_machine(e);
   debug_start(e);

@@ -6,10 +6,23 @@
 
 /* ---- i64 expressions as base + constant, so that unrolled accesses share their address ---- */
 
+enum { MOST_UNITS = 4096 };
+
+int64_t emit_unit(Affine a) {
+  int64_t offset = (int64_t)((uint64_t)a.offset & -(uint64_t)a.offset);
+  int64_t unit = !a.base ? MOST_UNITS : a.unit ? a.unit : 1;
+  return offset > 0 && offset < unit ? offset : unit;
+}
+
+static int64_t base_unit(Affine a) {
+  return emit_unit((Affine){a.base, 0, a.unit});
+}
+
 static Affine affine_add(Emission *e, Affine a, Affine b, bool subtract) {
   uint64_t x = (uint64_t)a.offset, y = (uint64_t)b.offset;
-  Affine sum = {a.base, (int64_t)(subtract ? x - y : x + y)};
+  Affine sum = {a.base, (int64_t)(subtract ? x - y : x + y), a.unit};
   if (!b.base) return sum;
+  sum.unit = base_unit(a) < base_unit(b) ? base_unit(a) : base_unit(b);
   if (!a.base)
     sum.base = subtract ? LLVMBuildNeg(e->builder, b.base, "") : b.base;
   else
@@ -19,18 +32,21 @@ static Affine affine_add(Emission *e, Affine a, Affine b, bool subtract) {
 }
 
 static Affine affine_scale(Emission *e, Affine a, int64_t by) {
-  Affine product = {NULL, (int64_t)((uint64_t)a.offset * (uint64_t)by)};
-  if (a.base && by != 0)
+  Affine product = {NULL, (int64_t)((uint64_t)a.offset * (uint64_t)by), 0};
+  int64_t unit = emit_unit((Affine){NULL, by, 0});
+  if (a.base && by != 0) {
+    product.unit = base_unit(a) * unit < MOST_UNITS ? base_unit(a) * unit : MOST_UNITS;
     product.base =
         by == 1 ? a.base
                 : LLVMBuildMul(e->builder, a.base, LLVMConstInt(e->i64, (uint64_t)by, true), "");
+  }
   return product;
 }
 
 static Affine affine_of(LLVMValueRef value) {
   int64_t known;
-  if (emit_known(value, &known)) return (Affine){NULL, known};
-  return (Affine){value, 0};
+  if (emit_known(value, &known)) return (Affine){NULL, known, 0};
+  return (Affine){value, 0, 0};
 }
 
 static Affine affine_multiply(Emission *e, Affine a, Affine b) {
@@ -74,7 +90,7 @@ typedef struct {
 
 static Affine buffer_stride(Emission *e, const LoopBuffer *buffer, int axis) {
   if (buffer->strides[axis]) return emit_affine(e, buffer->strides[axis]);
-  Affine stride = {NULL, 1};
+  Affine stride = {NULL, 1, 0};
   for (int inner = buffer->rank - 1; inner > axis; inner--)
     stride = affine_multiply(e, stride, emit_affine(e, buffer->sizes[inner]));
   return stride;
@@ -166,7 +182,7 @@ static Spot find_spot(Emission *e, const LoopExpr *expr) {
   Spot spot = {.expr = expr, .access = access};
   spot.element = buffer->element == LOOP_BOOL ? e->i8 : e->types[buffer->element];
   spot.sizes = emit_cut(e, expr->type.lanes, &spot.count);
-  spot.at = (Affine){NULL, 0};
+  spot.at = (Affine){0};
   if (buffer->rank)
     spot.stride = affine_scale(e, buffer_stride(e, buffer, access->axis), access->stride);
   for (int axis = buffer->rank - 1; axis >= 0; axis--) {
@@ -337,10 +353,26 @@ LLVMValueRef emit_load_before(Emission *e, const LoopExpr *access, int first, in
   return annotate(e, &spot, load);
 }
 
-static void store_plain(Emission *e, const Spot *spot, LLVMValueRef pointer, LLVMValueRef value) {
+static LLVMValueRef store_plain(Emission *e, const Spot *spot, LLVMValueRef pointer,
+                                LLVMValueRef value) {
   LLVMValueRef store = LLVMBuildStore(e->builder, value, pointer);
   LLVMSetAlignment(store, (unsigned)loop_element_bytes(spot->access->buffer->element));
-  annotate(e, spot, store);
+  return annotate(e, spot, store);
+}
+
+/* Whole registers whose places are known to be multiples of their size go past the caches. */
+static void store_vector(Emission *e, const Spot *spot, int first, int size, LLVMValueRef value) {
+  enum { LEAST_BYTES = 16 };
+  LLVMValueRef store = store_plain(e, spot, pointer_to(e, spot, first), value);
+  if (!e->streams || !spot->access->buffer->streams) return;
+  Affine at = spot->at;
+  at.offset += first;
+  int64_t element = loop_element_bytes(spot->access->buffer->element), bytes = size * element;
+  if (bytes < LEAST_BYTES || emit_unit(at) * element % bytes != 0) return;
+  LLVMSetAlignment(store, (unsigned)bytes);
+  LLVMMetadataRef one = LLVMValueAsMetadata(LLVMConstInt(e->i32, 1, false));
+  LLVMMetadataRef node = LLVMMDNodeInContext2(e->context, &one, 1);
+  LLVMSetMetadata(store, e->nontemporal, LLVMMetadataAsValue(e->context, node));
 }
 
 /* How many lanes at the front a mask lets through, if it is known and lets through no others; or
@@ -406,11 +438,11 @@ static void store_part(Emission *e, const Spot *spot, int part, int first, LLVMV
     return;
   }
   if (is_contiguous(spot)) {
-    LLVMValueRef pointer = pointer_to(e, spot, first);
     if (!mask) {
-      store_plain(e, spot, pointer, value);
+      store_vector(e, spot, first, size, value);
       return;
     }
+    LLVMValueRef pointer = pointer_to(e, spot, first);
     int front = e->target.masks ? -1 : front_lanes(mask, size);
     if (front >= 0) {
       store_front(e, spot, first, front, value);

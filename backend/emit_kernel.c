@@ -153,9 +153,47 @@ static void emit_call(Emission *e, const LoopKernel *k, LLVMValueRef common) {
   LLVMBuildRetVoid(e->builder);
 }
 
+/* ---- results that go past the caches ---- */
+
+/* Whether it is as large as that now, and aligned; NULL: no buffer streams. */
+static LLVMValueRef streams_now(Emission *e, const LoopKernel *k) {
+  enum { LINE = 64 };
+  LLVMValueRef all = NULL;
+  for (size_t i = 0; i < k->buffers.count; i++) {
+    const LoopBuffer *buffer = k->buffers.items[i];
+    if (!buffer->streams || !buffer->written) continue;
+    LLVMValueRef base = LLVMBuildPtrToInt(e->builder, e->buffers[i].base, e->i64, "");
+    LLVMValueRef low = LLVMBuildAnd(e->builder, base, emit_integer(e, LINE - 1), "");
+    LLVMValueRef is = LLVMBuildICmp(e->builder, LLVMIntEQ, low, emit_integer(e, 0), "");
+    LLVMValueRef bytes = emit_integer(e, loop_element_bytes(buffer->element));
+    for (int axis = 0; axis < buffer->rank; axis++)
+      bytes = LLVMBuildMul(e->builder, bytes, emit_scalar(e, buffer->sizes[axis]), "");
+    LLVMValueRef large =
+        LLVMBuildICmp(e->builder, LLVMIntSGT, bytes, emit_integer(e, e->target.l3), "");
+    is = LLVMBuildAnd(e->builder, is, large, "");
+    all = all ? LLVMBuildAnd(e->builder, all, is, "") : is;
+  }
+  return all;
+}
+
+/* Of another thread that reads what went past the caches only a fence is heeded. */
+static void emit_streams(Emission *e, const LoopKernel *k, LLVMValueRef now) {
+  LLVMBasicBlockRef yes = emit_block(e, "streams"), no = emit_block(e, "plain");
+  LLVMBuildCondBr(e->builder, now, yes, no);
+  LLVMPositionBuilderAtEnd(e->builder, yes);
+  e->streams = true;
+  emit_statements(e, &k->body);
+  e->streams = false;
+  emit_intrinsic(e, "llvm.x86.sse.sfence", NULL, 0, NULL, 0);
+  LLVMBuildRetVoid(e->builder);
+  LLVMPositionBuilderAtEnd(e->builder, no);
+  e->expanded = 0;
+}
+
 static void emit_code(Emission *e, const LoopKernel *k, const char *name, LLVMTypeRef type) {
   e->kernel = k;
   e->variables = ARENA_ARRAY(e->arena, k->variables.count + 1, Affine);
+  e->units = ARENA_ARRAY(e->arena, k->variables.count + 1, int64_t);
   e->registers = ARENA_ARRAY(e->arena, k->registers.count + 1, RegisterState);
   e->buffers = ARENA_ARRAY(e->arena, k->buffers.count + 1, BufferState);
   e->masks = NULL;
@@ -174,6 +212,8 @@ static void emit_code(Emission *e, const LoopKernel *k, const char *name, LLVMTy
   }
   make_scopes(e, k);
   enter_body(e);
+  LLVMValueRef streams = e->target.level ? streams_now(e, k) : NULL;
+  if (streams) emit_streams(e, k, streams);
   emit_statements(e, &k->body);
   debug_place(e, k->place);
   LLVMBuildRetVoid(e->builder);

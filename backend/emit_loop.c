@@ -10,8 +10,8 @@
 
 static Affine affine_from(LLVMValueRef value, int64_t offset) {
   int64_t known;
-  if (emit_known(value, &known)) return (Affine){NULL, known + offset};
-  return (Affine){value, offset};
+  if (emit_known(value, &known)) return (Affine){NULL, known + offset, 0};
+  return (Affine){value, offset, 0};
 }
 
 /* ---- loops ---- */
@@ -21,6 +21,7 @@ static void emit_body(Emission *e, const LoopStatement *s, LLVMValueRef at, int6
   int64_t outer = e->copy;
   for (int64_t copy = 0; copy < copies; copy++) {
     e->variables[s->variable->id] = affine_from(at, copy);
+    e->variables[s->variable->id].unit = e->units[s->variable->id];
     e->copy = copy;
     emit_statements(e, &s->body);
   }
@@ -118,23 +119,23 @@ static void emit_by_lanes(Emission *e, const LoopStatement *s, LLVMValueRef begi
 static void emit_by_tail(Emission *e, const LoopStatement *s, LLVMValueRef begin,
                          LLVMValueRef end) {
   Affine *count = &e->variables[s->tail_count->id];
-  *count = (Affine){NULL, s->step};
+  *count = (Affine){NULL, s->step, 0};
   LLVMValueRef at = emit_trips(e, s, begin, end, s->step, 1);
   if (s->step == 1) return;
   LLVMValueRef left = LLVMBuildSub(e->builder, end, at, "");
   int64_t known;
   if (emit_known(left, &known)) {
-    *count = (Affine){NULL, known};
+    *count = (Affine){NULL, known, 0};
     if (known > 0) emit_body(e, s, at, 1);
     return;
   }
   /* A third of the step, then one by one: two bodies more, and few trips of a single row. */
   int64_t third = (s->step + 1) / 3;
   if (third > 1) {
-    *count = (Affine){NULL, third};
+    *count = (Affine){NULL, third, 0};
     at = emit_trips(e, s, at, end, third, 1);
   }
-  *count = (Affine){NULL, 1};
+  *count = (Affine){NULL, 1, 0};
   emit_trips(e, s, at, end, 1, 1);
 }
 
@@ -159,6 +160,11 @@ static void emit_loop(Emission *e, const LoopStatement *s) {
     emit_trips(e, s, e->begin, e->end, 1, 1);
     return;
   }
+  if (e->streams && s->stepping == LOOP_BY_LANES) {
+    int64_t begin = emit_unit(emit_affine(e, s->begin));
+    int64_t step = emit_unit((Affine){NULL, s->step, 0});
+    e->units[s->variable->id] = begin < step ? begin : step;
+  }
   LLVMValueRef begin = emit_scalar(e, s->begin), end = emit_scalar(e, s->end);
   if (s->kind == LOOP_DO_EACH) {
     int64_t first, last;
@@ -166,7 +172,7 @@ static void emit_loop(Emission *e, const LoopStatement *s) {
       bug("loop: the bounds of 'each %s' must be known", s->variable->name);
     int64_t outer = e->copy;
     for (int64_t i = first; i < last; i++) {
-      e->variables[s->variable->id] = (Affine){NULL, i};
+      e->variables[s->variable->id] = (Affine){NULL, i, 0};
       e->copy = outer + i - first; /* of the innermost loop that is one */
       emit_statements(e, &s->body);
     }

@@ -56,6 +56,15 @@ void lower_top_k(Lowering *lowering);
 /* Opens trips over all of a shape's axes but `axis`, whose index is left open. */
 void index_open_rows(Lowering *lowering, const Type *shape, int axis, Index *index);
 
+/* Of how many results at once the processor gathers lines without writing them in pieces; bytes of
+ * rows that lie apart, for most of their lines to be whole. */
+enum { LOWER_STREAMS = 2, LOWER_STREAM_ROW = 256 };
+/* A result that the kernel stores once, in order along its lines: past the caches if it is far
+ * beyond them (a bound that is: sizes are asked at the call) and lies over no operand. */
+void lower_streams(const Lowering *lowering, LoopBuffer *buffer, const Value *value);
+/* All results of a kernel, if they are few enough. */
+void lower_streams_all(const Lowering *lowering, const Region *region);
+
 /* Work of one trip in elements, for the grain: how many trips keep a thread busy long enough to be
  * worth waking (about 10 us). */
 int64_t grain_for(int64_t elements_per_trip, bool dear);

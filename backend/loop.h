@@ -128,6 +128,7 @@ struct LoopBuffer {
   bool noalias;                 /* overlaps no other buffer that is accessed here; operands: false
                                    until the lowering sets it */
   bool written;
+  bool streams; /* a result far beyond the caches, stored once, line by line: past them */
 };
 
 /* ---- literals, dims, registers ---- */

@@ -401,7 +401,10 @@ static void print_parameters(Text *text, const LoopKernel *kernel) {
     const LoopBuffer *buffer = kernel->buffers.items[i];
     if (buffer->kind != LOOP_OPERAND) continue;
     if (shown++) text_string(text, text_column(text) > 80 ? ",\n    " : ", ");
-    text_format(text, "%s: %s", buffer->name, buffer->packed ? "packed " : "");
+    text_format(text, "%s: %s", buffer->name,
+                buffer->packed    ? "packed "
+                : buffer->streams ? "streamed "
+                                  : "");
     print_type(text, buffer->element, buffer->rank, buffer->sizes);
   }
 }

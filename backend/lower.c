@@ -190,6 +190,19 @@ static void mark_aliases(LoopKernel *kernel, const ProgramOperand *operands,
   }
 }
 
+void lower_streams(const Lowering *l, LoopBuffer *buffer, const Value *value) {
+  const Value *whole = value_whole(value);
+  int64_t row = dim_max(value->type.dims[value->type.rank - 1]);
+  if (whole && row * loop_element_bytes(value->type.element) < LOWER_STREAM_ROW) return;
+  buffer->streams = !l->over_operand && type_bytes_at_bound(&value->type) > l->target->l3;
+}
+
+void lower_streams_all(const Lowering *l, const Region *region) {
+  if (l->op->result_count > LOWER_STREAMS) return;
+  for (int i = 0; i < l->op->result_count; i++)
+    lower_streams(l, region_result_buffer(region, i), l->op->results[i]);
+}
+
 /* Fewest trips for a thread of its own, as `parallel` has estimated if it has; 0: never split. */
 static int64_t grain_of(const Lowering *l) {
   int64_t parts = l->op->kind == OP_fused ? op_integer(l->op, ATTRIBUTE_parts) : 0;

@@ -31,6 +31,8 @@ void lower_concat_part(Lowering *l, int part) {
   LoopBuffer *to = loop_operand(k, "y", element, 2, dim_expr(k, outer), dim_expr(k, all));
   if (outside) from->strides[0] = row_stride(k, outside, axis), from->strides[1] = loop_int(k, 1);
   if (whole) to->strides[0] = row_stride(k, whole, axis), to->strides[1] = loop_int(k, 1);
+  if (dim_max(mine) * loop_element_bytes(x->type.element) >= LOWER_STREAM_ROW)
+    lower_streams(l, to, op_result(op));
   int lanes = MAP_REGISTERS * l->target->lanes;
   l->algorithm = "copy";
   LoopExpr *row = loop_int(k, 0), *column;

@@ -71,6 +71,9 @@ static void general_kernel(Lowering *l, Region *region, const Type *shape) {
     return;
   MapOrder order = map_order(region, shape, &along);
   region->lanes = step_lanes(l, region, &order, shape);
+  if (order.lanes == shape->rank - 1 && order.inner_count == 0 && order.across < 0 &&
+      region->lanes > region->natural) /* a line at a time */
+    lower_streams_all(l, region);
   const Dim *dims[MOST_AXES];
   int leading = 0, blocks = 1;
   int64_t trips = 1, work = 1;

@@ -71,6 +71,7 @@ bool lower_pad(Lowering *l) {
   const Type *x = &op->operands[0]->type, *y = &op->results[0]->type;
   l->algorithm = "copy";
   p.x = rows_of(&p, "x", x, p.from), p.y = rows_of(&p, "y", y, p.to);
+  lower_streams(l, p.y, op_result(op));
   Number value = op_attribute(op, ATTRIBUTE_value)->number;
   p.value = loop_cast(k, scalar_number(k, x->element, value), p.y->element);
   l->trips = dim_constant(l->dims, 1);

@@ -173,6 +173,7 @@ static void periodic_kernel(Lowering *l, Region *region, const Flat *flat, const
     buffer->sizes[0] = row[i] ? columns : size;
   }
   region->lanes = lanes;
+  lower_streams_all(l, region);
   const Dim *more = dim_add(l->dims, all, dim_constant(l->dims, block - 1));
   l->trips = dim_floor(l->dims, more, block);
   l->grain = grain_for(block, map_is_dear(op));
@@ -263,6 +264,7 @@ static void flat_kernel(Lowering *l, Region *region, Flat *flat) {
     buffer->rank = ranks[i];
     views[i] = buffer;
   }
+  lower_streams_all(l, region);
   map_open(l, k, sizes, dims, count, region->lanes, at);
   for (int i = 0; i < buffers; i++)
     for (int a = 0; a < ranks[i]; a++) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define KIB INT64_C(1024)
+enum { LAST_CACHE = 32 << 20 }; /* as most servers have for a few cores; others use it, too */
 
 typedef struct {
   const char *name, *text;
@@ -136,6 +137,7 @@ static void known_cpus(Diagnostic *d, const char *wanted) {
 static void set_level(Target *target, int level) {
   const Level *l = &levels[level];
   target->level = level;
+  target->l3 = LAST_CACHE;
   target->base = l->base;
   target->features = "";
   target->lanes = l->lanes;

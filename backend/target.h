@@ -37,7 +37,8 @@ typedef struct {
   int level;            /* x86-64-vN that the machine must have; 0: another architecture */
   int lanes;            /* f32 in a vector register: 4, 8, 16 */
   int registers;        /* vector registers: 16, 32 */
-  int64_t l1, l2;       /* data cache bytes of a core */
+  int64_t l1, l2;       /* data cache bytes of a core; */
+  int64_t l3;           /* of the last cache, what may still be there when it is read again */
   TargetRates rates;
   bool fma;   /* a * b + c rounds once */
   bool f16;   /* converts f16 in registers */

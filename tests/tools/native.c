@@ -52,7 +52,8 @@ static bool make_outputs(const Function *function, NativeRun *run) {
       if (!dim_evaluate(type->dims[a], run->dims, &t->shape[a])) return false;
       t->count *= t->shape[a];
     }
-    t->bytes = arena_array(run->arena, (size_t)t->count + 64, 8);
+    char *bytes = arena_array(run->arena, (size_t)t->count + 64, 8);
+    t->bytes = bytes + (64 - (uintptr_t)bytes % 64) % 64; /* as programs have theirs */
   }
   return true;
 }
