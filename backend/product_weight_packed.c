@@ -17,11 +17,11 @@
 #include "support/whole.h"
 
 enum {
-  MOST_STRIP = 48,     /* channels that are packed at a time, about */
+  MOST_STRIP = 64,     /* channels that are packed at a time, about */
   LEAST_PIXELS = 32,   /* of a block, */
   MOST_PIXELS = 128,   /* which are the longest loop */
+  FEW_BLOCKS = 4,      /* which are one less if each has somewhat more */
   MOST_OUT = 128,      /* columns of a trip */
-  MOST_SUMS = 1 << 18, /* bytes of a trip's sums, which stay in L2 */
   LEAST_CHANNELS = 32, /* of a group, on either side: packing takes too long for fewer, */
   LEAST_BLOCK = 8,     /* and of a trip */
   LINE = 16            /* f32 of a cache line */
@@ -34,6 +34,7 @@ typedef struct {
   int64_t height, width, channels, out_height, out_width; /* channels: of all groups */
   int64_t stride[2], dilation[2], before[2], kernel[2], taps;
   bool padded;
+  bool once;                 /* each panel meets one strip alone, and is packed before it */
   int64_t in, out;           /* channels of a group */
   int columns, rows;         /* of a register tile */
   int64_t in_block, strip;   /* channels of a trip, and packed at a time */
@@ -53,13 +54,13 @@ typedef struct {
 
 /* ---- the plan ---- */
 
-/* What a strip of so many channels takes in tiles of `rows`: a short one waits for its sums. */
+/* What a strip of so many channels takes in tiles of `rows`, for each pixel: a short one waits for
+ * its sums, and each has its beginning and end. */
 static int64_t strip_time(const Packed *p, int64_t strip, int64_t rows) {
-  int64_t vectors = p->columns / p->l->target->lanes, least = 8,
-          time = strip / rows * rows * vectors;
+  int64_t vectors = p->columns / p->l->target->lanes, least = 8, tile = rows * vectors;
   int64_t rest = strip % rows * vectors;
-  if (rows * vectors < least) time = strip / rows * least;
-  return time + (rest && rest < least ? least : rest);
+  int64_t time = strip / rows * ((tile < least ? least : tile) + 1);
+  return time + (rest ? (rest < least ? least : rest) + 1 : 0);
 }
 
 static void plan_rows(Packed *p) {
@@ -69,32 +70,58 @@ static void plan_rows(Packed *p) {
     if (strip_time(p, p->strip, rows) < strip_time(p, p->strip, p->rows)) p->rows = rows;
 }
 
-/* As many channels and columns a trip as take the least time on one thread, two and four: each
- * packs for itself. Times are in multiply-adds of a vector for each pixel. */
+/* What a trip of so many channels takes for each pixel, in multiply-adds of a vector. Copies go
+ * from L2 to L2, and finding a strip's pixels is most of what few channels take (measured). */
+static double trip_time(const Packed *p, int64_t block, double vectors) {
+  static const double packing_dy = 8, packing_x = 6, pixel = 60;
+  double strips = (double)(p->taps * ceil_of(block, MOST_STRIP));
+  double rows = (double)(block * p->taps);
+  return rows * vectors + packing_dy * vectors + packing_x * rows / p->l->target->lanes +
+         pixel * strips;
+}
+
+/* As many channels and columns a trip as take the least time on one thread and two, and if these
+ * take the same on four: each packs for itself. */
 static bool plan_trips(Packed *p, int64_t groups) {
-  static const double packing = 3; /* of a vector */
+  static const double shares[] = {2, 4, .5}; /* of one thread, two, four */
   int lanes = p->l->target->lanes;
   double least = 0;
+  int64_t most_sums = p->l->target->l2 * 5 / 8; /* bytes, which stay near */
   int64_t all = ceil_of(p->out, p->columns), panels = MOST_OUT / p->columns;
   for (panels = panels < all ? panels : all; panels > 0; panels--) {
     int64_t parts = ceil_of(all, panels), size = panels * p->columns * 4;
     if (ceil_of(all, parts) != panels) continue;
     double vectors = (double)(panels * p->columns) / lanes;
-    int64_t block = MOST_SUMS / size / p->taps; /* whose sums stay near */
+    int64_t block = most_sums / size / p->taps;
     for (block = block < p->in ? block : p->in; block > 0; block--) {
       int64_t blocks = ceil_of(p->in, block);
       if (block < LEAST_BLOCK && blocks > 1) break;
       if (ceil_of(p->in, blocks) != block) continue;
-      double rows = (double)(block * p->taps), time = 0;
-      double trip = rows * vectors + packing * (rows / lanes + vectors) + 8;
-      for (int64_t threads = 1; threads <= 4; threads *= 2)
-        time += trip * (double)ceil_of(groups * parts * blocks, threads) *
-                (double)(threads > 2 ? 2 : threads);
+      double trip = trip_time(p, block, vectors), time = 0;
+      for (int i = 0; i < 3; i++)
+        time += shares[i] * trip * (double)ceil_of(groups * parts * blocks, 1 << i);
       if (least > 0 && time >= least) continue;
       least = time, p->panels = panels, p->in_block = block;
     }
   }
   return least > 0;
+}
+
+/* Pixels of a block: what is packed of them stays near. If their number is known all blocks have
+ * about as many, and some more than that if few blocks are one less then. */
+static void plan_pixels(Packed *p) {
+  int64_t near = p->l->target->l1 * 7 / 8 / 4, all = 1;
+  p->pixels = near / (p->strip + p->columns) / 8 * 8;
+  if (p->pixels < LEAST_PIXELS) p->pixels = LEAST_PIXELS;
+  if (p->pixels > MOST_PIXELS) p->pixels = MOST_PIXELS;
+  const Type *dy = &p->op->operands[1]->type;
+  if (!dim_is_constant(dy->dims[0])) return;
+  for (int i = 0; i < 3; i++)
+    if (__builtin_mul_overflow(all, dim_value(dy->dims[i]), &all)) return;
+  if (all < 1) return;
+  int64_t blocks = ceil_of(all, p->pixels);
+  if (blocks <= FEW_BLOCKS) blocks = ceil_of(all, p->pixels * 9 / 8);
+  p->pixels = ceil_of(ceil_of(all, blocks), 2) * 2;
 }
 
 /* False: the kernel is so large that no trip's sums stay near. */
@@ -104,12 +131,16 @@ static bool plan(Packed *p, int64_t groups) {
   if (!plan_trips(p, groups)) return false;
   int64_t strips = ceil_of(p->in_block, MOST_STRIP), lanes = target->lanes;
   p->strip = ceil_of(ceil_of(p->in_block, strips), lanes) * lanes;
+  /* strips that are alike have no edges */
+  for (int64_t even = MOST_STRIP; even > MOST_STRIP / 2; even -= lanes)
+    if (p->in_block % even == 0) {
+      p->strip = even;
+      break;
+    }
   if (p->strip > p->in_block) p->strip = p->in_block;
   plan_rows(p);
-  int64_t near = target->l1 * 7 / 8 / 4;
-  p->pixels = near / (p->strip + p->columns) / 8 * 8;
-  if (p->pixels < LEAST_PIXELS) p->pixels = LEAST_PIXELS;
-  if (p->pixels > MOST_PIXELS) p->pixels = MOST_PIXELS;
+  plan_pixels(p);
+  p->once = p->taps == 1 && p->strip == p->in_block;
   p->apart = ceil_of(p->in_block * p->taps, lanes) * lanes;
   return true;
 }
@@ -166,20 +197,25 @@ static void fetch_ahead(const Packed *p, LoopExpr *part, int64_t parts) {
   if (share > 1) loop_end(k);
 }
 
-static void pack_dy(const Packed *p) {
+/* A place of a packed panel. */
+static LoopExpr *panel_at(const Packed *p, LoopExpr *panel, LoopExpr *i) {
   LoopKernel *k = p->l->kernel;
-  LoopExpr *zero = loop_int(k, 0), *panel = loop_for(k, "panel", zero, p->some);
+  LoopExpr *zero = loop_int(k, 0);
+  return loop_lanes(k, p->dy_panels, p->columns, p->once ? zero : panel, i, zero);
+}
+
+static void pack_panel(const Packed *p, LoopExpr *panel) {
+  LoopKernel *k = p->l->kernel;
   LoopExpr *along = loop_let(k, "along", loop_mul(k, panel, loop_int(k, p->columns)));
   LoopExpr *column = loop_let(k, "from", loop_add(k, p->column, along)), *mask = NULL;
   if (p->out % p->columns) {
     LoopExpr *lanes = loop_iota(k, loop_add(k, p->within, along), p->columns);
     mask = loop_let(k, "inside", loop_lt(k, lanes, loop_int(k, p->out)));
   }
-  LoopExpr *i = loop_for_unroll(k, "i", zero, p->block, 2);
+  LoopExpr *i = loop_for_unroll(k, "i", loop_int(k, 0), p->block, 2);
   LoopExpr *from = loop_lanes(k, p->dy, p->columns, loop_add(k, p->first, i), column);
   if (mask) from = loop_where(from, mask);
-  loop_store(k, loop_lanes(k, p->dy_panels, p->columns, panel, i, zero), from);
-  loop_end(k);
+  loop_store(k, panel_at(p, panel, i), from);
   loop_end(k);
 }
 
@@ -236,6 +272,7 @@ static void multiply(const Packed *p, LoopExpr *tap, LoopExpr *part, LoopExpr *f
   LoopKernel *k = p->l->kernel;
   LoopExpr *zero = loop_int(k, 0), *rows;
   LoopExpr *panel = loop_for(k, "panel", zero, p->some);
+  if (p->once) pack_panel(p, panel);
   LoopExpr *c = loop_for_tail(k, "c", zero, count, p->rows, &rows);
   int64_t tiles = ceil_of(p->strip, p->rows), strips = ceil_of(p->in_block, p->strip);
   part = loop_add(k, loop_mul(k, part, loop_int(k, p->panels)), panel);
@@ -243,7 +280,7 @@ static void multiply(const Packed *p, LoopExpr *tap, LoopExpr *part, LoopExpr *f
   fetch_ahead(p, loop_let(k, "part", part), strips * p->taps * p->panels * tiles);
   LoopExpr *acc = loop_array(k, "acc", LOOP_F32, p->rows, p->columns, loop_number(k, 0));
   LoopExpr *i = loop_for_unroll(k, "i", zero, p->block, 2);
-  LoopExpr *v = loop_let(k, "v", loop_lanes(k, p->dy_panels, p->columns, panel, i, zero));
+  LoopExpr *v = loop_let(k, "v", panel_at(p, panel, i));
   LoopExpr *row = loop_each(k, "r", zero, rows), *a = loop_row(k, acc, row);
   loop_set(k, a, loop_fma(k, loop_element(k, p->x_strip, i, loop_add(k, c, row)), v, a));
   loop_end(k);
@@ -270,7 +307,11 @@ static void each_block(Packed *p) {
   p->first = loop_let(k, "first", loop_mul(k, block, most));
   p->block = loop_let(k, "count", loop_min(k, most, loop_sub(k, all, p->first)));
   find_places(p);
-  pack_dy(p);
+  if (!p->once) {
+    LoopExpr *panel = loop_for(k, "panel", zero, p->some);
+    pack_panel(p, panel);
+    loop_end(k);
+  }
   LoopExpr *strip = zero, *number = zero, *count = p->count;
   bool several = p->strip < p->in_block;
   if (several) {
@@ -369,7 +410,8 @@ bool product_weight_packed(Lowering *l, Region *r, const Op *op) {
                    dims_product(k, dy->dims, 3), dim_expr(k, dy->dims[3]));
   p.places = loop_scratch(k, "places", LOOP_I64, 2, pixels, loop_int(k, 3));
   p.x_strip = loop_scratch(k, "x_strip", LOOP_F32, 2, pixels, loop_int(k, p.strip));
-  p.dy_panels = loop_scratch(k, "dy_panels", LOOP_F32, 3, loop_int(k, p.panels), pixels, columns);
+  p.dy_panels = loop_scratch(k, "dy_panels", LOOP_F32, 3, loop_int(k, p.once ? 1 : p.panels),
+                             pixels, columns);
   p.sums = loop_scratch(k, "sums", LOOP_F32, 2, loop_int(k, p.panels * p.apart), columns);
   each_trip(&p, groups);
   return true;
