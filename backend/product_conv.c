@@ -9,20 +9,17 @@
  *          which costs a little, and small maps leave no tile half empty
  */
 #include "backend/product_panel.h"
-
-enum { MOST_ROWS_APART = 8 }; /* each has an address in a register */
+#include "ir/conv_rows.h"
 
 typedef struct {
   Tile tile;
   const Type *out;
   int64_t stride[2], apart[2], before[2]; /* before: cut off */
-  int64_t channels, in;                   /* of x; of a group */
-  int64_t taps;                           /* segments of a kernel row */
-  LoopExpr *height, *width;               /* of x */
-  bool lines;
-  LoopExpr *first;       /* the tile's first pixel, of the line or of all */
-  LoopExpr *n, *oh, *at; /* lines: which it is, and where it begins in x */
-  LoopExpr *rows;        /* all: where rows begin in x */
+  ConvRows sum;
+  LoopExpr *height, *width; /* of x */
+  LoopExpr *first;          /* the tile's first pixel, of the line or of all */
+  LoopExpr *n, *oh, *at;    /* lines: which it is, and where it begins in x */
+  LoopExpr *rows;           /* all: where rows begin in x */
 } Conv;
 
 /* ---- pixels of a line ---- */
@@ -35,7 +32,7 @@ static LoopExpr *window_at(const Conv *c, LoopExpr *n, LoopExpr *oh, LoopExpr *o
   line = loop_add(k, loop_mul(k, n, c->height), line);
   LoopExpr *pixel = loop_mul(k, ow, loop_int(k, c->stride[1]));
   pixel = loop_add(k, pixel, loop_int(k, c->before[1]));
-  return loop_mul(k, loop_add(k, loop_mul(k, line, c->width), pixel), loop_int(k, c->channels));
+  return loop_mul(k, loop_add(k, loop_mul(k, line, c->width), pixel), loop_int(k, c->sum.channels));
 }
 
 static void line_begin(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *count) {
@@ -51,7 +48,7 @@ static void line_begin(void *user, LoopExpr *line, LoopExpr *first, LoopExpr *co
 static LoopExpr *line_row(void *user, LoopExpr *row) {
   Conv *c = user;
   LoopKernel *k = c->tile.l->kernel;
-  return loop_add(k, c->at, loop_mul(k, row, loop_int(k, c->stride[1] * c->channels)));
+  return loop_add(k, c->at, loop_mul(k, row, loop_int(k, c->stride[1] * c->sum.channels)));
 }
 
 static void line_index(void *user, LoopExpr *row, Index *index) {
@@ -95,13 +92,13 @@ static void all_index(void *user, LoopExpr *row, Index *index) {
 static LoopExpr *segment_at(void *user, LoopExpr *segment, LoopExpr *group) {
   Conv *c = user;
   LoopKernel *k = c->tile.l->kernel;
-  LoopExpr *line = segment, *at = loop_mul(k, group, loop_int(k, c->in));
-  if (c->taps > 1) {
-    line = loop_div(k, segment, loop_int(k, c->taps));
-    LoopExpr *tap = loop_mod(k, segment, loop_int(k, c->taps));
-    at = loop_add(k, at, loop_mul(k, tap, loop_int(k, c->apart[1] * c->channels)));
+  LoopExpr *line = segment, *at = loop_mul(k, group, loop_int(k, c->sum.in));
+  if (c->sum.taps > 1) {
+    line = loop_div(k, segment, loop_int(k, c->sum.taps));
+    LoopExpr *tap = loop_mod(k, segment, loop_int(k, c->sum.taps));
+    at = loop_add(k, at, loop_mul(k, tap, loop_int(k, c->apart[1] * c->sum.channels)));
   }
-  LoopExpr *down = loop_mul(k, c->width, loop_int(k, c->apart[0] * c->channels));
+  LoopExpr *down = loop_mul(k, c->width, loop_int(k, c->apart[0] * c->sum.channels));
   return loop_add(k, at, loop_mul(k, line, down));
 }
 
@@ -119,15 +116,6 @@ bool conv_is_known(const Type *type) {
   return type->rank == 4 && type->element == ELEMENT_f32;
 }
 
-/* Whether tiles stay in lines: these are long, and a sum so short that finding each row's place
- * costs too much; or they are of no known size, which would cost more. */
-static bool by_lines(const Conv *c, int64_t depth) {
-  enum { LONG_LINE = 24, SHORT_SUM = 256 };
-  const Dim *height = c->out->dims[1], *width = c->out->dims[2];
-  if (!dim_is_constant(height) || !dim_is_constant(width)) return true;
-  return dim_value(width) >= LONG_LINE && depth <= SHORT_SUM;
-}
-
 bool product_conv(Lowering *l, Region *r, const Op *op) {
   if (op->kind != OP_conv_panel) return false;
   const Type *x = &op->operands[0]->type, *w = &op->operands[1]->type;
@@ -136,39 +124,35 @@ bool product_conv(Lowering *l, Region *r, const Op *op) {
   LoopKernel *k = l->kernel;
   DimTable *dims = l->dims;
   int64_t groups = op_integer(op, ATTRIBUTE_groups);
-  int64_t kh = dim_value(w->dims[1]), kw = dim_value(w->dims[2]);
-  Conv c = {.out = &op->results[0]->type, .channels = dim_value(x->dims[3]) / tile_places(op)};
+  Conv c = {.out = &op->results[0]->type, .sum = conv_rows_of(op)};
   for (int i = 0; i < 2; i++) {
     c.stride[i] = op_list_integer(op, ATTRIBUTE_stride, i);
     c.apart[i] = op_list_integer(op, ATTRIBUTE_dilation, i);
     c.before[i] = -op_pair_integer(op, ATTRIBUTE_pad, i, 0);
   }
-  c.in = dim_value(w->dims[3]) / tile_places(op);
-  bool run = c.in == c.channels && (c.apart[1] == 1 || kw == 1); /* a kernel row's are neighbours */
-  c.taps = run ? 1 : kw;
   c.height = dim_expr(k, x->dims[1]), c.width = dim_expr(k, x->dims[2]);
-  c.lines = by_lines(&c, kh * kw * c.in);
+  bool lines = c.sum.by_lines;
   const Dim *const *out = c.out->dims, *pixels = dim_mul(dims, out[0], out[1]);
-  if (!c.lines) pixels = dim_mul(dims, pixels, out[2]);
+  if (!lines) pixels = dim_mul(dims, pixels, out[2]);
   LoopBuffer *given = region_buffer(r, op->operands[0]);
   LoopExpr *size = loop_mul(k, loop_mul(k, dim_expr(k, x->dims[0]), c.height), c.width);
-  size = loop_mul(k, size, loop_int(k, c.channels));
+  size = loop_mul(k, size, loop_int(k, c.sum.channels));
   int64_t columns = panel_tile_columns(l->target, width, 2);
   c.tile = tile_open(l, r, op, columns, op_integer(op, ATTRIBUTE_size) / groups);
-  if (!c.lines && c.tile.rows > MOST_ROWS_APART) c.tile.rows = MOST_ROWS_APART;
+  if (!lines && c.tile.rows > CONV_ROWS_APART) c.tile.rows = CONV_ROWS_APART;
   l->algorithm = "direct";
-  panel_loops(c.tile, (PanelRows){.lines = c.lines ? pixels : dim_constant(dims, 1),
-                                  .rows = c.lines ? out[2] : pixels,
+  panel_loops(c.tile, (PanelRows){.lines = lines ? pixels : dim_constant(dims, 1),
+                                  .rows = lines ? out[2] : pixels,
                                   .groups = groups,
-                                  .segments = kh * c.taps,
-                                  .run = dim_constant(dims, run ? kw * c.in : c.in),
+                                  .segments = c.sum.segments,
+                                  .run = dim_constant(dims, c.sum.run),
                                   .x = loop_view(k, given, "image",
                                                  tile_element(op, given->element), 1, size),
-                                  .near = c.stride[1] * c.channels < TILE_UNROLL,
-                                  .begin = c.lines ? line_begin : all_begin,
-                                  .row_at = c.lines ? line_row : all_row,
+                                  .near = c.stride[1] * c.sum.channels < TILE_UNROLL,
+                                  .begin = lines ? line_begin : all_begin,
+                                  .row_at = lines ? line_row : all_row,
                                   .segment_at = segment_at,
-                                  .index_of = c.lines ? line_index : all_index,
+                                  .index_of = lines ? line_index : all_index,
                                   .user = &c});
   return true;
 }

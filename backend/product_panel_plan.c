@@ -30,17 +30,17 @@ static Blocking find_blocking(const Panel *p, int64_t bytes) {
                              .step_bytes = bytes,
                              .copies = p->rows.fill};
   Blocking b = blocking_usual(&machine, &product);
-  if (op->kind != OP_dot_panel || run < 1 || dim_max(p->rows.rows) <= 2 * t->rows) return b;
+  bool can = op->kind == OP_dot_panel || op->kind == OP_conv_panel;
+  if (!can || run < 1 || dim_max(p->rows.rows) <= 2 * t->rows) return b;
   int64_t given[BLOCKING_NUMBERS];
   for (int i = 0; i < BLOCKING_NUMBERS; i++) given[i] = op_list_integer(op, ATTRIBUTE_blocking, i);
   if (given[0] == 0) return b;
-  const int64_t most[] = {t->rows, run, dim_max(p->rows.rows), t->size};
+  const int64_t most[] = {t->rows, run * p->rows.segments, dim_max(p->rows.rows),
+                          t->size * p->rows.groups};
   for (int i = 0; i < BLOCKING_NUMBERS - 1; i++)
     if (given[i] > most[i]) given[i] = most[i];
   b.tile = given[0];
-  b.depth = blocking_even_part(run, given[1], TILE_UNROLL);
-  b.pieces = b.depth < run;
-  if (!b.pieces) b.depth = run;
+  blocking_cut_sum(&b, p->rows.segments, run, given[1]);
   b.strip = blocking_even_part(dim_max(p->rows.rows), given[2], b.tile);
   b.columns = given[3] < t->columns ? t->columns : given[3] / t->columns * t->columns;
   b.split = given[4] == SPLIT_ROWS || given[4] == SPLIT_COLUMNS ? (int)given[4] : SPLIT_ANY;
@@ -48,11 +48,10 @@ static Blocking find_blocking(const Panel *p, int64_t bytes) {
   return b;
 }
 
-/* Threads take neighbouring trips: either some rows of all columns, and read all of w, or some
- * columns of all rows, and read all of x, half of which another core has made. */
+/* Threads take neighbouring trips: some rows of all columns, or some columns of all rows. */
 static bool goes_by_rows(const Op *product) {
   const Type *x = &product->operands[0]->type, *w = &product->operands[1]->type;
-  return type_bytes_at_bound(x) > type_bytes_at_bound(w);
+  return blocking_split(type_bytes_at_bound(x), type_bytes_at_bound(w)) == SPLIT_ROWS;
 }
 
 static void plan_cut(Panel *p) {

@@ -16,9 +16,10 @@ static const double most_work = 1e9;  /* of a call */
 static const double most_time = 0.06; /* of a candidate, more or less */
 static const double hopeless = 8;     /* times the least estimate: not measured */
 
-static double now(void) {
+/* A thread alone is timed by its own clock, which stands while others have the processor. */
+static double now(int threads) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
   return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
@@ -128,21 +129,29 @@ typedef struct {
 /* A candidate that is to be taken, by its name; what else is chosen in its module is estimated. */
 typedef struct {
   Arena *arena;
-  const char *name, *given; /* given: the candidate whose loops it is, or NULL */
+  const Choice *choice;
+  const char *name;
   bool taken;
 } Forced;
 
+static bool same_phase(const Choice *a, const Choice *b) {
+  return a->phase && b->phase ? strcmp(a->phase, b->phase) == 0 : a->phase == b->phase;
+}
+
 static int take(void *user, const Choice *choice, double *seconds) {
   Forced *forced = user;
+  const Choice *of = forced->choice;
   (void)seconds;
-  for (int i = 0; i < choice->count; i++) {
-    const char *name = candidate_text(forced->arena, &choice->candidates[i]);
-    if (strcmp(name, forced->name) == 0) {
-      forced->taken = true;
+  const char *wanted = NULL;
+  if (!choice->given)
+    wanted = of->given ? of->given : forced->name;
+  else if (of->given && same_phase(choice, of))
+    wanted = choice->loops == of->loops ? forced->name : of->of_phase;
+  for (int i = 0; i < choice->count && wanted; i++)
+    if (strcmp(candidate_text(forced->arena, &choice->candidates[i]), wanted) == 0) {
+      forced->taken = forced->taken || wanted == forced->name;
       return i;
     }
-    if (forced->given && strcmp(name, forced->given) == 0) return i;
-  }
   return -1;
 }
 
@@ -188,8 +197,7 @@ static bool open_program(const TuneMachine *machine, Program *p, const Choice *c
   p->arena = arena_new();
   Module *module = module_of(p->arena, choice, dims);
   if (!module) return false;
-  Forced forced = {p->arena, candidate_text(p->arena, &choice->candidates[number]), choice->given,
-                   false};
+  Forced forced = {p->arena, choice, candidate_text(p->arena, &choice->candidates[number]), false};
   Chooser chooser = {take, &forced};
   PassOptions options = *machine->options;
   options.chooser = &chooser;
@@ -240,24 +248,24 @@ static void prepare(const Program *p, bool cold) {
   kept = sum;
 }
 
-static double call(Program *p, bool cold) {
+static double call(Program *p, const TuneMachine *machine, bool cold) {
   prepare(p, cold);
-  double start = now();
+  double start = now(machine->threads);
   dlrt_status status = dlrt_call(p->context, 0, NULL, p->inputs, &p->output);
   if (status) bug("a candidate cannot be called: %s", dlrt_detail(p->context));
-  return now() - start;
+  return now(machine->threads) - start;
 }
 
-static void take_turns(Program *programs, int count, bool cold) {
-  double start = now(), best = 0;
+static void take_turns(const TuneMachine *machine, Program *programs, int count) {
+  double start = now(0), best = 0;
   for (int round = 0; round < ROUNDS; round++) {
-    if (round >= FEWEST && now() - start > most_time * count) break;
+    if (round >= FEWEST && now(0) - start > most_time * count) break;
     for (int i = 0; i < count; i++) {
       Program *p = &programs[i];
       if (!p->context) continue;
       if (p->calls >= FEW && p->least > 3 * best) continue; /* it will not be the one */
-      if (p->calls == 0) call(p, false);                    /* pages, and the pool's threads */
-      double time = call(p, cold);
+      if (p->calls == 0) call(p, machine, false);           /* pages, and the pool's threads */
+      double time = call(p, machine, machine->cold);
       if (p->calls++ == 0 || time < p->least) p->least = time;
       if (best == 0 || p->least < best) best = p->least;
     }
@@ -278,7 +286,7 @@ void tune_measure(const TuneMachine *machine, const Choice *choice, double *seco
     close_program(&programs[i]);
     programs[i] = (Program){0};
   }
-  take_turns(programs, choice->count, machine->cold);
+  take_turns(machine, programs, choice->count);
   for (int i = 0; i < choice->count; i++) {
     seconds[i] = programs[i].calls ? programs[i].least : -1;
     close_program(&programs[i]);

@@ -41,6 +41,10 @@ int blocking_even_rows(int most, int64_t count) {
   return (int)ceil_of(count, tiles);
 }
 
+int blocking_split(int64_t x_bytes, int64_t w_bytes) {
+  return x_bytes > w_bytes ? SPLIT_ROWS : SPLIT_COLUMNS;
+}
+
 /* Rows whose distance is a power of two, or nearly, meet in few sets of L2. */
 int64_t blocking_room(const BlockingMachine *m, const BlockingProduct *p, int64_t depth) {
   enum { WAYS = 8, WAYS_OF_X = 5 };
@@ -74,6 +78,14 @@ static void cut_sum(const BlockingMachine *m, const BlockingProduct *p, Blocking
     b->depth = blocking_even_part(p->run, piece, STEP);
   } else if (b->pieces)
     b->segments = blocking_even_part(b->segments, piece / p->run, 1);
+}
+
+void blocking_cut_sum(Blocking *b, int64_t segments, int64_t run, int64_t terms) {
+  b->segments = segments, b->depth = run;
+  if (terms / run < segments) b->segments = blocking_even_part(segments, terms / run, 1);
+  if (terms < run) b->depth = blocking_even_part(run, terms, STEP);
+  if (b->depth > run) b->depth = run;
+  b->pieces = b->segments < segments || b->depth < run;
 }
 
 /* Columns of a group of about so many blocks, or of fewer, for each thread to have some. */
@@ -154,8 +166,8 @@ void blocking_even_trips(BlockingTrips *trips, double strip, double group) {
 
 static void add(Blocking *list, int *count, Blocking b) {
   for (int i = 0; i < *count; i++)
-    if (list[i].tile == b.tile && list[i].depth == b.depth && list[i].strip == b.strip &&
-        list[i].columns == b.columns)
+    if (list[i].tile == b.tile && list[i].segments == b.segments && list[i].depth == b.depth &&
+        list[i].strip == b.strip && list[i].columns == b.columns)
       return;
   if (*count < MOST_BLOCKINGS) list[(*count)++] = b;
 }
@@ -166,19 +178,17 @@ int blocking_ways(const BlockingMachine *m, const BlockingProduct *p,
   int count = 0;
   Blocking usual = blocking_usual(m, p);
   add(list, &count, usual);
-  if (p->segments != 1 || p->groups != 1 || p->run < 1 || p->rows <= 2 * p->tile) return count;
+  if (p->run < 1 || p->rows <= 2 * p->tile) return count;
   const int64_t depths[DEPTHS] = {m->l1 / 2 / p->step_bytes, m->l2 / L2_PART / p->step_bytes,
-                                  p->run};
+                                  p->segments * p->run};
   const int64_t strips[STRIPS] = {STRIP_ROWS / 2, STRIP_ROWS, 2 * STRIP_ROWS};
   const int64_t groups[GROUPS] = {GROUP_BLOCKS, GROUP_COLUMNS / p->columns};
   for (int d = 0; d < DEPTHS; d++)
     for (int s = 0; s < STRIPS; s++)
       for (int g = 0; g < GROUPS; g++) {
         Blocking b = usual;
-        b.depth = blocking_even_part(p->run, depths[d], STEP);
-        b.pieces = b.depth < p->run;
-        if (!b.pieces) b.depth = p->run;
-        int64_t most = blocking_room(m, p, b.depth);
+        blocking_cut_sum(&b, p->segments, p->run, depths[d]);
+        int64_t most = blocking_room(m, p, b.segments * b.depth);
         most = most < strips[s] ? most : strips[s];
         b.strip = blocking_even_part(p->rows, most, b.tile);
         b.columns = group_columns(p, &b, groups[g] < 1 ? 1 : groups[g]);

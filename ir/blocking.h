@@ -40,7 +40,8 @@ typedef struct {
   int split;               /* SPLIT_ROWS: threads take strips, with all columns; or groups */
 } Blocking;
 
-/* As the attribute `blocking` has it: tile, depth, strip, columns, and what a thread takes. */
+/* As the attribute `blocking` has it: tile, terms of a piece, strip, columns, and what a thread
+ * takes. */
 enum { BLOCKING_NUMBERS = 5 };
 enum { SPLIT_ANY, SPLIT_ROWS, SPLIT_COLUMNS };
 
@@ -54,8 +55,14 @@ int blocking_even_rows(int most, int64_t count);
  * `by`. */
 int64_t blocking_even_part(int64_t size, int64_t most, int64_t by);
 
+/* The sum in pieces of about so many terms: of some segments, or of a part of one. */
+void blocking_cut_sum(Blocking *blocking, int64_t segments, int64_t run, int64_t terms);
+
 /* The usual way. */
 Blocking blocking_usual(const BlockingMachine *machine, const BlockingProduct *product);
+/* What threads take where nothing says it: each reads all of w, or all of x, half of which another
+ * core has made. */
+int blocking_split(int64_t x_bytes, int64_t w_bytes);
 /* Rows of x, `depth` numbers of each, that stay in L2 beside a panel. */
 int64_t blocking_room(const BlockingMachine *machine, const BlockingProduct *product,
                       int64_t depth);
@@ -73,7 +80,7 @@ typedef struct {
 void blocking_even_trips(BlockingTrips *trips, double strip, double group);
 
 /* The usual way first, then others; no two are the same. One alone where there is nothing to
- * choose: few rows, several segments, or what only a call knows. */
+ * choose: few rows, or what only a call knows. */
 enum { MOST_BLOCKINGS = 24 };
 int blocking_ways(const BlockingMachine *machine, const BlockingProduct *product,
                   Blocking list[MOST_BLOCKINGS]);

@@ -33,10 +33,12 @@ static int axes_wanted(const Completion *c) {
   case OP_conv:
   case OP_conv_transpose:
   case OP_conv_weight:
-  case OP_conv_panel:
     return rank > 2 ? rank - 2 : 0;
   case OP_conv_winograd:
     if (c->row->name == ATTRIBUTE_blocking) return WINOGRAD_BLOCKS_NUMBERS;
+    return rank > 2 ? rank - 2 : 0;
+  case OP_conv_panel:
+    if (c->row->name == ATTRIBUTE_blocking) return BLOCKING_NUMBERS;
     return rank > 2 ? rank - 2 : 0;
   case OP_dot_panel:
     return BLOCKING_NUMBERS;

@@ -184,7 +184,7 @@ bool infer_conv_panel(Inference *i) {
   const Type *x = &i->in[0], *w = &i->in[1];
   Type type = *x;
   if (!panel_element(i, &type.element) || !conv_ranks(i, x->rank + 1) || !conv_attributes(i) ||
-      !infer_constants(i, ATTRIBUTE_size, 1))
+      !infer_constants(i, ATTRIBUTE_size, 1) || !infer_constants(i, ATTRIBUTE_blocking, 0))
     return false;
   int last = x->rank - 1;
   int64_t groups = infer_integer(i, ATTRIBUTE_groups), size = infer_integer(i, ATTRIBUTE_size);

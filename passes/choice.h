@@ -25,10 +25,12 @@ typedef struct {
 const char *candidate_text(Arena *arena, const Candidate *candidate);
 
 typedef struct {
-  const Op *op;       /* before it is replaced */
-  const char *key;    /* what the times depend on: "conv f32[1,3,8,8] f32[4,3,3,3]* {..}" */
-  const char *given;  /* the candidate that was taken before, if this chooses its loops; or NULL */
-  unsigned constants; /* bit i: operand i is known while compiling */
+  const Op *op;      /* before it is replaced */
+  const char *key;   /* what the times depend on: "conv f32[1,3,8,8] f32[4,3,3,3]* {..}" */
+  const char *given; /* what was taken for all of it, if this chooses a part; else NULL */
+  const char *phase, *of_phase; /* of which phase, or NULL, and what was taken for that, or NULL */
+  bool loops;                   /* the part: the loops of that; else how the phase is computed */
+  unsigned constants;           /* bit i: operand i is known while compiling */
   const Candidate *candidates;
   int count;
 } Choice;

@@ -28,12 +28,13 @@ typedef struct {
   Constants constants;
   bool changed; /* something in this function */
   int choices;
-  bool images;       /* the function holds convolutions in nhwc */
-  const char *why;   /* of the last choice, */
-  const char *taken; /* its candidate, */
-  const Op *chosen;  /* the operation, */
-  const char *sizes; /* of its product, if loops are chosen, */
-  int64_t columns;   /* and its panels' */
+  bool images;          /* the function holds convolutions in nhwc */
+  const char *why;      /* of the last choice, */
+  const char *taken;    /* its candidate, */
+  const Op *chosen;     /* the operation, */
+  const char *phase;    /* its phase that is chosen for, "0,1", or NULL, */
+  const char *of_phase; /* what was taken for that, */
+  int64_t columns;      /* and its panels' */
 } Select;
 
 /* ---- select_cost.c, select_blocking.c ---- */
@@ -55,6 +56,7 @@ typedef struct {
   int64_t run;                 /* of terms that are neighbours in x; 0: panels have whole vectors */
   double bytes;                /* of operands and result */
   double share, before;        /* of the peak; seconds that come first, whatever the panels */
+  bool within;                 /* another kernel: what tiles take beside their steps is its own */
 } PanelWork;
 /* A row for each width that panels may have, of equals the better one last. */
 void candidates_add_panels(const Select *s, Candidates *list, const char *name, int form,
@@ -64,15 +66,21 @@ void candidates_add_panels(const Select *s, Candidates *list, const char *name, 
  * is no choice. */
 bool select_blocking(Select *s, const Type *x, const Type *panels, bool pairs, int64_t size,
                      Attribute *attribute);
-/* The same of the blocks of a conv_winograd, whose attribute it sets. */
+/* The same of a conv_panel, and of the blocks of a conv_winograd, whose attribute they set. */
+void select_conv_blocking(Select *s, Op *conv);
 void select_winograd_blocks(Select *s, Op *conv);
-/* As select_choose, for the loops of what was just taken: a product of `sizes`. */
+/* As select_choose, for s->phase of what was just taken, */
+int select_choose_phase(Select *s, const Candidates *list);
+/* or for the loops of that or of all of it: a product of `sizes`. */
 int select_choose_loops(Select *s, const char *sizes, const Candidates *list);
 
 /* What bytes take to come, once. */
 double select_traffic(const Select *s, double bytes);
 /* Arithmetic at a share of the peak, or the traffic, whichever takes longer. */
 double select_time(const Select *s, double flops, double share, double bytes);
+/* Slots of a vector's multiply-add that a tile of so many sums takes beside its steps: what is left
+ * in the pipes overlaps the next one's first steps, unless they are many. */
+double select_tile_start(double sums);
 /* Bringing a weight that is no constant into panels, in each call. */
 double select_packing(const Select *s, double elements);
 /* A dot of so many rows of x whose weight of so many elements is read as it lies, `turned` if the

@@ -292,6 +292,15 @@ static Value *conv_phases(Select *s, Builder *b, Value *x, Value *w, const ConvW
   return select_phases_joined(s, b, y, &phases, images, (int64_t[]){0, 0}, made);
 }
 
+/* The value, whose loops are chosen; the reasons before it are others' of the same choice, too. */
+static Value *with_loops(Select *s, Value *y, void (*choose)(Select *s, Op *op)) {
+  const char *why = s->why;
+  if (y) choose(s, y->op);
+  y = select_because(s, y);
+  s->why = why;
+  return y;
+}
+
 Value *select_conv_last(Select *s, Builder *b, Value *x, Value *w, const ConvWindow *window,
                         ConvForm form, int64_t columns) {
   Value *of_phases = form == CONV_WINOGRAD ? conv_phases(s, b, x, w, window) : NULL;
@@ -330,11 +339,7 @@ Value *select_conv_last(Select *s, Builder *b, Value *x, Value *w, const ConvWin
     w = window->turned ? pack_turned(s, b, w, window, columns)
                        : select_pack_rows(s, b, w, 1, (int[]){2, 3, 1}, columns);
     Value *y = select_winograd(s, b, x, w, &conv, window->tile, (const int64_t(*)[2])window->pad);
-    const char *why = s->why;
-    if (y) select_winograd_blocks(s, y->op);
-    y = select_because(s, y);
-    s->why = why; /* of others of the same choice, too */
-    return y;
+    return with_loops(s, y, select_winograd_blocks);
   }
   int64_t pad[2][2], cut[2][2]; /* conv_panel itself cuts off what a negative padding says */
   for (int i = 0; i < 4; i++) {
@@ -360,7 +365,8 @@ Value *select_conv_last(Select *s, Builder *b, Value *x, Value *w, const ConvWin
   w = window->turned ? pack_turned(s, b, w, window, columns)
                      : select_pack_rows(s, b, w, groups, (int[]){2, 3, 1}, columns);
   w = select_pair_panels(s, b, x, w, &attributes[5]);
-  return select_because(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 6));
+  return with_loops(s, build(b, OP_conv_panel, (Value *[]){x, w}, 2, attributes, 6),
+                    select_conv_blocking);
 }
 
 ConvWindow select_conv_window(const Op *op, int axes) {

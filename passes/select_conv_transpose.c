@@ -74,9 +74,9 @@ static ConvForm part_form(ConvForm whole, const Value *w, const ConvWindow *wind
   return plain ? CONV_DOT : CONV_DIRECT;
 }
 
-/* Whether Winograd's algorithm makes a phase, of so many pixels, in less time than the direct sum:
+/* Whether Winograd's algorithm makes s->phase, of so many pixels, in less time than the direct sum:
  * it pads x itself. Notes the tile. */
-static bool part_winograd(const Select *s, const Value *x, const Value *w, ConvWindow *own,
+static bool part_winograd(Select *s, const Value *x, const Value *w, ConvWindow *own,
                           const int64_t *size) {
   SelectWinograd conv = {.images = (double)dim_max(x->type.dims[0]),
                          .is_fixed = true,
@@ -96,18 +96,22 @@ static bool part_winograd(const Select *s, const Value *x, const Value *w, ConvW
     pixels *= (double)size[i], weights *= conv.kernel[i];
   }
   double bytes = 4 * (type_elements(&x->type) + pixels * (double)conv.out);
-  double least = select_time(s, 2 * pixels * (double)weights, costs[COST_direct_share], bytes);
-  if (!conv.is_constant) least += select_packing(s, (double)weights);
-  bool found = false;
+  Candidate direct = {.name = "direct", .columns = s->columns};
+  direct.seconds = select_time(s, 2 * pixels * (double)weights, costs[COST_direct_share], bytes);
+  if (!conv.is_constant) direct.seconds += select_packing(s, (double)weights);
+  Candidates list = {0};
+  candidates_add(&list, direct, CONV_DIRECT);
   for (int64_t tile = 2; tile <= 6; tile++) {
-    int64_t tiles[2];
-    for (int i = 0; i < 2; i++) tiles[i] = conv.kernel[i] == 1 ? 1 : tile;
-    double seconds = tiles[0] * tiles[1] > 1 ? select_winograd_time(s, &conv, tiles) : -1;
-    if (seconds <= 0 || seconds >= least) continue;
-    least = seconds, found = true;
-    for (int i = 0; i < 2; i++) own->tile[i] = tiles[i];
+    Candidate winograd = {.name = "winograd"};
+    for (int i = 0; i < 2; i++) winograd.tile[i] = conv.kernel[i] == 1 ? 1 : tile;
+    if (winograd.tile[0] * winograd.tile[1] > 1)
+      winograd.seconds = select_winograd_time(s, &conv, winograd.tile);
+    if (winograd.seconds > 0) candidates_add(&list, winograd, CONV_WINOGRAD);
   }
-  return found;
+  if (list.count == 1) return false;
+  const Candidate *taken = &list.items[select_choose_phase(s, &list)];
+  for (int i = 0; i < 2; i++) own->tile[i] = taken->tile[i];
+  return taken->tile[0] != 0;
 }
 
 /* A phase's places of the kernel alone, where each phase reads w by itself, as Winograd's do. */
@@ -154,6 +158,10 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWin
   Value *parts[MOST_STRIDE * MOST_STRIDE], *padded = select_pad(s, b, x, before, after, NULL);
   ConvWindow windows[MOST_STRIDE * MOST_STRIDE];
   bool transformed[MOST_STRIDE * MOST_STRIDE], some = false;
+  struct {
+    const char *phase, *of_phase, *why;
+  } chosen[MOST_STRIDE * MOST_STRIDE];
+  const char *why = s->why;
   int count = 0;
   for (int64_t h = 0; h < window->stride[0]; h++)
     for (int64_t v = 0; v < window->stride[1]; v++, count++) {
@@ -164,12 +172,17 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWin
         own->first[i] = p[i]->first, own->step[i] = window->stride[i];
         own->pad[i][0] = p[i]->before, own->pad[i][1] = p[i]->after;
       }
+      s->phase = arena_format(s->module->arena, "%lld,%lld", (long long)h, (long long)v);
+      s->of_phase = NULL, s->why = why;
       transformed[count] = form == CONV_DIRECT && part_winograd(s, x, w, own, most);
       some = some || transformed[count];
+      chosen[count].phase = s->phase, chosen[count].of_phase = s->of_phase;
+      chosen[count].why = s->why;
     }
   for (int i = 0; i < count; i++) {
     ConvWindow *own = &windows[i];
     ConvForm part_is = CONV_WINOGRAD;
+    s->phase = chosen[i].phase, s->of_phase = chosen[i].of_phase, s->why = chosen[i].why;
     Value *from = x, *weight = some ? part_weight(s, b, w, own) : w;
     if (!transformed[i]) {
       bool fits = true;
@@ -182,6 +195,7 @@ static Value *by_phases(Select *s, Builder *b, Value *x, Value *w, const ConvWin
     parts[i] = select_conv_last(s, b, from, weight, own, part_is, s->columns);
     if (!parts[i]) bug("a phase has no convolution: %s", b->failure.message);
   }
+  s->phase = s->of_phase = NULL, s->why = why;
   return take_turns(s, b, parts, window->stride, size);
 }
 

@@ -82,6 +82,11 @@ static double stream_rate(double streams, int64_t columns) {
   return 4 * (double)columns < costs[COST_line_bytes] ? rate * costs[COST_narrow_share] : rate;
 }
 
+double select_tile_start(double sums) {
+  double more = sums - costs[COST_slots_chain];
+  return costs[COST_block_start] + (more > 0 ? more * costs[COST_block_more] : 0);
+}
+
 /* In slots of a vector's multiply-add: all of a tile's, unless they wait for each other, for the
  * loads of a row of the panel and an element of x each, two a cycle, or for the panel to come. */
 static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
@@ -101,7 +106,11 @@ static double panel_time(const Select *s, const PanelWork *w, int64_t columns) {
                   4 * v * (double)options->vector_lanes /
                       (far ? costs[COST_panel_cache] * options->cache_rate : options->near_rate) *
                       options->flop_rate / (2 * (double)options->vector_lanes));
-  double slots = parts * tiles * step * (double)w->depth * (double)(panels * w->groups);
+  bool starts = tiles > 1 && !w->within;
+  double close = costs[COST_slots_chain] / (rows * v) - 0.5;
+  if (starts && close > 0) step *= 1 + costs[COST_chain_close] * close;
+  double tile = step * (double)w->depth + (starts ? select_tile_start(rows * v) : 0);
+  double slots = parts * tiles * tile * (double)(panels * w->groups);
   double flops = slots * 2 * (double)options->vector_lanes;
   double padding = (double)(panels * columns - w->size) * (double)(w->depth * w->groups);
   double bytes = w->bytes + 4 * padding;
@@ -157,7 +166,7 @@ const char *candidate_text(Arena *arena, const Candidate *c) {
     return arena_format(arena, "t%lld/r%lld/s%lld", (long long)b->strip, (long long)b->tile,
                         (long long)c->splits);
   if (b->tile)
-    return arena_format(arena, "k%lld/m%lld/n%lld/r%lld/%s", (long long)b->depth,
+    return arena_format(arena, "k%lld/m%lld/n%lld/r%lld/%s", (long long)(b->segments * b->depth),
                         (long long)b->strip, (long long)b->columns, (long long)b->tile,
                         b->split == SPLIT_ROWS ? "rows" : "columns");
   if (!c->columns) return c->name;
@@ -196,26 +205,30 @@ static const char *key_of(Select *s, const Op *op, unsigned constants) {
   return text_get(&key);
 }
 
-/* What the Chooser says; -1: nothing. */
-static int ask(Select *s, const Op *op, const char *given, const Candidates *list,
+/* What the Chooser says; -1: nothing. `choice` says what part is chosen for. */
+static int ask(Select *s, Choice choice, const char *sizes, const Candidates *list,
                double *seconds) {
+  Arena *arena = s->context->scratch;
   const Chooser *chooser = s->context->options->chooser;
   if (!chooser) return -1;
-  Choice choice = {.op = op, .given = given, .candidates = list->items, .count = list->count};
+  const Op *op = choice.op;
+  choice.candidates = list->items, choice.count = list->count;
   for (int i = 0; i < op->operand_count; i++)
     if (select_is_constant(s, op->operands[i])) choice.constants |= 1u << i;
   choice.key = key_of(s, op, choice.constants);
-  if (given)
-    choice.key =
-        arena_format(s->context->scratch, "loops of %s %s of %s", given, s->sizes, choice.key);
+  if (choice.given)
+    choice.key = arena_format(arena, "%s%s%s%sof %s %sof %s", choice.loops ? "loops " : "",
+                              choice.phase ? "phase " : "", choice.phase ? choice.phase : "",
+                              choice.phase ? " " : "",
+                              choice.of_phase ? choice.of_phase : choice.given, sizes, choice.key);
   int taken = chooser->choose(chooser->user, &choice, seconds);
   return taken < list->count ? taken : -1;
 }
 
 /* All, with what was taken, appended to `text`. */
-static int choose(Select *s, const Op *op, const char *given, const Candidates *list, Text *text) {
+static int choose(Select *s, Choice choice, const char *sizes, const Candidates *list, Text *text) {
   double measured[MOST_CANDIDATES] = {0};
-  int best = ask(s, op, given, list, measured);
+  int best = ask(s, choice, sizes, list, measured);
   bool asked = best >= 0;
   if (!asked) best = 0;
   for (int i = 1; i < list->count && !asked; i++)
@@ -236,7 +249,7 @@ static int choose(Select *s, const Op *op, const char *given, const Candidates *
 
 int select_choose(Select *s, const Op *op, const Candidates *list) {
   Text text = text_new(s->module->arena);
-  int best = choose(s, op, NULL, list, &text);
+  int best = choose(s, (Choice){.op = op}, "", list, &text);
   s->why = text_get(&text);
   s->taken = candidate_text(s->module->arena, &list->items[best]);
   s->chosen = op;
@@ -244,11 +257,25 @@ int select_choose(Select *s, const Op *op, const Candidates *list) {
   return best;
 }
 
+int select_choose_phase(Select *s, const Candidates *list) {
+  Text text = text_new(s->module->arena);
+  text_format(&text, "%s; phase %s: ", s->why, s->phase);
+  Choice choice = {.op = s->chosen, .given = s->taken, .phase = s->phase};
+  int best = choose(s, choice, "", list, &text);
+  s->why = text_get(&text);
+  s->of_phase = candidate_text(s->module->arena, &list->items[best]);
+  return best;
+}
+
 int select_choose_loops(Select *s, const char *sizes, const Candidates *list) {
   Text text = text_new(s->module->arena);
   text_format(&text, "%s; loops: ", s->why);
-  s->sizes = sizes;
-  int best = choose(s, s->chosen, s->taken, list, &text);
+  Choice choice = {.op = s->chosen,
+                   .given = s->taken,
+                   .phase = s->phase,
+                   .of_phase = s->of_phase,
+                   .loops = true};
+  int best = choose(s, choice, arena_format(s->context->scratch, "%s ", sizes), list, &text);
   s->why = text_get(&text);
   return best;
 }

@@ -28,6 +28,7 @@ Value *select_pad(Select *s, Builder *b, Value *x, const int64_t *before, const 
 
 int64_t select_panel_columns(const Select *s, int64_t size, int64_t depth) {
   PanelWork work = {.rows = INT16_MAX, .size = size, .depth = depth, .groups = 1, .share = 1};
+  work.within = true;
   Candidates list = {0};
   candidates_add_panels(s, &list, "panel", 0, &work);
   int best = 0;

@@ -158,7 +158,9 @@ static void convolves_a_plane(void **state) {
       for (int ch = 0; ch < 2; ch++)
         packed[(((o / 3 * 2 + o % 3 / 2) * 6 + k) * 2 + ch) * 2 + o % 3 % 2] =
             element_of(c, &turned, (k * 2 + ch) * 6 + o);
-  z = apply(c, OP_conv_panel, "f32[2,4,7,6]", WITH(PLANE_ATTRIBUTES, integer(c, ATTRIBUTE_size, 6)),
+  z = apply(c, OP_conv_panel, "f32[2,4,7,6]",
+            WITH(PLANE_ATTRIBUTES, integer(c, ATTRIBUTE_size, 6),
+                 integers(c, ATTRIBUTE_blocking, "0,0,0,0,0")),
             TENSORS(last, tensor(c, "f32[4,3,2,2,2]", packed)));
   back = apply(c, OP_transpose, "f32[2,6,4,7]", WITH(integers(c, ATTRIBUTE_perm, "0,3,1,2")),
                TENSORS(z));
