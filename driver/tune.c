@@ -28,13 +28,12 @@ static int take(Arena *arena, const Choice *choice, const TuneFinding *finding, 
 
 static const TuneFinding *measure(Tuning *t, const Choice *choice, const char *key) {
   Session *session = t->compilation->session;
+  if (t->failed) return NULL;
   if (!t->machine.target) {
-    if (!t->failed) {
-      Diagnostic *d = diag_report(session->diagnostics, E0507, SPAN_NONE,
-                                  "%s lacks '%s', which this machine cannot measure for %s",
-                                  t->file.path, key, t->compilation->target.name);
-      diag_help(d, "--cpu native, or one that this machine has");
-    }
+    Diagnostic *d = diag_report(session->diagnostics, E0507, SPAN_NONE,
+                                "%s lacks '%s', which this machine cannot measure for %s",
+                                t->file.path, key, t->compilation->target.name);
+    diag_help(d, "--cpu native, or one that this machine has");
     t->failed = true;
     return NULL;
   }
@@ -49,6 +48,7 @@ static const TuneFinding *measure(Tuning *t, const Choice *choice, const char *k
   t->measured++;
   if (session->verbose) fprintf(stderr, "tune: %s\n", key);
   tune_file_add(session, &t->file, finding);
+  if (!tune_file_write(session, &t->file)) t->failed = true;
   return &vec_last(&t->file.findings);
 }
 
@@ -65,9 +65,11 @@ static int choose(void *user, const Choice *choice, double *seconds) {
     Text names = text_new(arena);
     for (int i = 0; i < choice->count; i++)
       text_format(&names, "%s%s", i ? ", " : "", candidate_text(arena, &choice->candidates[i]));
-    Diagnostic *d = diag_report(t->compilation->session->diagnostics, E0506, SPAN_NONE,
-                                "%s takes '%s' for '%s', which is no candidate here", t->file.path,
-                                finding->times.items[0].name, key);
+    Session *session = t->compilation->session;
+    Diagnostic *d =
+        diag_report(session->diagnostics, E0506, tune_file_place(session, &t->file, finding),
+                    "%s takes '%s' for '%s', which is no candidate here", t->file.path,
+                    finding->times.items[0].name, key);
     diag_help(d, "remove the line, so that they are measured anew: %s", text_get(&names));
     t->failed = true;
   }
@@ -96,5 +98,5 @@ bool tune_close(Tuning *t) {
   if (!t->failed && session->verbose)
     fprintf(stderr, "tune: %d operation%s measured, %s\n", t->measured, t->measured == 1 ? "" : "s",
             t->file.path);
-  return tune_file_write(session, &t->file) && !t->failed;
+  return !t->failed;
 }

@@ -28,7 +28,7 @@ typedef struct {
 } Tuning;
 
 bool tune_open(Tuning *tuning, Compilation *compilation, const char *path);
-/* Writes the file, if it has grown. */
+/* Each finding is in the file as soon as it is measured. */
 bool tune_close(Tuning *tuning);
 
 #endif

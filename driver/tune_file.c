@@ -21,14 +21,17 @@ static void add(Session *session, TuneFile *file, TuneFinding finding) {
 }
 
 /* One line without its end. NULL, or what was expected. */
-static const char *read_line(Session *session, TuneFile *file, const char *line, size_t length) {
+static const char *read_line(Session *session, TuneFile *file, size_t place, size_t length) {
+  const char *line = file->bytes + place;
   Arena *arena = session->arena;
   const char *text = arena_string(arena, line, length);
   if (strlen(text) != length) return "a line of text";
   if (text[strspn(text, " \t\r")] == 0 || text[0] == '#') return NULL;
   const char *colon = strstr(text, " : ");
   if (!colon || colon == text) return "' : ' between an operation and its candidates";
-  TuneFinding finding = {.key = arena_string(arena, text, (size_t)(colon - text))};
+  TuneFinding finding = {.key = arena_string(arena, text, (size_t)(colon - text)),
+                         .at = (uint32_t)place,
+                         .length = (uint32_t)length};
   if (tune_file_find(file, finding.key)) return "an operation that has no line before this one";
   for (const char *at = colon + 3;; at += 2) {
     size_t name = strcspn(at, " ,");
@@ -58,22 +61,30 @@ bool tune_file_read(Session *session, const char *path, TuneFile *file) {
     diag_report(session->diagnostics, E0501, (Span){number, 0, 0}, "%s", message);
     return false;
   }
+  file->bytes = bytes, file->length = length;
   text_bytes(&file->text, bytes, length);
   if (length && bytes[length - 1] != '\n') text_char(&file->text, '\n');
   for (size_t at = 0; at < length;) {
     const char *end = memchr(bytes + at, '\n', length - at);
     size_t size = end ? (size_t)(end - bytes) - at : length - at;
-    const char *wanted = read_line(session, file, bytes + at, size);
-    if (wanted) { /* a source only now: a program's hash is of its network alone */
-      int32_t number = sources_add(session->sources, path, path, bytes, length);
-      Span span = {number, (uint32_t)at, (uint32_t)size};
-      Diagnostic *d = diag_report(session->diagnostics, E0506, span, "expected %s", wanted);
+    const char *wanted = read_line(session, file, at, size);
+    if (wanted) {
+      TuneFinding line = {.at = (uint32_t)at, .length = (uint32_t)size};
+      Diagnostic *d = diag_report(session->diagnostics, E0506,
+                                  tune_file_place(session, file, &line), "expected %s", wanted);
       diag_help(d, "remove the line: what it says is measured anew");
       return false;
     }
     at += size + 1;
   }
   return true;
+}
+
+/* The file is a source only then: a program's hash is of its network alone. */
+Span tune_file_place(Session *session, TuneFile *file, const TuneFinding *finding) {
+  if (!finding->length) return SPAN_NONE;
+  int32_t number = sources_add(session->sources, file->path, file->path, file->bytes, file->length);
+  return (Span){number, finding->at, finding->length};
 }
 
 const TuneFinding *tune_file_find(const TuneFile *file, const char *key) {
@@ -98,6 +109,8 @@ void tune_file_add(Session *session, TuneFile *file, TuneFinding finding) {
   file->grown = true;
 }
 
-bool tune_file_write(Session *session, const TuneFile *file) {
-  return !file->grown || output_write(session, file->path, file->text.bytes, file->text.length);
+bool tune_file_write(Session *session, TuneFile *file) {
+  bool grown = file->grown;
+  file->grown = false;
+  return !grown || output_write(session, file->path, file->text.bytes, file->text.length);
 }

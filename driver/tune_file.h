@@ -23,6 +23,7 @@ typedef struct {
 typedef struct {
   const char *key;
   VEC(TuneTime) times; /* the first one is taken */
+  uint32_t at, length; /* of its line, if it was read */
 } TuneFinding;
 
 typedef struct {
@@ -30,16 +31,20 @@ typedef struct {
   Text text; /* of the file */
   VEC(TuneFinding) findings;
   Interner *keys;
-  Map numbers; /* of findings from 1, by interned keys */
-  bool grown;  /* something was added */
+  Map numbers;       /* of findings from 1, by interned keys */
+  bool grown;        /* something was added */
+  const char *bytes; /* as it was read */
+  size_t length;
 } TuneFile;
 
 /* A file that is not there is empty. False after a diagnostic (E0501, E0512). */
 bool tune_file_read(Session *session, const char *path, TuneFile *file);
+/* Where a finding that was read stands; SPAN_NONE of others. */
+Span tune_file_place(Session *session, TuneFile *file, const TuneFinding *finding);
 const TuneFinding *tune_file_find(const TuneFile *file, const char *key); /* or NULL */
 /* Sorts the times, fastest first. */
 void tune_file_add(Session *session, TuneFile *file, TuneFinding finding);
-/* Writes it if something was added. */
-bool tune_file_write(Session *session, const TuneFile *file);
+/* Writes it if something was added since. */
+bool tune_file_write(Session *session, TuneFile *file);
 
 #endif
