@@ -28,6 +28,9 @@ bool lower_pad(Lowering *lowering);
  * kind. */
 bool lower_turned(Lowering *lowering, Region *region, const Type *shape, int across, int last,
                   double apart);
+/* Pooling whose windows overlap and whose channels lie side by side, and its gradients, by tiles;
+ * false, and nothing done, if it is none. */
+bool lower_pool(Lowering *lowering, Region *region);
 /* A tensor of random numbers by whole blocks; false, and nothing done, if it is not one, or small.
  */
 bool lower_random(Lowering *lowering, Region *region);

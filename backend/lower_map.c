@@ -161,5 +161,6 @@ void lower_map(Lowering *l) {
     return;
   }
   if (lower_random(l, &region)) return;
+  if (lower_pool(l, &region)) return;
   if (!map_flat(l, &region, shape)) general_kernel(l, &region, shape);
 }

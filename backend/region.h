@@ -54,6 +54,7 @@ typedef struct {
   LoopExpr *mask;        /* lanes whose loads are meant; NULL: all */
   RegionDraw draw;
   bool fetches;   /* loads are prefetches */
+  bool seldom;    /* what is made now hardly ever runs: little code, by loops */
   int next_fault; /* number of the kernel's first place that can report a bad index; 0: none */
 } Region;
 
@@ -136,6 +137,8 @@ LoopExpr *region_reduction(Region *region, const Op *op, const Index *index);
 /* overlap_add of windows that overlap, and argmax of few elements (region_window.c). */
 LoopExpr *region_overlap(Region *region, const Op *op, const Index *index);
 LoopExpr *region_argmax(Region *region, const Op *op, const Index *index);
+/* The `windows` whose elements, as rows, an argmax along the last axis searches; else NULL. */
+const Op *region_argmax_windows(const Region *region, const Op *argmax);
 /* x beats y: it is greater, or the first NaN, which is the greatest. */
 LoopExpr *region_beats(LoopKernel *k, LoopExpr *x, LoopExpr *y);
 /* One elementwise operation on computed operands (scalar.c). */

@@ -196,7 +196,7 @@ LoopExpr *region_reduction(Region *r, const Op *op, const Index *index) {
   p.total = loop_var(k, op->kind == OP_sum ? "total" : "top", element, lanes ? r->lanes : 1,
                      neutral_of(k, op, element));
   LoopExpr *whole = find_ranges(&p);
-  bool few = elements > 0 && elements <= MOST_WRITTEN_OUT;
+  bool few = elements > 0 && elements <= MOST_WRITTEN_OUT && !r->seldom;
   if (few && whole) {
     loop_if(k, whole);
     write_out(&p);

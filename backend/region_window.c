@@ -178,7 +178,9 @@ static void search(Search *s, bool inside) {
   scope = region_push(s->r);
   LoopElement number = loop_type(s->which).element;
   int lanes = loop_type(s->which).lanes;
-  LoopExpr *j = loop_each(k, "j", loop_int(k, 1), dim_expr(k, s->x->type.dims[s->axis]));
+  LoopExpr *end = dim_expr(k, s->x->type.dims[s->axis]);
+  LoopExpr *j = s->r->seldom ? loop_for(k, "j", loop_int(k, 1), end)
+                             : loop_each(k, "j", loop_int(k, 1), end);
   LoopExpr *value = loop_let(k, "value", element_of(s, j, inside));
   LoopExpr *wins = loop_let(k, "wins", region_beats(k, value, s->best));
   LoopExpr *at = number == LOOP_I64 ? j : loop_cast(k, j, number);
@@ -203,6 +205,12 @@ static const Op *windows_behind(const Region *r, const Value *x) {
   return windows;
 }
 
+const Op *region_argmax_windows(const Region *r, const Op *op) {
+  const Value *x = op->operands[0];
+  if (op_integer(op, ATTRIBUTE_axis) != x->type.rank - 1) return NULL;
+  return windows_behind(r, x);
+}
+
 LoopExpr *region_argmax(Region *r, const Op *op, const Index *index) {
   LoopKernel *k = r->k;
   Search s = {.r = r, .x = op->operands[0], .axis = (int)op_integer(op, ATTRIBUTE_axis)};
@@ -213,13 +221,13 @@ LoopExpr *region_argmax(Region *r, const Op *op, const Index *index) {
     s.index[i] = index[from++];
     lanes = lanes || index_has_lanes(&s.index[i]);
   }
-  if (s.axis == type->rank - 1) s.windows = windows_behind(r, s.x);
+  s.windows = region_argmax_windows(r, op);
   LoopElement element = compute_element(type->element);
   LoopElement number = few ? LOOP_I32 : LOOP_I64; /* as wide as most elements */
   int width = lanes ? r->lanes : 1;
   s.best = loop_var(k, "best", element, width, loop_literal(k, element, 0));
   s.which = loop_var(k, "which", number, width, loop_literal(k, number, 0));
-  LoopExpr *inside = is_inside(&s);
+  LoopExpr *inside = r->seldom ? NULL : is_inside(&s);
   if (inside) {
     loop_if(k, inside);
     search(&s, true);
