@@ -1,5 +1,5 @@
-/* lower_pool.c - pooling whose channels lie side by side, its gradients, and the numbers of greatest
- * elements: by tiles of results (pool_tile.c) wherever windows overlap.
+/* lower_pool.c - pooling whose channels lie side by side, its gradients, and the numbers of
+ * greatest elements: by tiles of results (pool_tile.c) wherever windows overlap.
  *
  *   parallel i over rows of tiles, for each tile, for each vector of channels: the tile
  *
@@ -112,8 +112,8 @@ static bool find_pool(Pool *p) {
             : p->op->kind == OP_argmax    ? POOL_WHICH
                                           : POOL_REDUCE;
   p->reduction = p->kind == POOL_WHICH ? OP_max : p->kind == POOL_REDUCE ? p->op->kind : OP_sum;
-  p->other = p->kind == POOL_OVERLAP ? number_integer(0)
-                                     : op_attribute(windows, ATTRIBUTE_value)->number;
+  p->other =
+      p->kind == POOL_OVERLAP ? number_integer(0) : op_attribute(windows, ATTRIBUTE_value)->number;
   p->neutral = p->kind != POOL_WHICH && is_neutral(p->other, p->reduction == OP_sum);
   p->more = p->kind == POOL_OVERLAP ? count : 0;
   p->axes[0] = (PoolAxis){.axis = -1, .kernel = 1, .stride = 1};
@@ -257,8 +257,7 @@ static void asked_places(LoopKernel *k, const PoolAxis *a, LoopExpr *tile, bool 
   LoopExpr *result = loop_mul(k, tile, loop_int(k, a->results));
   for (int i = 0; i < a->sources; i++)
     places->sources[i] = place_at(k, source, a->first + i, a->source_size, ask);
-  for (int i = 0; i < a->results; i++)
-    places->results[i] = place_at(k, result, i, a->size, ask);
+  for (int i = 0; i < a->results; i++) places->results[i] = place_at(k, result, i, a->size, ask);
 }
 
 /* Where all of a tile is inside, by what is known when it runs. */

@@ -22,7 +22,7 @@ typedef enum {
 typedef struct {
   int axis; /* -1: none, there is but one other */
   int64_t kernel, stride, pad, step, first;
-  int results, sources;         /* of a tile */
+  int results, sources;          /* of a tile */
   const Dim *size, *source_size; /* of the map of results, and of what is read */
 } PoolAxis;
 
@@ -43,9 +43,9 @@ typedef struct {
   Operator reduction; /* OP_sum or OP_max */
   const Op *op;       /* whose result is made here */
   const Value *source;
-  Number other;  /* the value of elements outside */
-  bool neutral;  /* which changes nothing */
-  int more;      /* axes that the source has behind the result's, all at 0 if it is reduced */
+  Number other; /* the value of elements outside */
+  bool neutral; /* which changes nothing */
+  int more;     /* axes that the source has behind the result's, all at 0 if it is reduced */
   PoolAxis axes[2];
   Index index[MOST_AXES]; /* of the result, but for the windows' axes */
 } Pool;

@@ -3,8 +3,8 @@
  * Sums and maxima go along one axis, then along the other, and what two windows have in common is
  * computed once: 3x3 windows take 3.75 steps a result in tiles of 2 x 2, 5.5 in tiles of 2 x 1,
  * instead of 8. Of greatest
- * elements' numbers each row's is found once. NaN is looked for in the whole tile, two elements at
- * a time; a tile that has one is made again by plain loops.
+ * elements' numbers each row's is found once. NaN is looked for in the whole tile; one that may
+ * have any is made again by plain loops.
  *
  * The order of a sum depends on the result's place alone. */
 #include "backend/pool.h"
@@ -15,7 +15,7 @@ typedef struct {
   Pool *pool;
   LoopKernel *k;
   const PoolPlaces *rows, *columns;
-  LoopExpr *bad, *waits; /* NaN seen so far; one that waits for a second element */
+  LoopExpr *all, *waits; /* the sum of elements, NaN if one is; one that waits for a second */
   LoopExpr *out[POOL_TILE][POOL_TILE];
 } Tile;
 
@@ -77,16 +77,18 @@ static LoopExpr *element(const Tile *t, int i, int j, const LoopExpr *const *wit
   return value;
 }
 
+/* The sum of all elements is NaN if one of them is. (Infinities of both signs make one too, and
+ * what follows is only slower then.) Additions have ports of the processor of their own, which
+ * comparisons and maxima leave idle. */
 static void note_nan(Tile *t, LoopExpr *x) {
   LoopKernel *k = t->k;
   if (!x) return;
-  LoopExpr *wrong = loop_ne(k, x, x);
   if (!t->waits) {
-    t->waits = wrong;
+    t->waits = x;
     return;
   }
-  wrong = loop_or(k, t->waits, wrong);
-  t->bad = loop_let(k, "bad", t->bad ? loop_or(k, t->bad, wrong) : wrong);
+  LoopExpr *two = loop_let(k, "two", loop_add(k, t->waits, x));
+  t->all = t->all ? loop_let(k, "all", loop_add(k, t->all, two)) : two;
   t->waits = NULL;
 }
 
@@ -240,9 +242,9 @@ static void store(Tile *t) {
 static void mend(Tile *t) {
   LoopKernel *k = t->k;
   Region *r = t->pool->region;
-  if (t->waits) t->bad = t->bad ? loop_or(k, t->bad, t->waits) : t->waits;
-  if (!t->bad) return;
-  loop_if(k, loop_reduce(k, LOOP_OR, t->bad));
+  if (t->waits) t->all = t->all ? loop_let(k, "all", loop_add(k, t->all, t->waits)) : t->waits;
+  if (!t->all) return;
+  loop_if(k, loop_reduce(k, LOOP_OR, loop_ne(k, t->all, t->all)));
   r->seldom = true;
   for (int y = 0; y < POOL_TILE; y++)
     for (int x = 0; x < POOL_TILE; x++) t->out[y][x] = NULL;
@@ -265,8 +267,7 @@ void pool_tile(Pool *pool, const PoolPlaces *rows, const PoolPlaces *columns) {
   double neutral = pool->kind == POOL_REDUCE && pool->reduction == OP_max ? -(double)INFINITY : 0;
   for (int y = 0; y < pool->axes[0].results; y++)
     for (int x = 0; x < pool->axes[1].results; x++)
-      if (!t.out[y][x])
-        t.out[y][x] = loop_splat(k, loop_literal(k, LOOP_F32, neutral), r->lanes);
+      if (!t.out[y][x]) t.out[y][x] = loop_splat(k, loop_literal(k, LOOP_F32, neutral), r->lanes);
   store(&t);
   mend(&t);
   region_pop(r, scope);

@@ -179,8 +179,8 @@ static void search(Search *s, bool inside) {
   LoopElement number = loop_type(s->which).element;
   int lanes = loop_type(s->which).lanes;
   LoopExpr *end = dim_expr(k, s->x->type.dims[s->axis]);
-  LoopExpr *j = s->r->seldom ? loop_for(k, "j", loop_int(k, 1), end)
-                             : loop_each(k, "j", loop_int(k, 1), end);
+  LoopExpr *j =
+      s->r->seldom ? loop_for(k, "j", loop_int(k, 1), end) : loop_each(k, "j", loop_int(k, 1), end);
   LoopExpr *value = loop_let(k, "value", element_of(s, j, inside));
   LoopExpr *wins = loop_let(k, "wins", region_beats(k, value, s->best));
   LoopExpr *at = number == LOOP_I64 ? j : loop_cast(k, j, number);
