@@ -1,5 +1,6 @@
-/* lower_row_channels.c - one sum, or maximum, over the middle axes of maps whose channels lie side
- * by side: batch norm's mean, variance and gradients, a bias's gradient, global pooling.
+/* lower_row_channels.c - sums, or maxima, over the middle axes of maps whose channels lie side by
+ * side: batch norm's mean, variance and gradients, a bias's gradient, global pooling. Several over
+ * the same places are taken in one pass.
  *
  *   for each quarter row r:                     the first summed axis in four walks
  *     part[c] = 0
@@ -19,39 +20,54 @@ enum {
   WALKS = 4,
   MOST_CHANNELS = 4096,
   LEAST_WORK = 8192, /* elements of a trip: below, registers do */
-  LEAST_TRIPS = 8
+  LEAST_TRIPS = 8,
+  MOST_SUMS = 4
 };
 
 typedef struct {
   Lowering *l;
   Region region;
-  const Op *sum;
+  const Op *sums[MOST_SUMS];
+  int count;
   const Type *shape;
   int first, channels; /* axes: the first that is summed, the last */
   int64_t block;       /* channels of a trip */
   int lanes;
-  LoopBuffer *part, *total;
+  LoopBuffer *part[MOST_SUMS], *total[MOST_SUMS];
+  int walks; /* of a pass over the summed rows */
   Index index[MOST_AXES];
   LoopExpr *from; /* the trip's first channel */
 } Channels;
 
-/* The kernel's only reduction, if that is a sum or a maximum; else NULL. */
-static const Op *only_sum(const Region *r) {
-  const Op *sum = NULL;
+static unsigned axes_of(const Op *op) {
+  unsigned axes = 0;
+  for (int i = 0; i < op_list_count(op, ATTRIBUTE_axis); i++)
+    axes |= 1u << op_list_integer(op, ATTRIBUTE_axis, i);
+  return axes;
+}
+
+/* The kernel's reductions, if those are sums and maxima over the same axes. */
+static bool find_sums(Channels *c) {
+  const Region *r = &c->region;
   for (const Op *op = r->block ? r->block->first : r->op; op; op = r->block ? op->next : NULL) {
     if (!operator_has(op->kind, TRAIT_REDUCTION) && op->kind != OP_softmax) continue;
-    if (sum || (op->kind != OP_sum && op->kind != OP_max)) return NULL;
-    sum = op;
+    if (c->count == MOST_SUMS || (op->kind != OP_sum && op->kind != OP_max)) return false;
+    const Op *first = c->count ? c->sums[0] : op;
+    if (axes_of(op) != axes_of(first) ||
+        !type_equal(&op->operands[0]->type, &first->operands[0]->type))
+      return false;
+    c->sums[c->count++] = op;
   }
-  return sum;
+  return c->count > 0;
 }
 
 static bool find_axes(Channels *c) {
-  const Type *shape = c->shape = &c->sum->operands[0]->type;
+  const Op *sum = c->sums[0];
+  const Type *shape = c->shape = &sum->operands[0]->type;
   bool reduced[MOST_AXES] = {false};
-  int count = op_list_count(c->sum, ATTRIBUTE_axis);
+  int count = op_list_count(sum, ATTRIBUTE_axis);
   c->channels = shape->rank - 1;
-  for (int i = 0; i < count; i++) reduced[op_list_integer(c->sum, ATTRIBUTE_axis, i)] = true;
+  for (int i = 0; i < count; i++) reduced[op_list_integer(sum, ATTRIBUTE_axis, i)] = true;
   c->first = 0;
   while (c->first < shape->rank && !reduced[c->first]) c->first++;
   for (int i = c->first; i < shape->rank; i++)
@@ -92,15 +108,23 @@ static bool find_block(Channels *c) {
 }
 
 static bool is_of_channels(Channels *c) {
-  c->sum = only_sum(&c->region);
-  return c->sum && find_axes(c) && dim_is_constant(c->shape->dims[c->channels]) &&
+  return find_sums(c) && find_axes(c) && dim_is_constant(c->shape->dims[c->channels]) &&
          dim_min(c->shape->dims[c->first]) >= WALKS &&
          compute_element(c->shape->element) == LOOP_F32 && results_fit(c) && find_block(c);
 }
 
-static LoopExpr *together(const Channels *c, LoopExpr *x, LoopExpr *y) {
+/* All streams of memory together are WALKS: of two maps each is read in half as many. */
+static int walks_of(const Channels *c) {
+  const Region *r = &c->region;
+  int maps = 0;
+  for (int i = 0; i < r->op->operand_count; i++)
+    maps += type_same_dims(&r->op->operands[i]->type, c->shape);
+  return maps > 1 ? WALKS / 2 : WALKS;
+}
+
+static LoopExpr *together(const Channels *c, int i, LoopExpr *x, LoopExpr *y) {
   LoopKernel *k = c->l->kernel;
-  return c->sum->kind == OP_sum ? loop_add(k, x, y) : loop_max(k, x, y);
+  return c->sums[i]->kind == OP_sum ? loop_add(k, x, y) : loop_max(k, x, y);
 }
 
 static LoopExpr *open_block(const Channels *c) {
@@ -108,42 +132,55 @@ static LoopExpr *open_block(const Channels *c) {
                         loop_int(c->l->kernel, c->block), c->lanes);
 }
 
-static void clear(const Channels *c, LoopBuffer *sums) {
+static LoopExpr *of_block(const Channels *c, LoopBuffer *sums, LoopExpr *at) {
+  return loop_lanes(c->l->kernel, sums, c->lanes, at);
+}
+
+static void clear(const Channels *c, LoopBuffer *const *sums) {
   LoopKernel *k = c->l->kernel;
   LoopExpr *at = open_block(c);
-  LoopExpr *neutral = loop_literal(k, LOOP_F32, c->sum->kind == OP_sum ? 0 : -INFINITY);
-  loop_store(k, loop_lanes(k, sums, c->lanes, at), loop_splat(k, neutral, c->lanes));
+  for (int i = 0; i < c->count; i++) {
+    LoopExpr *neutral = loop_literal(k, LOOP_F32, c->sums[i]->kind == OP_sum ? 0 : -INFINITY);
+    loop_store(k, of_block(c, sums[i], at), loop_splat(k, neutral, c->lanes));
+  }
   loop_end(k);
 }
 
 /* Adds elements of `walks` rows, `apart` from each other, to the sums. */
-static void add_rows(Channels *c, LoopBuffer *sums, LoopExpr *row, LoopExpr *apart, int walks) {
+static void add_rows(Channels *c, LoopBuffer *const *sums, LoopExpr *row, LoopExpr *apart,
+                     int walks) {
   LoopKernel *k = c->l->kernel;
   Region *r = &c->region;
   int blocks = 1;
   for (int i = c->first + 1; i < c->channels; i++, blocks++)
     c->index[i] = index_scalar(loop_for(k, "r", loop_int(k, 0), dim_expr(k, c->shape->dims[i])));
-  LoopExpr *at = open_block(c), *values[WALKS];
+  LoopExpr *at = open_block(c), *values[MOST_SUMS][WALKS];
   c->index[c->channels] = index_lanes(loop_add(k, c->from, at));
   for (int w = 0; w < walks; w++) {
     size_t scope = region_push(r);
     LoopExpr *place = loop_add(k, row, loop_mul(k, apart, loop_int(k, w)));
     c->index[c->first] = index_scalar(place);
-    values[w] = loop_let(k, "x", region_value(r, c->sum->operands[0], c->index));
+    for (int i = 0; i < c->count; i++)
+      values[i][w] = loop_let(k, "x", region_value(r, c->sums[i]->operands[0], c->index));
     region_pop(r, scope);
   }
-  for (int step = 1; step < walks; step *= 2)
-    for (int w = 0; w < walks; w += 2 * step)
-      values[w] = loop_let(k, "some", together(c, values[w], values[w + step]));
-  LoopExpr *sum = loop_lanes(k, sums, c->lanes, at);
-  loop_store(k, sum, together(c, sum, values[0]));
+  for (int i = 0; i < c->count; i++) {
+    LoopExpr **some = values[i], *sum = of_block(c, sums[i], at);
+    for (int step = 1; step < walks; step *= 2)
+      for (int w = 0; w < walks; w += 2 * step)
+        some[w] = loop_let(k, "some", together(c, i, some[w], some[w + step]));
+    loop_store(k, sum, together(c, i, sum, some[0]));
+  }
   while (blocks--) loop_end(k);
 }
 
-static void add_part(const Channels *c) {
+static void add_parts(const Channels *c) {
   LoopKernel *k = c->l->kernel;
-  LoopExpr *at = open_block(c), *total = loop_lanes(k, c->total, c->lanes, at);
-  loop_store(k, total, together(c, total, loop_lanes(k, c->part, c->lanes, at)));
+  LoopExpr *at = open_block(c);
+  for (int i = 0; i < c->count; i++) {
+    LoopExpr *total = of_block(c, c->total[i], at);
+    loop_store(k, total, together(c, i, total, of_block(c, c->part[i], at)));
+  }
   loop_end(k);
 }
 
@@ -151,9 +188,9 @@ static void add_part(const Channels *c) {
 static void sum_rows(Channels *c, LoopExpr *begin, LoopExpr *end, LoopExpr *apart, int walks) {
   LoopKernel *k = c->l->kernel;
   LoopExpr *row = loop_for(k, "row", begin, end);
-  if (c->part) clear(c, c->part);
-  add_rows(c, c->part ? c->part : c->total, row, apart, walks);
-  if (c->part) add_part(c);
+  if (c->part[0]) clear(c, c->part);
+  add_rows(c, c->part[0] ? c->part : c->total, row, apart, walks);
+  if (c->part[0]) add_parts(c);
   loop_end(k);
 }
 
@@ -162,7 +199,8 @@ static void store_results(Channels *c) {
   Region *r = &c->region;
   LoopExpr *at = open_block(c), *results[64];
   size_t scope = region_push(r);
-  region_remember(r, c->sum->results[0], loop_let(k, "sum", loop_lanes(k, c->total, c->lanes, at)));
+  for (int i = 0; i < c->count; i++)
+    region_remember(r, c->sums[i]->results[0], loop_let(k, "sum", of_block(c, c->total[i], at)));
   Index last = index_lanes(loop_add(k, c->from, at));
   Index where[2][MOST_AXES]; /* without the summed axes, and with */
   for (int a = 0; a < c->shape->rank; a++)
@@ -202,20 +240,25 @@ bool lower_channel_sums(Lowering *l, Region *region) {
   for (int i = c.first; i < c.channels; i++)
     if (__builtin_mul_overflow(work, dim_max(c.shape->dims[i]), &work)) work = INT64_MAX;
   l->grain = grain_for(work, true);
-  if (c.channels > c.first + 1) c.part = loop_scratch(k, "part", LOOP_F32, 1, loop_int(k, c.block));
-  c.total = loop_scratch(k, "total", LOOP_F32, 1, loop_int(k, c.block));
+  for (int i = 0; i < c.count; i++) {
+    if (c.channels > c.first + 1)
+      c.part[i] = loop_scratch(k, "part", LOOP_F32, 1, loop_int(k, c.block));
+    c.total[i] = loop_scratch(k, "total", LOOP_F32, 1, loop_int(k, c.block));
+  }
   LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips)), *zero = loop_int(k, 0);
   index_split(k, trip, dims, c.first + 1, at);
   for (int i = 0; i < c.first; i++) c.index[i] = index_scalar(at[i]);
   c.from = blocks > 1 ? loop_let(k, "from", loop_mul(k, at[c.first], loop_int(k, c.block))) : zero;
   c.region.lanes = c.lanes;
   LoopExpr *rows = dim_expr(k, c.shape->dims[c.first]);
-  LoopExpr *quarter = loop_let(k, "quarter", loop_div(k, rows, loop_int(k, WALKS)));
+  c.walks = walks_of(&c);
+  LoopExpr *walks = loop_int(k, c.walks);
+  LoopExpr *walk = loop_let(k, c.walks == WALKS ? "quarter" : "walk", loop_div(k, rows, walks));
   clear(&c, c.total);
-  sum_rows(&c, zero, quarter, quarter, WALKS);
+  sum_rows(&c, zero, walk, walk, c.walks);
   const Dim *all = c.shape->dims[c.first];
-  if (!dim_is_constant(all) || dim_value(all) % WALKS)
-    sum_rows(&c, loop_mul(k, quarter, loop_int(k, WALKS)), rows, zero, 1);
+  if (!dim_is_constant(all) || dim_value(all) % c.walks)
+    sum_rows(&c, loop_mul(k, walk, walks), rows, zero, 1);
   store_results(&c);
   loop_end(k);
   return true;

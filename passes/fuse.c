@@ -10,6 +10,7 @@
  * the way, too: an LSTM's c beside its h. Nothing that costs much is computed twice: not in a row's
  * second pass, not in overlapping windows. Linear, but for the limits on a kernel's size. */
 #include "passes/fuse_attention.h"
+#include "passes/fuse_channels.h"
 #include "passes/fuse_copies.h"
 #include "passes/fuse_epilogue.h"
 #include "passes/fuse_members.h"
@@ -291,6 +292,7 @@ static void fuse_function(PassContext *context, Function *function) {
   dce_function(function); /* generators that all have their copies */
   fuse_rows(context, function);
   fuse_sums(context, function);
+  fuse_channels(context, function);
   fused_renumber(function);
 }
 

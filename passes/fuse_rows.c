@@ -221,8 +221,7 @@ static void set_result(Op *kernel, int number, Value *outer, Value *inner) {
   kernel->region->yields[number] = inner;
 }
 
-/* The second's results come first: what lies over an operand is the first result. */
-static Op *merge(Op *first, Op *second, const bool *leaves) {
+Op *kernels_merge(Op *first, Op *second, const bool *leaves) {
   Arena *arena = first->block->function->module->arena;
   Value *outer[2 * MOST_RESULTS], *inner[2 * MOST_RESULTS];
   int count = 0, own = second->result_count;
@@ -249,8 +248,7 @@ static Op *merge(Op *first, Op *second, const bool *leaves) {
   return first;
 }
 
-/* Everything that uses the operation uses the kernel instead. */
-static Op *as_kernel(Op *op) {
+Op *kernel_of(Op *op) {
   if (op->kind == OP_fused) return op;
   Block *block = op->block;
   Op *kernel = fused_wrap(op);
@@ -279,8 +277,7 @@ static const Type *rows_of(const Op *op) {
   return goes_by_rows(op, rows, &reduces) ? rows : NULL;
 }
 
-/* An update, which is made in place, or a result that a write takes from here. */
-static bool is_written(const Op *op) {
+bool kernel_is_written(const Op *op) {
   for (const Op *user = op->block->last; user && user->kind == OP_write; user = user->previous)
     if (user->operands[0]->op == op) return true;
   return false;
@@ -290,20 +287,20 @@ static bool is_written(const Op *op) {
 static Op *merge_with_operand(Op *second) {
   const Type *rows = rows_of(second);
   bool reduces, also, leaves[MOST_RESULTS];
-  if (!rows || !goes_by_rows(second, rows, &reduces) || is_written(second)) return NULL;
+  if (!rows || !goes_by_rows(second, rows, &reduces) || kernel_is_written(second)) return NULL;
   for (int i = 0; i < second->operand_count; i++) {
     Op *first = second->operands[i]->op;
     const Type *same = first && first->block == second->block ? rows_of(first) : NULL;
     if (!same || !type_same_dims(same, rows) || !goes_by_rows(first, rows, &also)) continue;
-    if (!(reduces || also) || !fits(first, second) || is_written(first)) continue;
+    if (!(reduces || also) || !fits(first, second) || kernel_is_written(first)) continue;
     Pair pair = {.first = first, .second = second, .rows = rows};
     find_leaving(first, second, leaves);
     bool good = pays(&pair, leaves);
     unmark(&pair);
     if (!good || !changes_places(first, second)) continue;
     change_places(first, second);
-    first = as_kernel(first);
-    return merge(first, as_kernel(second), leaves);
+    first = kernel_of(first);
+    return kernels_merge(first, kernel_of(second), leaves);
   }
   return NULL;
 }

@@ -18,6 +18,14 @@
  * by element but for reductions of whole rows? `*reduces`: it has such. */
 bool goes_by_rows(const Op *op, const Type *type, bool *reduces);
 
+/* An update, which is made in place, or a result that a write takes from here. */
+bool kernel_is_written(const Op *op);
+/* A kernel of the operation, which all that used it use instead; itself, if it is one. */
+Op *kernel_of(Op *op);
+/* One kernel of two, at the second's place, with the second's results and those of the first that
+ * leave. The second's come first: what lies over an operand is the first result. */
+Op *kernels_merge(Op *first, Op *second, const bool *leaves);
+
 /* When the function's kernels are made. */
 void fuse_rows(PassContext *context, Function *function);
 

@@ -220,6 +220,19 @@ static bool propagate_reduction(Select *s, Op *op, Builder *b, const Alternate *
   return finish(s, op, reduced_value(s, b, op, a->value, attributes, count), perm);
 }
 
+/* Maps that are written in nhwc. */
+static bool sum_images(Select *s, Op *op, Builder *b) {
+  Attribute attributes[MOST_ATTRIBUTES];
+  int count = copy_attributes(op, attributes);
+  Value *sum = reduced_value(s, b, op, op->operands[0], attributes, count);
+  if (sum->op->operands[0] == op->operands[0]) { /* the same sum again */
+    op_remove(sum->op);
+    return false;
+  }
+  op_replace(op, sum, true);
+  return true;
+}
+
 static bool propagate_windows(Select *s, Op *op, Builder *b, const Alternate *a) {
   int rank = op->operands[0]->type.rank, inverse[MOST_AXES], perm[MOST_AXES];
   int64_t axes[MOST_AXES];
@@ -400,6 +413,7 @@ bool propagate(Select *s, Op *op) {
   const Alternate *a = alternate_of(op->operands[0]);
   if (op->kind == OP_concat)
     for (int i = 1; i < op->operand_count && !a; i++) a = alternate_of(op->operands[i]);
+  if (!a && op->kind == OP_sum && op->operands[0]->type.rank == 4) return sum_images(s, op, &b);
   if (!a || a->flat) return false;
   switch (op->kind) {
   case OP_sum:

@@ -16,16 +16,14 @@ typedef struct {
   "  %9 = rsqrt %8 : f32[$a,1]\n  %10 = mul %3, %9 : f32[$a,$b]\n"                                 \
   "  %11 = mul %10, %g : f32[$a,$b]\n  %12 = add %11, %c : f32[$a,$b]\n"
 #define BATCH_NORM                                                                                 \
-  "  %m = sum %x {axis=[1,2], keepdims=true} : f32[$a,1,1,$c]\n"                                   \
-  "  %0 = sum %m {axis=[0], keepdims=true} : f32[1,1,1,$c]\n"                                      \
-  "  %1 = constant {value=0.0001} : f32[]\n  %2 = mul %0, %1 : f32[1,1,1,$c]\n"                    \
+  "  %0 = sum %x {axis=[0,1,2], keepdims=true} : f32[1,1,1,$c]\n"                                  \
+  "  %1 = constant {value=$d} : f32[]\n  %2 = div %0, %1 : f32[1,1,1,$c]\n"                        \
   "  %3 = sub %x, %2 : f32[$a,$b,$b,$c]\n  %4 = mul %3, %3 : f32[$a,$b,$b,$c]\n"                   \
-  "  %s = sum %4 {axis=[1,2], keepdims=true} : f32[$a,1,1,$c]\n"                                   \
-  "  %5 = sum %s {axis=[0], keepdims=true} : f32[1,1,1,$c]\n"                                      \
-  "  %6 = mul %5, %1 : f32[1,1,1,$c]\n  %7 = constant {value=1e-5} : f32[]\n"                      \
+  "  %5 = sum %4 {axis=[0,1,2], keepdims=true} : f32[1,1,1,$c]\n"                                  \
+  "  %6 = div %5, %1 : f32[1,1,1,$c]\n  %7 = constant {value=1e-5} : f32[]\n"                      \
   "  %8 = add %6, %7 : f32[1,1,1,$c]\n  %9 = rsqrt %8 : f32[1,1,1,$c]\n"                           \
-  "  %10 = mul %9, %g : f32[1,1,1,$c]\n  %11 = mul %3, %10 : f32[$a,$b,$b,$c]\n"                   \
-  "  %12 = add %11, %c : f32[$a,$b,$b,$c]\n"
+  "  %10 = mul %9, %g : f32[1,1,1,$c]\n  %s = sub %x, %2 : f32[$a,$b,$b,$c]\n"                     \
+  "  %11 = mul %s, %10 : f32[$a,$b,$b,$c]\n  %12 = add %11, %c : f32[$a,$b,$b,$c]\n"
 #define CROSS_ENTROPY                                                                              \
   "  %0 = max %x {axis=[1], keepdims=true} : f32[$a,1]\n"                                          \
   "  %1 = stop_gradient %0 : f32[$a,1]\n  %2 = sub %x, %1 : f32[$a,$b]\n"                          \
@@ -96,14 +94,14 @@ static const Mover movers[] = {
     {"batch norm",
      "func train @f(%x: " MAP ", %g: f32[$c], %c: f32[$c]) -> " MAP " {\n" BATCH_NORM
      "  return %12\n}\n",
-     {{2, 16, 64}, {32, 64, 128}}},
+     {{2, 16, 64, 512}, {32, 64, 128, 131072}}},
     {"batch norm's gradient",
      "func train @f(%x: " MAP ", %dy: " MAP ", %g: f32[$c], %c: f32[$c]) "
      "-> (" MAP ", f32[$c], f32[$c]) {\n" BATCH_NORM "  %13 = mul %12, %dy : " MAP
      "\n  %14 = sum %13 {axis=[0,1,2,3]} : f32\n"
      "  %15, %16, %17 = grad %14, %x, %g, %c : " MAP ", f32[$c], f32[$c]\n"
      "  return %15, %16, %17\n}\n",
-     {{1, 16, 64}, {32, 64, 128}}},
+     {{1, 16, 64, 256}, {32, 64, 128, 131072}}},
     {"max pooling 3x3/2",
      "(%x: f32[$a,$B,$B,$c]) -> " MAP " {\n  %0 = windows %x {axes=[1,2], kernel=[3,3], "
      "stride=[2,2], pad=[[1,0],[1,0]], value=-inf} : f32[$a,$b,$b,$c,3,3]\n"
