@@ -24,8 +24,8 @@ enum {
   MOST_SUMS = 1 << 18,   /* as long as their sums, in bytes, stay in L2 */
   FEW_CHANNELS = 12,     /* below: rows are windows */
   MOST_WINDOW = 400,     /* numbers of a window, which are written out */
-  TRIP_TILES = 8,        /* of a window, that share what is read */
-  LEAST_TRIPS = 4,       /* of a window, */
+  TRIP_TILES = 32,       /* of a window, that share what is read, */
+  LEAST_TRIPS = 4,       /* of windows, */
   SHORT_LINE = 8,        /* pixels that are written out, */
   SHORT_KERNEL = 3,      /* for each of so many columns of a kernel */
   LINE = 16,             /* f32 of a cache line */
@@ -330,12 +330,26 @@ static LoopExpr *window_offset(void *user, LoopExpr *row) {
   return loop_add(k, loop_add(k, kh, kw), c);
 }
 
+/* Part `number` of `parts` of the next block of dy, of which lines of the cache lie apart. */
+static void fetch_part(Weight *w, const Pixels *block, int64_t number, int64_t parts) {
+  LoopKernel *k = w->l->kernel;
+  int64_t share = ceil_of(w->block_pixels, parts);
+  LoopExpr *i = loop_for(k, "i", loop_int(k, 0), loop_int(k, share));
+  LoopExpr *next = loop_add(k, block->first, loop_int(k, w->block_pixels + number * share));
+  next = loop_let(k, "next", loop_add(k, next, i));
+  for (int j = 0; j < w->columns; j += LINE)
+    loop_prefetch(k, loop_element(k, w->dy, next, loop_add(k, w->column, loop_int(k, j))));
+  loop_end(k);
+}
+
 static void each_tile(Weight *w, const Pixels *block, void *user) {
   Window *window = user;
   LoopKernel *k = w->l->kernel;
+  int64_t tiles = ceil_of(window->rows, w->rows);
   for (int64_t i = 0; i < window->rows; i += w->rows) {
     int64_t count = window->rows - i < w->rows ? window->rows - i : w->rows;
     Window tile = {w, window->first + i, count};
+    if (w->out > LINE) fetch_part(w, block, i / w->rows, tiles);
     LoopExpr *acc =
         add_pixels(w, block, loop_int(k, count), w->rows, loop_int(k, 0), window_offset, &tile);
     add_sums(w, acc, loop_int(k, count), loop_int(k, i), 1);
@@ -413,8 +427,10 @@ bool product_weight(Lowering *l, Region *r, const Op *op) {
     w.rows = blocking_even_rows(w.rows, window);
     int64_t tiles = ceil_of(window, w.rows);
     if (tiles < LEAST_TRIPS) w.rows = blocking_even_rows(LEAST_ROWS, window);
-    w.trip_rows =
-        blocking_even_rows(TRIP_TILES, tiles > LEAST_TRIPS ? tiles / LEAST_TRIPS : 1) * w.rows;
+    /* tiles of a trip find in the nearest cache what the first one read */
+    int64_t most = tiles * group_panels / LEAST_TRIPS;
+    most = most < 1 ? 1 : smaller(most, group_panels % 2 ? ceil_of(tiles, 2) : tiles);
+    w.trip_rows = blocking_even_rows(TRIP_TILES, most) * w.rows;
     rounded = w.trip_rows;
   } else {
     w.short_lines = w.out_width <= SHORT_LINE && w.kernel[1] <= SHORT_KERNEL;
