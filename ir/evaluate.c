@@ -151,19 +151,47 @@ void fill_number(const Evaluation *e, RunTensor *y, Number number) {
   for (int64_t i = 1; i < y->count; i++) memcpy(bytes + i * size, bytes, (size_t)size);
 }
 
+#define COPY_ROW(bytes)                                                                            \
+  CHECKED_WHOLE static void copy_row_of_##bytes(unsigned char *to, int64_t to_step,                \
+                                                const unsigned char *from, int64_t from_step,      \
+                                                int64_t length) {                                  \
+    for (int64_t i = 0; i < length; i++)                                                           \
+      __builtin_memcpy(to + i * to_step * (bytes), from + i * from_step * (bytes), bytes);         \
+  }
+
+COPY_ROW(1)
+COPY_ROW(2)
+COPY_ROW(4)
+COPY_ROW(8)
+
 void copy_elements(const Evaluation *e, Walk *walk, RunTensor *y, const RunTensor *x) {
   int64_t size = item_bytes(e->wide, y->element);
-  unsigned char *to = y->bytes;
-  const unsigned char *from = x->bytes;
   for (walk_begin(walk); walk_more(walk); walk_next(walk)) {
-    if (walk->step[0] == 1 && walk->step[1] == 1) {
-      memcpy(to + walk->offset[0] * size, from + walk->offset[1] * size,
-             (size_t)(walk->length * size));
+    unsigned char *to = (unsigned char *)y->bytes + walk->offset[0] * size;
+    const unsigned char *from = (const unsigned char *)x->bytes + walk->offset[1] * size;
+    int64_t length = walk->length, to_step = walk->step[0], from_step = walk->step[1];
+    if (to_step == 1 && from_step == 1) {
+      memcpy(to, from, (size_t)(length * size));
       continue;
     }
-    for (int64_t i = 0; i < walk->length; i++)
-      memcpy(to + (walk->offset[0] + i * walk->step[0]) * size,
-             from + (walk->offset[1] + i * walk->step[1]) * size, (size_t)size);
+    look_at_row(to, to_step, length, size);
+    look_at_row(from, from_step, length, size);
+    switch (size) {
+    case 1:
+      copy_row_of_1(to, to_step, from, from_step, length);
+      break;
+    case 2:
+      copy_row_of_2(to, to_step, from, from_step, length);
+      break;
+    case 4:
+      copy_row_of_4(to, to_step, from, from_step, length);
+      break;
+    case 8:
+      copy_row_of_8(to, to_step, from, from_step, length);
+      break;
+    default:
+      bug("an element of %lld bytes", (long long)size);
+    }
   }
 }
 

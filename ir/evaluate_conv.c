@@ -65,25 +65,36 @@ static bool get_conv(Evaluation *e, const RunTensor *large, const RunTensor *sma
   return true;
 }
 
-/* The place of the large side that kernel element `k` sees from `position`, or -1. */
-static int64_t seen_place(const Conv *conv, int64_t position, int64_t k) {
-  int64_t place = 0, stride = 1;
-  for (int i = conv->axes - 1; i >= 0; i--) {
+/* Where the axes before the last, at `position`, lead kernel element `k` on the large side: an
+ * index of its last axis's rows, or -1 beyond an edge. */
+static int64_t seen_row(const Conv *conv, int64_t position, int64_t k) {
+  int64_t row = 0, stride = 1;
+  for (int i = conv->axes - 2; i >= 0; i--) {
     int64_t at = position % conv->small_size[i] * conv->stride[i] +
                  k % conv->kernel_size[i] * conv->dilation[i] - conv->pad[i][0];
     if (at < 0 || at >= conv->large_size[i]) return -1;
-    place += at * stride;
+    row += at * stride;
     stride *= conv->large_size[i];
     position /= conv->small_size[i];
     k /= conv->kernel_size[i];
   }
-  return place;
+  return row;
 }
 
-/* The table of seen_place for positions [from, from + count): [kernel, count]. */
+/* The table of the places of the large side that kernel elements see from positions
+ * [from, from + count): [kernel, count], -1 beyond an edge. */
 static void see(const Conv *conv, int64_t from, int64_t count, int64_t *seen) {
+  int last = conv->axes - 1;
+  int64_t width = conv->small_size[last], size = conv->large_size[last];
+  int64_t taps = conv->kernel_size[last], stride = conv->stride[last];
   for (int64_t k = 0; k < conv->kernel; k++)
-    for (int64_t p = 0; p < count; p++) seen[k * count + p] = seen_place(conv, from + p, k);
+    for (int64_t p = from, end; p < from + count; p = end) { /* the rest of a row of positions */
+      end = p - p % width + width < from + count ? p - p % width + width : from + count;
+      int64_t row = seen_row(conv, p / width, k / taps);
+      int64_t at = p % width * stride + k % taps * conv->dilation[last] - conv->pad[last][0];
+      for (int64_t i = p; i < end; i++, at += stride)
+        *seen++ = row < 0 || at < 0 || at >= size ? -1 : row * size + at;
+    }
 }
 
 static Scalar *side_group(const Side *side, int64_t image, int64_t group) {

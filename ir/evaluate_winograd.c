@@ -1,24 +1,37 @@
 /* Convolutions by Winograd's algorithm, in double: the same steps as the kernel's, tile by tile. */
 #include "ir/evaluate.h"
 #include "ir/product.h"
+#include "ir/whole_checks.h"
 #include "ir/winograd.h"
 
 #include "support/bug.h"
 
-/* y [rows, columns, each] = left [rows, n] * x [n, m, each] * transpose(right [columns, m]) */
+#include <string.h>
+
+/* y [count] += factor * x */
+CHECKED_WHOLE static void add_scaled(int64_t count, double factor, const double *restrict x,
+                                     double *restrict y) {
+  for (int64_t i = 0; i < count; i++) y[i] += factor * x[i];
+}
+
+/* y [rows, columns, each] = left [rows, n] * x [n, m, each] * transpose(right [columns, m]), the
+ * left product first: by rows of x, which lie whole. */
 static void transform(double left[][WINOGRAD_POINTS], int rows, int n,
                       double right[][WINOGRAD_POINTS], int columns, int m, int64_t each,
-                      const double *x, double *y) {
-  for (int row = 0; row < rows; row++)
+                      const double *x, double *half, double *y) {
+  look_at(x, (size_t)(n * m * each) * sizeof *x);
+  look_at(half, (size_t)(m * each) * sizeof *half);
+  look_at(y, (size_t)(rows * columns * each) * sizeof *y);
+  for (int row = 0; row < rows; row++) {
+    memset(half, 0, (size_t)(m * each) * sizeof *half);
+    for (int i = 0; i < n; i++)
+      if (left[row][i] != 0) add_scaled(m * each, left[row][i], x + i * m * each, half);
     for (int column = 0; column < columns; column++, y += each) {
-      for (int64_t e = 0; e < each; e++) y[e] = 0;
-      for (int i = 0; i < n; i++)
-        for (int j = 0; j < m; j++) {
-          double factor = left[row][i] * right[column][j];
-          if (factor == 0) continue;
-          product_reals(1, each, 1, &factor, x + (i * m + j) * each, y);
-        }
+      memset(y, 0, (size_t)each * sizeof *y);
+      for (int j = 0; j < m; j++)
+        if (right[column][j] != 0) add_scaled(each, right[column][j], half + j * each, y);
     }
+  }
 }
 
 static bool find_axes(Evaluation *e, const int64_t *kernel, Winograd axes[2]) {
@@ -41,11 +54,12 @@ bool evaluate_winograd_weight(Evaluation *e) {
   int64_t each = w->shape[3] * w->shape[4], taps = w->shape[1] * w->shape[2] * each;
   int64_t all = axes[0].weights * axes[1].weights * each;
   double *from = scratch_doubles(e, taps), *to = scratch_doubles(e, all);
-  if (!from || !to) return false;
+  double *half = scratch_doubles(e, w->shape[2] * each);
+  if (!from || !to || !half) return false;
   for (int64_t p = 0; p < w->shape[0]; p++) {
     load_reals(e, w, p * taps, 1, taps, from);
     transform(axes[0].g, axes[0].weights, axes[0].kernel, axes[1].g, axes[1].weights,
-              axes[1].kernel, each, from, to);
+              axes[1].kernel, each, from, half, to);
     store_reals(e, y, p * all, all, to);
   }
   return true;
@@ -79,14 +93,15 @@ bool evaluate_conv_winograd(Evaluation *e) {
   double *seen = scratch_doubles(e, (int64_t)axes[0].seen * axes[1].seen * channels),
          *points = scratch_doubles(e, all * channels);
   double *sums = scratch_doubles(e, all * columns), *made = scratch_doubles(e, places * columns);
-  if (!values || !weights || !seen || !points || !sums || !made) return false;
+  double *half = scratch_doubles(e, WINOGRAD_POINTS * (channels > columns ? channels : columns));
+  if (!values || !weights || !seen || !points || !sums || !made || !half) return false;
   for (int64_t n = 0; n < y->shape[0]; n++)
     for (int64_t top = 0; top < y->shape[1]; top += axes[0].tile)
       for (int64_t left = 0; left < y->shape[2]; left += axes[1].tile) {
         see(x, values, n, top * axes[0].stride - pad[0][0], left * axes[1].stride - pad[1][0], axes,
             seen);
         transform(axes[0].b, axes[0].points, axes[0].seen, axes[1].b, axes[1].points, axes[1].seen,
-                  channels, seen, points);
+                  channels, seen, half, points);
         for (int64_t p = 0; p < panels; p++) {
           for (int64_t i = 0; i < all * columns; i++) sums[i] = 0;
           for (int i = 0; i < (int)all; i++) {
@@ -98,7 +113,7 @@ bool evaluate_conv_winograd(Evaluation *e) {
                           sums + i * columns);
           }
           transform(axes[0].a, axes[0].tile, axes[0].points, axes[1].a, axes[1].tile,
-                    axes[1].points, columns, sums, made);
+                    axes[1].points, columns, sums, half, made);
           int64_t used = size - p * columns < columns ? size - p * columns : columns;
           for (int64_t i = 0; i < places; i++) {
             int64_t h = top + i / axes[1].tile, v = left + i % axes[1].tile;
