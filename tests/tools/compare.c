@@ -13,6 +13,7 @@
  * --pairs znver4), its kernels on the CPU of tests/emulator, plain and at -O2. What is allowed
  * follows from the sums that lead to each number, see bounds.h. Parameters and states are compared
  * after the call, those too that are not written. Every split of the trips must give the same bits.
+ * A graph that several ways come to is compiled once.
  * --faults: integer inputs out of range must fail and change nothing.
  */
 #include "ir/module_text.h"
@@ -177,7 +178,8 @@ typedef struct {
 
 typedef struct {
   Arena *arena;
-  VEC(Reference *) all; /* of the file at hand */
+  VEC(Reference *) all;   /* of the file at hand */
+  VEC(uint64_t) compared; /* what was compiled of it and compared, see is_new */
 } References;
 
 static Bounded copy_bounded(Arena *arena, const Bounded *from) {
@@ -435,6 +437,18 @@ static bool compile(const Way *way, Arena *arena, Diagnostics *diagnostics, cons
          pass_run(&passes[PASS_gradient], original, &options, diagnostics, NULL);
 }
 
+/* Whether no way before has compiled the same graph for the same CPU at the same level: the code
+ * would be the same. */
+static bool is_new(References *references, const Way *way, int level, const Module *original,
+                   const Module *compiled) {
+  uint64_t digest = NUMBERS_DIGEST + (uint64_t)(way->cpu * 4 + level);
+  digest = numbers_digest(numbers_digest(digest, original), compiled);
+  for (size_t i = 0; i < references->compared.count; i++)
+    if (references->compared.items[i] == digest) return false;
+  vec_push(references->arena, &references->compared, digest);
+  return true;
+}
+
 static int compare_as(const Way *way, References *references) {
   Arena *arena = arena_new();
   Diagnostics *diagnostics = diagnostics_new(arena, sources_new(arena));
@@ -453,9 +467,10 @@ static int compare_as(const Way *way, References *references) {
     if (!compiled || !compile(way, arena, diagnostics, &target, original, compiled)) failures = 1;
     NativeRun compiling = {.arena = arena, .message = "?"};
     NativeCode *code = NULL;
-    if (!failures)
-      code = native_open(compiled, NULL, &target, way->level < 0 ? 1 : way->level, &compiling);
-    if (!failures && !code) {
+    int level = way->level < 0 ? 1 : way->level;
+    bool asked = !failures && is_new(references, way, level, original, compiled);
+    if (asked) code = native_open(compiled, NULL, &target, level, &compiling);
+    if (asked && !code) {
       printf("%s %s -O%d: native: %s\n", way->path, cpu, way->level, compiling.message);
       failures++;
     }
