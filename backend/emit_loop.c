@@ -160,7 +160,7 @@ static void emit_loop(Emission *e, const LoopStatement *s) {
     emit_trips(e, s, e->begin, e->end, 1, 1);
     return;
   }
-  if (e->streams && s->stepping == LOOP_BY_LANES) {
+  if (e->streams && (s->stepping == LOOP_BY_LANES || s->stepping == LOOP_BY_STEP)) {
     int64_t begin = emit_unit(emit_affine(e, s->begin));
     int64_t step = emit_unit((Affine){NULL, s->step, 0});
     e->units[s->variable->id] = begin < step ? begin : step;

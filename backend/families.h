@@ -21,6 +21,8 @@ typedef struct {
 
 /* Every element on its own. */
 void lower_map(Lowering *lowering);
+/* A transpose alone, by fewer axes; false, and nothing done, if no two stay neighbours. */
+bool lower_joined(Lowering *lowering);
 /* A pad as a copy of rows; false, and nothing done, if it is none. */
 bool lower_pad(Lowering *lowering);
 /* A map of elements where operands lie along the result's axis `across`, in rows `apart` elements

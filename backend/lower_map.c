@@ -149,7 +149,7 @@ static void scalar_kernel(Lowering *l, Region *region) {
 
 /* A single op that has its own name for a value that it makes must be computed, not loaded. */
 void lower_map(Lowering *l) {
-  if (lower_pad(l)) return;
+  if (lower_pad(l) || lower_joined(l)) return;
   Region region = region_open(l->kernel, l->op, l->target, l->dims);
   region.next_fault = l->first_fault;
   l->algorithm = "loop";

@@ -10,7 +10,9 @@
  * What does not lie in the first cache goes by tiles through scratch: lines that are rows apart
  * fall into few sets of the caches, so a line of the result would be gone before its second half is
  * written, and each row is of another page. A tile is read by a few lines of each of its rows, and
- * written by whole runs of lines (1024 x 1024, Zen 3: 31 GB/s, not 15). */
+ * written by whole runs of lines (1024 x 1024, Zen 3: 31 GB/s, not 15). Results far beyond the
+ * caches have tiles of half of L2, runs of 128 elements and more go past the caches (4096 x 4096:
+ * 16 GB/s, not 11; of trials by hand the best had 15). */
 #include "backend/families.h"
 
 enum {
@@ -20,6 +22,7 @@ enum {
   LEAST_TILE = 32,
   MOST_RUN = 128, /* of the result's row in a tile */
   TILED_BYTES = 1 << 17,
+  MOST_LINES = 512,   /* of a tile whose runs are streamed */
   FAR_BYTES = 1 << 24 /* comes from memory: the next tile is fetched */
 };
 
@@ -133,10 +136,10 @@ static bool is_even(const Part *p) {
 
 static void open_part(LoopKernel *k, Part *p, LoopExpr *number, int square) {
   LoopExpr *size = loop_int(k, p->size), *from = loop_mul(k, number, size);
-  p->from = loop_let(k, "from", from), p->some = size;
+  p->from = from, p->some = size; /* unnamed, it is known to be a multiple of the size */
   if (is_even(p)) return;
   LoopExpr *all = dim_expr(k, p->all);
-  p->from = loop_let(k, "from", loop_min(k, p->from, loop_sub(k, all, loop_int(k, square))));
+  p->from = loop_let(k, "from", loop_min(k, from, loop_sub(k, all, loop_int(k, square))));
   p->some = loop_let(k, "some", loop_min(k, size, loop_sub(k, all, p->from)));
 }
 
@@ -168,8 +171,9 @@ static void turn_tile(const Turn *t, const Part *lines, const Part *rows, bool f
   LoopKernel *k = r->k;
   int size = r->natural;
   LoopElement element = compute_element(t->shape->element);
+  int64_t row = rows->size + (lines->size * rows->size > TILE ? LINE : 0); /* all of L1's sets */
   LoopBuffer *tile =
-      loop_scratch(k, "tile", element, 2, loop_int(k, lines->size), loop_int(k, rows->size));
+      loop_scratch(k, "tile", element, 2, loop_int(k, lines->size), loop_int(k, row));
   Index index[MOST_AXES];
   for (int i = 0; i < t->shape->rank; i++) index[i] = t->index[i];
   LoopExpr *y = open_squares(k, rows, "y", size), *x = open_squares(k, lines, "x", size);
@@ -196,6 +200,10 @@ static void turn_tile(const Turn *t, const Part *lines, const Part *rows, bool f
   loop_end(k);
 }
 
+static int64_t streamed_tile(const Lowering *l, const Type *shape) {
+  return l->target->l2 / 2 / element_infos[shape->element].bytes;
+}
+
 /* Lines so many bytes apart that a cache keeps. */
 static int64_t kept_lines(int64_t cache, int64_t bytes) {
   enum { WAYS = 8, LINE_BYTES = 64 };
@@ -215,7 +223,21 @@ static bool wants_tiles(const Lowering *l, const Type *shape, int across, int la
   return (double)rows * (double)from > FAR_BYTES && rows > kept_lines(l->target->l2, from) / 2;
 }
 
-static void lower_tiles(Lowering *l, Region *region, const Type *shape, int across, int last) {
+/* Runs of whole lines in rows that are, for tiles of half of L2: what is written past the caches
+ * must fill its lines at once. 0: rows are not of whole lines. */
+static int64_t streamed_run(const Lowering *l, const Type *shape, int across, int last) {
+  const Dim *row = shape->dims[last];
+  if (l->op->result_count != 1 || !dim_is_constant(row)) return 0;
+  int64_t lines = dim_min(shape->dims[across]), most = streamed_tile(l, shape);
+  most /= lines < MOST_LINES ? lines : MOST_LINES;
+  int64_t run = dim_value(row) < most ? dim_value(row) : most;
+  for (run -= run % LINE; run > 0 && dim_value(row) % run; run -= LINE) continue;
+  return run;
+}
+
+/* `streamed`: runs that go past the caches, or 0. */
+static void lower_tiles(Lowering *l, Region *region, const Type *shape, int across, int last,
+                        int64_t streamed) {
   LoopKernel *k = l->kernel;
   const Dim *dims[MOST_AXES];
   int axes[MOST_AXES], count = 0, size = region->natural;
@@ -223,13 +245,16 @@ static void lower_tiles(Lowering *l, Region *region, const Type *shape, int acro
     if (i != across && !dim_is(shape->dims[i], 1)) axes[count] = i, dims[count++] = shape->dims[i];
   int64_t run = MOST_RUN;
   while (run > dim_min(shape->dims[last])) run /= 2;
-  Part lines = part_of(l->dims, shape->dims[across], TILE / run);
+  int64_t tile = TILE, lines_most = TILE / run;
+  if (streamed) run = streamed, tile = streamed_tile(l, shape), lines_most = tile / run;
+  if (lines_most > dim_max(shape->dims[across])) lines_most = dim_max(shape->dims[across]);
+  Part lines = part_of(l->dims, shape->dims[across], lines_most / size * size);
   Part rows = part_of(l->dims, shape->dims[last], run);
   dims[count] = rows.count, dims[count + 1] = lines.count;
   l->algorithm = "turn";
   l->trips = dim_constant(l->dims, 1);
   for (int i = 0; i < count + 2; i++) l->trips = dim_mul(l->dims, l->trips, dims[i]);
-  l->grain = grain_for(TILE, false);
+  l->grain = grain_for(tile, false);
   LoopExpr *at[MOST_AXES + 2], *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
   index_split(k, trip, dims, count + 2, at);
   Index index[MOST_AXES];
@@ -240,7 +265,7 @@ static void lower_tiles(Lowering *l, Region *region, const Type *shape, int acro
   region->aligned = false;
   open_part(k, &rows, at[count], size);
   open_part(k, &lines, at[count + 1], size);
-  turn_tile(&turn, &lines, &rows, type_bytes_at_bound(shape) >= FAR_BYTES);
+  turn_tile(&turn, &lines, &rows, !streamed && type_bytes_at_bound(shape) >= FAR_BYTES);
   loop_end(k);
 }
 
@@ -248,8 +273,11 @@ bool lower_turned(Lowering *l, Region *region, const Type *shape, int across, in
                   double apart) {
   /* Squares and tiles reach back into those before: what they read must still be there. */
   if (l->over_operand || !fits(region, shape, across, last)) return false;
-  if (wants_tiles(l, shape, across, last, apart)) {
-    lower_tiles(l, region, shape, across, last);
+  int64_t streamed = streamed_run(l, shape, across, last);
+  if (streamed) lower_streams(l, region_result_buffer(region, 0), l->op->results[0]);
+  if (!region_result_buffer(region, 0)->streams) streamed = 0;
+  if (streamed || wants_tiles(l, shape, across, last, apart)) {
+    lower_tiles(l, region, shape, across, last, streamed);
     return true;
   }
   LoopKernel *k = l->kernel;
