@@ -284,6 +284,22 @@ static void clear_sums(Row *row, LoopExpr *block) {
   r->lanes = outer_lanes;
 }
 
+/* Of the whole rows that are stored: each once, its lanes side by side. Where exponentials bound
+ * the kernel, caches take a row's stores while the next ones are made; stores to sums of blocks
+ * between those of lines would have them written in pieces, at a quarter of the rate. */
+static void stream_results(Row *row) {
+  Region *r = &row->region;
+  const Op *op = row->l->op;
+  int whole = 0;
+  for (int i = 0; i < op->result_count; i++) whole += type_equal(&op->results[i]->type, row->shape);
+  if (row->is_costly || row->lanes_stay || row->sum || whole > LOWER_STREAMS) return;
+  for (int i = 0; i < op->result_count; i++) {
+    if (!type_equal(&op->results[i]->type, row->shape)) continue;
+    lower_streams(row->l, region_result_buffer(r, i), op->results[i]);
+    row->streams = row->streams || region_result_buffer(r, i)->streams;
+  }
+}
+
 /* `block`: of the rows that are summed up, if any are. */
 static void body(Row *row, LoopExpr *block) {
   Region *r = &row->region;
@@ -303,7 +319,7 @@ static void body(Row *row, LoopExpr *block) {
   size_t scope = region_push(r);
   int blocks =
       row_open(row, row->lanes_stay ? r->lanes : row_lanes(row, LANE_REGISTERS), LOOP_F32, NULL);
-  row_fetch_next(row);
+  row_fetch_next(row, true);
   row_remember_softmax(row);
   LoopExpr *results[64];
   Index at[2];
@@ -353,6 +369,7 @@ void lower_row(Lowering *l) {
   LoopKernel *k = l->kernel;
   DimTable *t = l->dims;
   find_axes(&row);
+  stream_results(&row);
   l->algorithm = "rows";
   int rank = row.shape->rank, *axes = row.axes;
   const Dim **dims = row.dims;

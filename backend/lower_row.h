@@ -41,6 +41,7 @@ typedef struct {
   Index index[MOST_AXES];     /* of the current element */
   int passes;                 /* over the row, so far */
   bool is_costly;             /* exponentials bound it, not memory */
+  bool streams;               /* a whole result goes past the caches */
   const Dim *dims[MOST_AXES]; /* that are not reduced, and which axes they are */
   int axes[MOST_AXES], kept;
   const Dim *rows;           /* all of them */
@@ -75,8 +76,9 @@ void row_know_all(Row *row, const Value *value, LoopBuffer *rows);
 LoopBuffer *row_keep(Row *row, LoopExpr *result);
 LoopBuffer *row_keep_all(Row *row, LoopExpr *const *results);
 LoopExpr *row_kept(const Row *row, LoopBuffer *rows);
-/* In the innermost loop of each pass over a row: has what comes next fetched in one of them. */
-void row_fetch_next(Row *row);
+/* In the innermost loop of each pass over a row, of which the last one stores: has what comes next
+ * fetched in one of them. */
+void row_fetch_next(Row *row, bool stores);
 
 /* ---- lower_row_reduce.c ---- */
 

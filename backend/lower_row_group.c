@@ -138,11 +138,15 @@ static void fetch_row(const Row *row, LoopBuffer *buffer, int64_t rows) {
 }
 
 /* While memory would wait for arithmetic: in a row's second pass the lines at this place of the row
- * that comes next, or of one behind it if rows are short. Of rows that fill the second cache, if
- * arithmetic is cheap, only the results': those and the operands' would drive the row out. */
-void row_fetch_next(Row *row) {
+ * that comes next, or of one behind it if rows are short; of results that go past the caches not
+ * theirs, and in the pass that stores them, which would else leave reading idle. Of rows that fill
+ * the second cache, if arithmetic is cheap, only the results': those and the operands' would drive
+ * the row out. */
+void row_fetch_next(Row *row, bool stores) {
   const Region *r = &row->region;
-  if (row->passes++ != 1 || !comes_from_far(row)) return;
+  bool here = row->streams ? stores : row->passes == 1;
+  row->passes++;
+  if (!here || !comes_from_far(row)) return;
   int64_t bytes = row_bytes(row), ahead = row->is_costly ? AHEAD : AHEAD_CHEAP,
           rows = (ahead + bytes - 1) / bytes;
   if (rows < row->group && !row->apart) rows = row->group;
@@ -153,6 +157,6 @@ void row_fetch_next(Row *row) {
       fetch_row(row, region_buffer(r, x), rows);
   }
   for (int i = 0; i < region_result_count(r); i++)
-    if (type_equal(&region_result(r, i)->type, row->shape))
+    if (type_equal(&region_result(r, i)->type, row->shape) && !region_result_buffer(r, i)->streams)
       fetch_row(row, region_result_buffer(r, i), rows);
 }

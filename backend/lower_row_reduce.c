@@ -145,7 +145,7 @@ LoopExpr *row_reduce(Row *row, const char *name, RowReduction kind, LoopElement 
   bool in_parts = is_sum && row->first != row->last;
   LoopExpr *part = neutral;
   int blocks = row_open(row, lanes, e, in_parts ? &part : NULL);
-  row_fetch_next(row);
+  row_fetch_next(row, false);
   row_remember_softmax(row);
   LoopExpr *value = only_inside(row, step(row, user), neutral);
   LoopExpr *into = in_parts ? part : sum;
