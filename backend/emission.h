@@ -122,11 +122,10 @@ LLVMValueRef emit_scalar(Emission *e, const LoopExpr *expr);
 LLVMValueRef emit_binary(Emission *e, const LoopExpr *expr, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef emit_unary(Emission *e, const LoopExpr *expr, LLVMValueRef a);
 LLVMValueRef emit_fma(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
-/* The greatest or least; a NaN wins. */
-LLVMValueRef emit_extreme(Emission *e, LoopElement element, bool greatest, LLVMValueRef a,
+/* Operators that reductions take, too. Of the greatest and least a NaN wins; LOOP_GREATER is
+ * a > b ? a : b, one instruction of x86. */
+LLVMValueRef emit_combine(Emission *e, LoopOp op, LoopElement element, LLVMValueRef a,
                           LLVMValueRef b);
-/* a > b ? a : b, one instruction of x86. */
-LLVMValueRef emit_greater(Emission *e, LoopElement element, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef emit_dot2(Emission *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 LLVMValueRef emit_cast_part(Emission *e, LLVMValueRef part, int size, LoopElement from,
                             LoopElement to);

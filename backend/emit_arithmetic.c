@@ -2,6 +2,7 @@
 #include "backend/emission.h"
 
 #include "backend/vecmath.h"
+#include "support/bug.h"
 
 static LLVMValueRef flagged(Emission *e, LLVMValueRef value) {
   bool exact = e->kernel && e->kernel->exact;
@@ -84,8 +85,8 @@ static LLVMValueRef float_extreme(Emission *e, bool greatest, LLVMValueRef a, LL
   return LLVMBuildBitCast(to, pick, type, "");
 }
 
-LLVMValueRef emit_extreme(Emission *e, LoopElement element, bool greatest, LLVMValueRef a,
-                          LLVMValueRef b) {
+static LLVMValueRef extreme(Emission *e, LoopElement element, bool greatest, LLVMValueRef a,
+                            LLVMValueRef b) {
   if (loop_element_is_float(element)) return float_extreme(e, greatest, a, b);
   if (element == LOOP_BOOL)
     return greatest ? LLVMBuildOr(e->builder, a, b, "") : LLVMBuildAnd(e->builder, a, b, "");
@@ -94,10 +95,33 @@ LLVMValueRef emit_extreme(Emission *e, LoopElement element, bool greatest, LLVMV
   return emit_intrinsic_of(e, name, (LLVMValueRef[]){a, b}, 2);
 }
 
-LLVMValueRef emit_greater(Emission *e, LoopElement element, LLVMValueRef a, LLVMValueRef b) {
-  if (!loop_element_is_float(element)) return emit_extreme(e, element, true, a, b);
+static LLVMValueRef greater(Emission *e, LoopElement element, LLVMValueRef a, LLVMValueRef b) {
+  if (!loop_element_is_float(element)) return extreme(e, element, true, a, b);
   LLVMValueRef wins = LLVMBuildFCmp(e->builder, LLVMRealOGT, a, b, "");
   return LLVMBuildSelect(e->builder, wins, a, b, "");
+}
+
+LLVMValueRef emit_combine(Emission *e, LoopOp op, LoopElement element, LLVMValueRef a,
+                          LLVMValueRef b) {
+  bool is_float = loop_element_is_float(element);
+  switch (op) {
+  case LOOP_ADD:
+    return is_float ? LLVMBuildFAdd(e->builder, a, b, "") : LLVMBuildAdd(e->builder, a, b, "");
+  case LOOP_MUL:
+    return is_float ? LLVMBuildFMul(e->builder, a, b, "") : LLVMBuildMul(e->builder, a, b, "");
+  case LOOP_MIN:
+    return extreme(e, element, false, a, b);
+  case LOOP_MAX:
+    return extreme(e, element, true, a, b);
+  case LOOP_GREATER:
+    return greater(e, element, a, b);
+  case LOOP_AND:
+    return LLVMBuildAnd(e->builder, a, b, "");
+  case LOOP_OR:
+    return LLVMBuildOr(e->builder, a, b, "");
+  default:
+    bug("loop: operator %d combines no lanes", (int)op);
+  }
 }
 
 static LLVMValueRef compare(Emission *e, LoopOp op, LoopElement element, LLVMValueRef a,
@@ -120,27 +144,22 @@ LLVMValueRef emit_binary(Emission *e, const LoopExpr *expr, LLVMValueRef a, LLVM
   bool is_float = loop_element_is_float(element);
   switch (expr->op) {
   case LOOP_ADD:
-    return is_float ? flagged(e, LLVMBuildFAdd(to, a, b, "")) : LLVMBuildAdd(to, a, b, "");
+  case LOOP_MUL:
+    return flagged(e, emit_combine(e, expr->op, element, a, b));
+  case LOOP_MIN:
+  case LOOP_MAX:
+  case LOOP_GREATER:
+  case LOOP_AND:
+  case LOOP_OR:
+    return emit_combine(e, expr->op, element, a, b);
   case LOOP_SUB:
     return is_float ? flagged(e, LLVMBuildFSub(to, a, b, "")) : LLVMBuildSub(to, a, b, "");
-  case LOOP_MUL:
-    return is_float ? flagged(e, LLVMBuildFMul(to, a, b, "")) : LLVMBuildMul(to, a, b, "");
   case LOOP_DIV:
     return is_float ? LLVMBuildFDiv(to, a, b, "") : divide(e, expr, a, b);
   case LOOP_MOD:
     return is_float ? vecmath_mod(e, a, b) : divide(e, expr, a, b);
-  case LOOP_MIN:
-    return emit_extreme(e, element, false, a, b);
-  case LOOP_MAX:
-    return emit_extreme(e, element, true, a, b);
-  case LOOP_GREATER:
-    return emit_greater(e, element, a, b);
   case LOOP_POW:
     return vecmath_pow(e, a, b);
-  case LOOP_AND:
-    return LLVMBuildAnd(to, a, b, "");
-  case LOOP_OR:
-    return LLVMBuildOr(to, a, b, "");
   case LOOP_XOR:
     return LLVMBuildXor(to, a, b, "");
   case LOOP_SHL:

@@ -5,29 +5,6 @@
 
 #include <string.h>
 
-static LLVMValueRef combine(Emission *e, LoopOp op, LoopElement element, LLVMValueRef a,
-                            LLVMValueRef b) {
-  bool is_float = loop_element_is_float(element);
-  switch (op) {
-  case LOOP_ADD:
-    return is_float ? LLVMBuildFAdd(e->builder, a, b, "") : LLVMBuildAdd(e->builder, a, b, "");
-  case LOOP_MUL:
-    return is_float ? LLVMBuildFMul(e->builder, a, b, "") : LLVMBuildMul(e->builder, a, b, "");
-  case LOOP_MIN:
-    return emit_extreme(e, element, false, a, b);
-  case LOOP_MAX:
-    return emit_extreme(e, element, true, a, b);
-  case LOOP_GREATER:
-    return emit_greater(e, element, a, b);
-  case LOOP_AND:
-    return LLVMBuildAnd(e->builder, a, b, "");
-  case LOOP_OR:
-    return LLVMBuildOr(e->builder, a, b, "");
-  default:
-    bug("loop: a reduction by operator %d", (int)op);
-  }
-}
-
 /* One part's lanes, halves onto halves. */
 static LLVMValueRef reduce_part(Emission *e, LoopOp op, LoopElement element, LLVMValueRef part,
                                 int size) {
@@ -43,7 +20,7 @@ static LLVMValueRef reduce_part(Emission *e, LoopOp op, LoopElement element, LLV
                             LLVMConstVector(high, (unsigned)size / 2)};
     LLVMValueRef a = LLVMBuildShuffleVector(e->builder, part, none, masks[0], "");
     LLVMValueRef b = LLVMBuildShuffleVector(e->builder, part, none, masks[1], "");
-    part = combine(e, op, element, a, b);
+    part = emit_combine(e, op, element, a, b);
   }
   return LLVMBuildExtractElement(e->builder, part, LLVMConstInt(e->i32, 0, false), "");
 }
@@ -58,10 +35,10 @@ LLVMValueRef emit_reduce(Emission *e, LoopOp op, EmitValue value) {
   while (equal < count && sizes[equal] == sizes[0]) equal++;
   for (int step = 1; step < equal; step *= 2)
     for (int i = 0; i + step < equal; i += 2 * step)
-      parts[i] = combine(e, op, element, parts[i], parts[i + step]);
+      parts[i] = emit_combine(e, op, element, parts[i], parts[i + step]);
   LLVMValueRef result = reduce_part(e, op, element, parts[0], sizes[0]);
   for (int i = equal; i < count; i++)
-    result = combine(e, op, element, result, reduce_part(e, op, element, parts[i], sizes[i]));
+    result = emit_combine(e, op, element, result, reduce_part(e, op, element, parts[i], sizes[i]));
   return result;
 }
 

@@ -295,14 +295,13 @@ static const char *failure_of(Arena *arena, const Case *as, int operations) {
   return failure;
 }
 
+static const char *failure_with(Arena *arena, const void *failed, int operations) {
+  return failure_of(arena, failed, operations);
+}
+
 static void report(Arena *arena, const Case *failed) {
   RandomGraph graph = failed->graph;
-  for (graph.operations = 1; graph.operations < failed->graph.operations; graph.operations++) {
-    const char *failure = failure_of(arena, failed, graph.operations);
-    if (!failure) continue;
-    printf("  with %d operations: %s\n", graph.operations, failure);
-    break;
-  }
+  random_lessen(arena, &graph, failure_with, failed);
   Text text = text_new(arena);
   module_print(&text, random_graph(arena, &graph), (PrintOptions){0});
   printf("%s\n", text_get(&text));

@@ -1,5 +1,7 @@
 #include "tests/tools/random_generator.h"
 
+#include <stdio.h>
+
 /* ---- sources, marks, memory, regions ---- */
 
 static void make_source(Generator *g, Operator kind) {
@@ -285,4 +287,15 @@ Module *random_graph(Arena *arena, const RandomGraph *options) {
   }
   finish(&g);
   return module;
+}
+
+void random_lessen(Arena *arena, RandomGraph *graph, RandomFailure *failure_with,
+                   const void *user) {
+  int all = graph->operations;
+  for (graph->operations = 1; graph->operations < all; graph->operations++) {
+    const char *failure = failure_with(arena, user, graph->operations);
+    if (!failure) continue;
+    printf("  with %d operations: %s\n", graph->operations, failure);
+    break;
+  }
 }

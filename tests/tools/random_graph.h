@@ -28,6 +28,11 @@ typedef struct {
  * in -8..8), parameters with data. It verifies. */
 Module *random_graph(Arena *arena, const RandomGraph *options);
 
+/* Gives a graph whose test failed the fewest operations with which it does, and prints why it does
+ * then. `failure_with` tests it with that many: what is wrong, or NULL. */
+typedef const char *RandomFailure(Arena *arena, const void *user, int operations);
+void random_lessen(Arena *arena, RandomGraph *graph, RandomFailure *failure_with, const void *user);
+
 /* Operators whose slope jumps where two values are nearly equal: to be excluded from graphs that
  * are differentiated. */
 extern const bool random_jumps[];

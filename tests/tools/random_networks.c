@@ -352,14 +352,13 @@ static const char *failure_of(Arena *arena, const Case *as, int operations) {
   return failure;
 }
 
+static const char *failure_with(Arena *arena, const void *failed, int operations) {
+  return failure_of(arena, failed, operations);
+}
+
 static void report(Arena *arena, const Case *failed) {
   RandomGraph graph = failed->graph;
-  for (graph.operations = 1; graph.operations < failed->graph.operations; graph.operations++) {
-    const char *failure = failure_of(arena, failed, graph.operations);
-    if (!failure) continue;
-    printf("  with %d operations: %s\n", graph.operations, failure);
-    break;
-  }
+  random_lessen(arena, &graph, failure_with, failed);
   uint64_t state = graph.seed + 1;
   Way way = choose_way(&state, failed->gradient);
   printf("  for %s to %s, -O%d,%s%s pictures %lld, weights %s, computed in %s\n", cpus[way.first],
