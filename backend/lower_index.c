@@ -28,11 +28,21 @@ typedef struct {
   const Value *x, *i, *u;
   int axis, batch, rank;
   bool by_lanes;          /* the last axis is the operand's own, not the indices' */
-  LoopExpr *column, *end; /* of a trip */
+  LoopExpr *column, *end; /* of all of a thread's trips, so that it walks the rows once */
+  LoopExpr *next;         /* the row that a later index names; NULL: none is fetched */
   LoopBuffer *y;
 } Scatter;
 
-enum { SCATTER_REGISTERS = 4, SCATTER_BLOCK = 256 };
+/* A trip has SCATTER_BLOCK columns, and a thread of its own SCATTER_GRAIN trips; rows that come
+ * SCATTER_AHEAD bytes later, at most SCATTER_ROWS of them, are on their way. */
+enum {
+  SCATTER_REGISTERS = 4,
+  SCATTER_BLOCK = 64,
+  SCATTER_GRAIN = 4,
+  SCATTER_AHEAD = 4096,
+  SCATTER_ROWS = 16,
+  LINE_BYTES = 64
+};
 
 static void open_columns(Scatter *s) {
   Lowering *l = s->l;
@@ -47,11 +57,11 @@ static void open_columns(Scatter *s) {
   const Dim *columns = s->x->type.dims[s->rank - 1],
             *more = dim_constant(l->dims, SCATTER_BLOCK - 1);
   l->trips = dim_floor(l->dims, dim_add(l->dims, columns, more), SCATTER_BLOCK);
-  l->grain = 1;
-  LoopExpr *block = loop_int(k, SCATTER_BLOCK),
-           *trip = loop_parallel(k, "block", dim_expr(k, l->trips));
-  s->column = loop_let(k, "column", loop_mul(k, trip, block));
-  s->end = loop_let(k, "end", loop_min(k, loop_add(k, s->column, block), dim_expr(k, columns)));
+  l->grain = SCATTER_GRAIN;
+  LoopExpr *block = loop_int(k, SCATTER_BLOCK), *past,
+           *first = loop_parallel_range(k, "block", dim_expr(k, l->trips), &past);
+  s->column = loop_let(k, "column", loop_mul(k, first, block));
+  s->end = loop_let(k, "end", loop_min(k, loop_mul(k, past, block), dim_expr(k, columns)));
 }
 
 /* What is added to. */
@@ -71,14 +81,52 @@ static void copy_operand(Scatter *s) {
   region_pop(s->r, scope);
 }
 
-static LoopExpr *place_of(Scatter *s, const Index *index) {
+/* What the indices say for an element of what is added; not checked. */
+static LoopExpr *given_place(Scatter *s, const Index *index) {
   LoopKernel *k = s->l->kernel;
   Index which[MOST_AXES];
   for (int a = 0; a < s->batch; a++) which[a] = index[a];
   for (int a = s->batch; a < s->i->type.rank; a++) which[a] = index[s->axis + a - s->batch];
-  LoopExpr *place = loop_cast(k, region_value(s->r, s->i, which), LOOP_I64);
+  return loop_cast(k, region_value(s->r, s->i, which), LOOP_I64);
+}
+
+static LoopExpr *place_of(Scatter *s, const Index *index) {
+  LoopKernel *k = s->l->kernel;
+  LoopExpr *place = given_place(s, index);
   place = loop_checked(k, place, dim_expr(k, s->x->type.dims[s->axis]), s->l->first_fault);
   return loop_let(k, "place", place);
+}
+
+/* Rows of a table beyond the caches are told of before they are needed: no processor guesses where
+ * the next one lies. */
+static LoopExpr *next_place(Scatter *s, const Index *index) {
+  LoopKernel *k = s->l->kernel;
+  int inner = s->u->type.rank - 2;
+  int64_t row = dim_max(s->x->type.dims[s->rank - 1]) * loop_element_bytes(s->y->element);
+  bool follows = s->by_lanes && s->axis == s->rank - 2 && s->i->type.rank > s->batch;
+  if (!follows || type_bytes_at_bound(&s->x->type) <= s->l->target->l2) return NULL;
+  int64_t rows = row < SCATTER_AHEAD ? (SCATTER_AHEAD + row - 1) / row : 1;
+  if (rows > SCATTER_ROWS) rows = SCATTER_ROWS;
+  Index later[MOST_AXES];
+  for (int a = 0; a <= inner; a++) later[a] = index[a];
+  LoopExpr *one = loop_int(k, 1), *last = loop_sub(k, dim_expr(k, s->u->type.dims[inner]), one);
+  LoopExpr *at = loop_min(k, loop_add(k, index[inner].at, loop_int(k, rows)), last);
+  later[inner] = index_scalar(loop_let(k, "later", at));
+  LoopExpr *place = loop_max(k, given_place(s, later), loop_int(k, 0));
+  last = loop_sub(k, dim_expr(k, s->x->type.dims[s->axis]), one);
+  return loop_let(k, "next", loop_min(k, place, last));
+}
+
+/* The same columns of the row that comes later. */
+static void fetch_next(Scatter *s, const Index *to, LoopExpr *column) {
+  LoopKernel *k = s->l->kernel;
+  LoopExpr *at[MOST_AXES];
+  for (int a = 0; a < s->rank; a++) at[a] = to[a].at;
+  at[s->axis] = s->next;
+  for (int i = 0; i < s->r->lanes; i += (int)(LINE_BYTES / loop_element_bytes(s->y->element))) {
+    at[s->rank - 1] = loop_add(k, column, loop_int(k, i));
+    loop_prefetch(k, loop_element_of(k, s->y, at));
+  }
 }
 
 static void lower_scatter_add(Lowering *l) {
@@ -99,10 +147,12 @@ static void lower_scatter_add(Lowering *l) {
     if (a < last || !s.by_lanes)
       index[a] = index_scalar(loop_for(k, "i", loop_int(k, 0), dim_expr(k, s.u->type.dims[a])));
   LoopExpr *place = place_of(&s, index);
+  s.next = next_place(&s, index);
   if (s.by_lanes) index[last] = index_lanes(loop_for_lanes(k, "j", s.column, s.end, r.lanes));
   for (int a = 0; a < s.rank; a++)
     if (a != s.axis) to[a] = index[a < s.axis ? a : a + middle - 1];
   to[s.axis] = index_scalar(place);
+  if (s.next) fetch_next(&s, to, index[last].at);
   LoopExpr *old = region_load(&r, s.y, s.x, s.rank, to);
   region_store(&r, s.y, s.rank, to, loop_add(k, old, region_value(&r, s.u, index)));
   for (int a = 0; a <= last; a++) loop_end(k);
