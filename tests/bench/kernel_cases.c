@@ -57,6 +57,45 @@ static const Conv convs[] = {
 };
 enum { CONVS = sizeof convs / sizeof *convs };
 
+/* The same of several images: gradients of steps, for the weight and for the input. */
+typedef struct {
+  Conv conv;
+  int images;
+  bool data;
+} Gradient;
+
+static const Gradient gradients[] = {
+    {{"weights", "3x3 3-64 @32", 3, 64, 32, 3, 1, 1, 1}, 32, false},
+    {{"weights", "3x3 64-64 @32", 64, 64, 32, 3, 1, 1, 1}, 32, false},
+    {{"weights", "3x3/2 64-128 @32", 64, 128, 32, 3, 2, 1, 1}, 32, false},
+    {{"weights", "3x3/2 256-512 @8", 256, 512, 8, 3, 2, 1, 1}, 32, false},
+    {{"weights", "3x3 512-512 @4", 512, 512, 4, 3, 1, 1, 1}, 32, false},
+    {{"weights", "7x7/2 3-64 @224", 3, 64, 224, 7, 2, 3, 1}, 4, false},
+    {{"weights", "11x11/4 3-64 @224", 3, 64, 224, 11, 4, 2, 1}, 4, false},
+    {{"weights", "1x1 64-64 @56", 64, 64, 56, 1, 1, 0, 1}, 4, false},
+    {{"weights", "1x1 64-256 @56", 64, 256, 56, 1, 1, 0, 1}, 4, false},
+    {{"weights", "1x1 256-64 @56", 256, 64, 56, 1, 1, 0, 1}, 4, false},
+    {{"weights", "1x1/2 256-512 @56", 256, 512, 56, 1, 2, 0, 1}, 4, false},
+    {{"weights", "1x1 512-2048 @7", 512, 2048, 7, 1, 1, 0, 1}, 4, false},
+    {{"weights", "1x1 16-96 @112", 16, 96, 112, 1, 1, 0, 1}, 4, false},
+    {{"weights", "1x1 144-24 @56", 144, 24, 56, 1, 1, 0, 1}, 4, false},
+    {{"weights", "dw 3x3 144 @56", 144, 144, 56, 3, 1, 1, 144}, 4, false},
+    {{"weights", "dw 3x3/2 144 @56", 144, 144, 56, 3, 2, 1, 144}, 4, false},
+    {{"weights", "grouped 3x3 128-128/32 @56", 128, 128, 56, 3, 1, 1, 32}, 4, false},
+    {{"weights", "grouped 3x3/2 256-256/32 @56", 256, 256, 56, 3, 2, 1, 32}, 4, false},
+    {{"weights", "grouped 3x3/2 512-512/32 @28", 512, 512, 28, 3, 2, 1, 32}, 4, false},
+    {{"weights", "grouped 3x3 1024-1024/32 @7", 1024, 1024, 7, 3, 1, 1, 32}, 4, false},
+    {{"data", "3x3 64-64 @32", 64, 64, 32, 3, 1, 1, 1}, 32, true},
+    {{"data", "3x3/2 64-128 @32", 64, 128, 32, 3, 2, 1, 1}, 32, true},
+    {{"data", "1x1 512-2048 @7", 512, 2048, 7, 1, 1, 0, 1}, 4, true},
+    {{"data", "1x1 144-24 @56", 144, 24, 56, 1, 1, 0, 1}, 4, true},
+    {{"data", "dw 3x3 144 @56", 144, 144, 56, 3, 1, 1, 144}, 4, true},
+    {{"data", "dw 3x3/2 144 @56", 144, 144, 56, 3, 2, 1, 144}, 4, true},
+    {{"data", "grouped 3x3 128-128/32 @56", 128, 128, 56, 3, 1, 1, 32}, 4, true},
+    {{"data", "grouped 3x3/2 256-256/32 @56", 256, 256, 56, 3, 2, 1, 32}, 4, true},
+};
+enum { GRADIENTS = sizeof gradients / sizeof *gradients };
+
 /* x [M, K] by a weight [N, K]. */
 typedef struct {
   const char *group, *name;
@@ -326,6 +365,40 @@ static void conv_text(const Conv *c, Text *text) {
               out, out, c->out);
 }
 
+static void gradient_text(const Gradient *g, Text *text) {
+  const Conv *c = &g->conv;
+  int out = (c->size + 2 * c->pad - c->kernel) / c->stride + 1, n = g->images;
+  int end = (out - 1) * c->stride + c->kernel - c->pad - c->size; /* of the padding: what is seen */
+  if (end < 0) end = 0;
+  text_format(text, "module gradient\nparam @w : f32[%d,%d,%d,%d]\n", c->out, c->in / c->groups,
+              c->kernel, c->kernel);
+  text_format(text, "func train @f(%%x: f32[%d,%d,%d,%d], %%y: f32[%d,%d,%d,%d]) -> ", n, c->size,
+              c->size, c->in, n, out, out, c->out);
+  if (g->data)
+    text_format(text, "f32[%d,%d,%d,%d] {\n", n, c->size, c->size, c->in);
+  else
+    text_format(text, "f32[%d,%d,%d,%d] {\n", c->out, c->in / c->groups, c->kernel, c->kernel);
+  text_format(text, "  %%0 = transpose %%y {perm=[0,3,1,2]} : f32[%d,%d,%d,%d]\n", n, c->out, out,
+              out);
+  if (!g->data)
+    text_format(text, "  %%1 = transpose %%x {perm=[0,3,1,2]} : f32[%d,%d,%d,%d]\n", n, c->in,
+                c->size, c->size);
+  else
+    text_format(text, "  %%1 = read @w : f32[%d,%d,%d,%d]\n", c->out, c->in / c->groups, c->kernel,
+                c->kernel);
+  text_format(text, "  %%2 = %s {stride=[%d,%d], pad=[[%d,%d],[%d,%d]], groups=%d",
+              g->data ? "conv_transpose %0, %1" : "conv_weight %1, %0", c->stride, c->stride,
+              c->pad, end, c->pad, end, c->groups);
+  if (!g->data) {
+    text_format(text, ", kernel=[%d,%d]} : f32[%d,%d,%d,%d]\n  return %%2\n}\n", c->kernel,
+                c->kernel, c->out, c->in / c->groups, c->kernel, c->kernel);
+    return;
+  }
+  text_format(text, "} : f32[%d,%d,%d,%d]\n", n, c->in, c->size, c->size);
+  text_format(text, "  %%3 = transpose %%2 {perm=[0,2,3,1]} : f32[%d,%d,%d,%d]\n  return %%3\n}\n",
+              n, c->size, c->size, c->in);
+}
+
 static void dot_text(const Dot *d, Text *text) {
   text_format(text, "module dot\nparam @w : f32[%d,%d]\nparam @b : f32[%d]\n", d->n, d->k, d->n);
   text_format(text, "func model @f(%%x: f32[%d,%d]) -> f32[%d,%d] {\n", d->m, d->k, d->m, d->n);
@@ -340,7 +413,13 @@ bool kernel_case(size_t number, KernelCase *found, Text *text) {
     conv_text(&convs[number], text);
     return true;
   }
-  if ((number -= CONVS) < DOTS) {
+  if ((number -= CONVS) < GRADIENTS) {
+    const Gradient *g = &gradients[number];
+    *found = (KernelCase){.group = g->conv.group, .name = g->conv.name};
+    gradient_text(g, text);
+    return true;
+  }
+  if ((number -= GRADIENTS) < DOTS) {
     const Dot *d = &dots[number];
     *found = (KernelCase){d->group, d->name, d->m, d->k, d->n};
     dot_text(&dots[number], text);
