@@ -27,7 +27,7 @@ enum {
   LINE = 16,        /* f32 of a cache line */
   NEAR_LINES = 12,  /* of these, of a pixel: walks through memory of less are slow */
   MOST_STRIDE = 16, /* down times across: of more, most of what would be fetched is not read */
-  SMALL_MAP = 800   /* pixels: these are copied (product_weight_grouped.c) */
+  SMALL_MAP = 200   /* pixels: these are copied without a stride (product_weight_grouped.c) */
 };
 
 typedef struct {
@@ -219,8 +219,8 @@ bool product_weight_depthwise(Lowering *l, Region *r, const Op *op) {
   int64_t top, bottom, left, right, whole = (d.out_width + PIXELS - 1) / PIXELS;
   find_lines(&d, &top, &bottom);
   edges(&d, &left, &right);
-  if (d.out_width * d.out_height <= SMALL_MAP || top + d.out_height - bottom > MOST_ALONE ||
-      left + whole - right > MOST_GROUPS)
+  bool copied = d.stride[0] * d.stride[1] == 1 && d.out_width * d.out_height <= SMALL_MAP;
+  if (copied || top + d.out_height - bottom > MOST_ALONE || left + whole - right > MOST_GROUPS)
     return false;
   LoopKernel *k = l->kernel;
   int lanes = l->target->lanes;
