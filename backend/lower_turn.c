@@ -188,7 +188,7 @@ static void turn_tile(const Turn *t, const Part *lines, const Part *rows, bool f
   loop_end(k);
   x = loop_for(k, "x", loop_int(k, 0), lines->some);
   index[t->across] = index_scalar(loop_add(k, lines->from, x));
-  int together = is_even(rows) ? 2 * size : size;
+  int together = is_even(rows) && rows->size % (2 * size) == 0 ? 2 * size : size;
   int outer_lanes = r->lanes;
   r->lanes = together;
   y = open_squares(k, rows, "y", together);
