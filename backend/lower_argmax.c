@@ -7,6 +7,8 @@
  *   for j in steps of lanes: wins = x[j + lane] beats best; best, which = wins ? x, j : best, which
  *   top = greatest of best; min of which[lane] + lane where best[lane] is top
  *
+ * That a NaN beats all is looked after only in rows whose sum is one.
+ *
  * Along another axis the last one's elements are rows beside each other, a block of them a trip:
  * lines are read as they lie, and what is best so far lies in the first cache. */
 #include "backend/families.h"
@@ -15,6 +17,9 @@
 
 enum {
   ROW_REGISTERS = 4,
+  WALKS = 4,
+  LEAST_ROWS = 64,   /* of which walks take a quarter each */
+  FAR = 8,           /* second caches that a map fills */
   BLOCK = 1024,      /* rows beside each other, at most */
   FETCH_BYTES = 8192 /* ahead, at least */
 };
@@ -69,35 +74,132 @@ static void store_result(Argmax *a, LoopExpr *which) {
   region_store(&a->region, region_result_buffer(&a->region, 0), rank - 1, to, which);
 }
 
-static void search_row(Argmax *a) {
+/* What is best in one row, lane by lane. */
+typedef struct {
+  Index index[MOST_AXES];
+  LoopExpr *best, *which, *seen;
+} Search;
+
+static Search search_begin(Argmax *a) {
+  LoopKernel *k = a->l->kernel;
+  Search s;
+  for (int i = 0; i < MOST_AXES; i++) s.index[i] = a->index[i];
+  LoopExpr *zero = loop_splat(k, loop_literal(k, LOOP_I32, 0), a->lanes);
+  s.best = loop_var(k, "best", a->element, a->lanes, lowest(a));
+  s.which = loop_var(k, "which", LOOP_I32, a->lanes, zero);
+  s.seen = loop_element_is_float(a->element)
+               ? loop_var(k, "seen", a->element, a->lanes,
+                          loop_splat(k, loop_literal(k, a->element, 0), a->lanes))
+               : NULL;
+  return s;
+}
+
+/* A step over the row. Numbers alone are compared at first: a sum of all shows whether there may be
+ * a NaN, and then the row is searched `again`. */
+static void search_step(Argmax *a, const Search *s, LoopExpr *j, bool again) {
   LoopKernel *k = a->l->kernel;
   Region *r = &a->region;
   int lanes = a->lanes;
   const Dim *size = a->x->type.dims[a->axis];
-  index_open_rows(a->l, &a->x->type, a->axis, a->index);
-  LoopExpr *best = loop_var(k, "best", a->element, lanes, lowest(a));
-  LoopExpr *zero = loop_splat(k, loop_literal(k, LOOP_I32, 0), lanes);
-  LoopExpr *which = loop_var(k, "which", LOOP_I32, lanes, zero);
+  bool whole = dim_is_constant(size) && dim_value(size) % lanes == 0;
   size_t scope = region_push(r);
-  LoopExpr *j = loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, size), lanes);
+  for (int i = 0; i < MOST_AXES; i++)
+    if (i != a->axis) a->index[i] = s->index[i];
   a->index[a->axis] = index_lanes(j);
-  LoopExpr *value = loop_let(k, "value", region_value(r, a->x, a->index));
-  LoopExpr *wins = region_beats(k, value, best);
-  if (!dim_is_constant(size) || dim_value(size) % lanes)
-    wins = loop_and(k, wins, loop_inside(k, j, lanes));
+  LoopExpr *value = region_value(r, a->x, a->index);
+  if (loop_type(value).lanes == 1) value = loop_splat(k, value, lanes);
+  if (!whole) value = loop_select(k, loop_inside(k, j, lanes), value, lowest(a));
+  value = loop_let(k, "value", value);
+  LoopExpr *wins = again ? region_beats(k, value, s->best) : loop_gt(k, value, s->best);
   wins = loop_let(k, "wins", wins);
   LoopExpr *step = loop_splat(k, loop_cast(k, j, LOOP_I32), lanes);
-  loop_set(k, which, loop_select(k, wins, step, which));
-  loop_set(k, best, loop_select(k, wins, value, best));
-  loop_end(k);
+  loop_set(k, s->which, loop_select(k, wins, step, s->which));
+  loop_set(k, s->best,
+           again ? loop_select(k, wins, value, s->best) : loop_greater(k, value, s->best));
+  if (s->seen && !again) loop_set(k, s->seen, loop_add(k, s->seen, value));
   region_pop(r, scope);
-  LoopExpr *top = loop_let(k, "top", loop_reduce(k, LOOP_MAX, best));
-  LoopExpr *same = loop_eq(k, best, loop_splat(k, top, lanes));
-  if (loop_element_is_float(a->element)) same = loop_or(k, same, loop_ne(k, best, best));
+}
+
+static void search_end(Argmax *a, const Search *s) {
+  LoopKernel *k = a->l->kernel;
+  int lanes = a->lanes;
+  if (s->seen) {
+    LoopExpr *odd = loop_ne(k, s->seen, s->seen), *zero = loop_literal(k, LOOP_I32, 0);
+    loop_if(k, loop_let(k, "odd", loop_reduce(k, LOOP_OR, odd)));
+    loop_set(k, s->best, lowest(a));
+    loop_set(k, s->which, loop_splat(k, zero, lanes));
+    const Dim *size = a->x->type.dims[a->axis];
+    LoopExpr *j = loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, size), lanes);
+    search_step(a, s, j, true);
+    loop_end(k);
+    loop_end(k);
+  }
+  LoopExpr *top = loop_let(k, "top", loop_reduce(k, LOOP_MAX, s->best));
+  LoopExpr *same = loop_eq(k, s->best, loop_splat(k, top, lanes));
+  if (s->seen) same = loop_or(k, same, loop_ne(k, s->best, s->best));
   LoopExpr *places = loop_cast(k, loop_iota(k, loop_int(k, 0), lanes), LOOP_I32);
   LoopExpr *none = loop_splat(k, loop_literal(k, LOOP_I32, INT32_MAX), lanes);
-  places = loop_select(k, same, loop_add(k, which, places), none);
+  places = loop_select(k, same, loop_add(k, s->which, places), none);
+  for (int i = 0; i < MOST_AXES; i++)
+    if (i != a->axis) a->index[i] = s->index[i];
   store_result(a, loop_cast(k, loop_reduce(k, LOOP_MIN, places), LOOP_I64));
+}
+
+/* Rows from memory are searched four at once, each from another quarter of them: one walk gets two
+ * thirds of memory's rate (lower_row_reduce.c). */
+static bool walks(const Argmax *a, const Dim *rows) {
+  const Type *type = &a->x->type;
+  int64_t far = FAR * a->l->target->l2;
+  return type_bytes_at_bound(type) > far && dim_min(rows) >= LEAST_ROWS;
+}
+
+static void search_walks(Argmax *a, const Dim *rows) {
+  Lowering *l = a->l;
+  LoopKernel *k = l->kernel;
+  const Type *type = &a->x->type;
+  LoopExpr *at[MOST_AXES], *all = dim_expr(k, rows), *places[WALKS];
+  Search s[WALKS];
+  l->trips = dim_floor(l->dims, dim_add(l->dims, rows, dim_constant(l->dims, WALKS - 1)), WALKS);
+  int64_t length = dim_max(type->dims[a->axis]);
+  l->grain = grain_for(length > INT64_MAX / WALKS ? INT64_MAX : length * WALKS, true);
+  LoopExpr *apart = dim_expr(k, l->trips), *trip = loop_parallel(k, "i", apart);
+  for (int w = 0; w < WALKS; w++) {
+    places[w] = loop_let(k, "at", loop_add(k, trip, loop_mul(k, apart, loop_int(k, w))));
+    /* past the last row that one is read again, and not asked for */
+    LoopExpr *row = loop_min(k, places[w], loop_sub(k, all, loop_int(k, 1)));
+    index_split(k, loop_let(k, "row", row), type->dims, a->axis, at);
+    for (int i = 0; i < a->axis; i++) a->index[i] = index_scalar(at[i]);
+    s[w] = search_begin(a);
+  }
+  LoopExpr *j = loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, type->dims[a->axis]), a->lanes);
+  for (int w = 0; w < WALKS; w++) search_step(a, &s[w], j, false);
+  loop_end(k);
+  for (int w = 0; w < WALKS; w++) {
+    loop_if(k, loop_lt(k, places[w], all));
+    search_end(a, &s[w]);
+    loop_end(k);
+  }
+  loop_end(k);
+}
+
+static void search_row(Argmax *a) {
+  LoopKernel *k = a->l->kernel;
+  const Type *type = &a->x->type;
+  const Dim *size = type->dims[a->axis], *rows = dim_constant(a->l->dims, 1);
+  for (int i = 0; i < a->axis; i++) rows = dim_mul(a->l->dims, rows, type->dims[i]);
+  if (walks(a, rows)) {
+    a->lanes = a->region.lanes = a->region.natural;
+    search_walks(a, rows);
+    return;
+  }
+  int most = a->l->target->registers >= 32 ? a->lanes : 2 * a->region.natural; /* three each */
+  if (a->lanes > most) a->lanes = a->region.lanes = most;
+  index_open_rows(a->l, type, a->axis, a->index);
+  Search s = search_begin(a);
+  LoopExpr *j = loop_for_lanes(k, "j", loop_int(k, 0), dim_expr(k, size), a->lanes);
+  search_step(a, &s, j, false);
+  loop_end(k);
+  search_end(a, &s);
   loop_end(k);
 }
 
