@@ -47,6 +47,9 @@ static const char *block_fault(const Block *block, const Pass *after, const Op *
     if (where) *where = op;
     if (op->kind == OP_scan && op_integer(op, ATTRIBUTE_axis) != 0)
       return "behind 'loops' every scan goes along axis 0";
+    if (after >= &passes[PASS_canon] && operator_has(op->kind, TRAIT_REDUCTION) &&
+        op_list_count(op, ATTRIBUTE_axis) == 0)
+      return "behind 'canon' it goes along an axis";
     if (after >= &passes[PASS_gradient] && op->kind == OP_grad)
       return "behind 'gradient' there is none to be made";
     if (after >= &passes[PASS_select] && is_attention(op->kind) &&
