@@ -23,6 +23,9 @@ void map_open(Lowering *lowering, LoopKernel *kernel, LoopExpr *const *sizes,
 /* False, and nothing done, if the region is not of elementwise operations alone. */
 bool map_flat(Lowering *lowering, Region *region, const Type *shape);
 
+/* False, and nothing done, if the result's elements are not repeated along a short last axis. */
+bool map_repeated(Lowering *lowering, Region *region, const Type *shape);
+
 /* The result's axis along which the largest operand lies side by side in memory. */
 typedef struct {
   const Region *region;
