@@ -4,7 +4,7 @@
 
 #include "ir/part.h"
 
-enum { MOST_TIMES = 4, LEAST_SIZE = 4 };
+enum { MOST_TIMES = 4, LEAST_SIZE = 4, ENOUGH_TRIPS = 32 };
 
 typedef struct {
   Lowering *l;
@@ -67,6 +67,8 @@ bool map_repeated(Lowering *l, Region *region, const Type *shape) {
   for (int i = 0; i < axis - 1; i++) rows = dim_mul(t, rows, shape->dims[i]);
   const Dim *all = dim_mul(t, rows, inner);
   if (!all) return false;
+  int leading = axis - 1; /* axes of trips: a place is found once for the lines of the next axis */
+  if (dim_min(rows) < ENOUGH_TRIPS) rows = all, inner = dim_constant(t, 1), leading = axis;
   Repeat p = {.l = l, .region = region, .times = times, .axis = axis};
   p.y = region_result_buffer(region, 0);
   p.y->rank = 2;
@@ -79,10 +81,10 @@ bool map_repeated(Lowering *l, Region *region, const Type *shape) {
   LoopExpr *zero = loop_int(k, 0), *at[MOST_AXES];
   for (int i = 0; i < shape->rank; i++) p.index[i] = index_scalar(zero);
   LoopExpr *trip = loop_parallel(k, "i", dim_expr(k, l->trips));
-  index_split(k, trip, shape->dims, axis - 1, at);
-  for (int i = 0; i < axis - 1; i++) p.index[i] = index_scalar(at[i]);
+  index_split(k, trip, shape->dims, leading, at);
+  for (int i = 0; i < leading; i++) p.index[i] = index_scalar(at[i]);
   LoopExpr *line = loop_for(k, "line", zero, dim_expr(k, inner));
-  p.index[axis - 1] = index_scalar(line);
+  if (leading < axis) p.index[leading] = index_scalar(line);
   LoopExpr *row = loop_let(k, "row", loop_add(k, loop_mul(k, trip, dim_expr(k, inner)), line));
   int lanes = region->natural;
   int64_t whole = size / lanes * lanes;
