@@ -13,6 +13,7 @@
  * row's sums are added up by themselves, so that errors grow with a row's length and the number of
  * rows, not with their product. */
 #include "backend/families.h"
+#include "backend/map.h"
 
 #include <math.h>
 
@@ -46,7 +47,20 @@ static unsigned axes_of(const Op *op) {
   return axes;
 }
 
-/* The kernel's reductions, if those are sums and maxima over the same axes. */
+/* Is it made of one of the sums? (True if that is not known.) Each element would be made of all. */
+static bool waits(const Channels *c, const Value *value, int *visits) {
+  const Op *op = value->op;
+  if (region_buffer(&c->region, value) || !op) return false;
+  if (++*visits > MAP_VISITS) return true;
+  for (int i = 0; i < c->count; i++)
+    if (op == c->sums[i]) return true;
+  for (int i = 0; i < op->operand_count; i++)
+    if (waits(c, op->operands[i], visits)) return true;
+  return false;
+}
+
+/* The kernel's reductions, if those are sums and maxima over the same axes, of which none waits for
+ * another. */
 static bool find_sums(Channels *c) {
   const Region *r = &c->region;
   for (const Op *op = r->block ? r->block->first : r->op; op; op = r->block ? op->next : NULL) {
@@ -56,6 +70,8 @@ static bool find_sums(Channels *c) {
     if (axes_of(op) != axes_of(first) ||
         !type_equal(&op->operands[0]->type, &first->operands[0]->type))
       return false;
+    int visits = 0;
+    if (c->count && waits(c, op->operands[0], &visits)) return false;
     c->sums[c->count++] = op;
   }
   return c->count > 0;

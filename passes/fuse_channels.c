@@ -83,6 +83,7 @@ static Op *find_other(const Op *op, const Op *sum, int count, int lanes) {
     if (!also || count + more > MOST_SUMS || op_axes(also) != op_axes(sum)) continue;
     if (!type_equal(&also->operands[0]->type, &sum->operands[0]->type)) continue;
     if (op->operand_count + other->operand_count > MOST_ARGUMENTS) continue;
+    if (op->result_count + other->result_count > MOST_RESULTS) continue;
     if (is_over_middle(also, lanes) && gives_sums(other, also) && is_ready(op, other) &&
         share_map(op, other, &sum->operands[0]->type))
       return other;
@@ -92,7 +93,7 @@ static Op *find_other(const Op *op, const Op *sum, int count, int lanes) {
 
 /* Sums of the second become further results of the first. */
 static Op *join(Op *first, Op *second) {
-  bool leaves[MOST_SUMS + MOST_SUMS];
+  bool leaves[MOST_RESULTS];
   int64_t place = first->mark;
   op_remove(second);
   op_insert_after(first, second);

@@ -9,7 +9,6 @@ enum {
   LEAST_CHANNELS = 64,
   LEAST_ELEMENTS = 16384, /* below, a pass of its own is nothing */
   MOST_ARGUMENTS = 24,
-  MOST_RESULTS = 8,
   MOST_REDUCTIONS = 8,
   MOST_MADE = 64,
   MOST_BETWEEN = 24, /* operations that change places with the second kernel */

@@ -14,6 +14,9 @@
 
 #include "passes/pass.h"
 
+/* Of a kernel that is made of two. */
+enum { MOST_RESULTS = 8 };
+
 /* Does the operation, a kernel or none, go through rows of the type, along its last axis, element
  * by element but for reductions of whole rows? `*reduces`: it has such. */
 bool goes_by_rows(const Op *op, const Type *type, bool *reduces);
