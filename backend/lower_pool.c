@@ -74,18 +74,20 @@ static bool is_neutral(Number number, bool sums) {
   return sums ? v == 0 : isinf(v) && v < 0;
 }
 
-/* Is it the same for all elements of a window, so that they need not be told apart? */
-static bool is_uniform(const Region *r, const Value *value, int first, int count) {
+/* Is it the same for all elements of a window, so that they need not be told apart? (False if that
+ * is not known.) */
+static bool is_uniform(const Region *r, const Value *value, int first, int count, int *visits) {
   bool ones = true;
   for (int i = 0; i < count; i++) ones = ones && dim_is(value->type.dims[first + i], 1);
   if (ones || value->type.rank == 0) return true;
   const Op *op = value->op;
-  if (region_buffer(r, value) || !op) return false;
+  if (region_buffer(r, value) || !op || ++*visits > MAP_VISITS) return false;
   if (!operator_has(op->kind, TRAIT_ELEMENTWISE) && op->kind != OP_broadcast) return false;
   for (int i = 0; i < op->operand_count; i++) {
     const Value *x = op->operands[i];
     int fewer = value->type.rank - x->type.rank;
-    if (first < fewer ? x->type.rank > 0 : !is_uniform(r, x, first - fewer, count)) return false;
+    if (first < fewer ? x->type.rank > 0 : !is_uniform(r, x, first - fewer, count, visits))
+      return false;
   }
   return true;
 }
@@ -131,7 +133,8 @@ static bool find_pool(Pool *p) {
     steps = steps || a->stride != 1;
   }
   if (count == 2 && p->axes[0].axis == p->axes[1].axis) return false;
-  if (p->kind == POOL_OVERLAP && !steps && is_uniform(r, p->source, type->rank, count)) {
+  int visits = 0;
+  if (p->kind == POOL_OVERLAP && !steps && is_uniform(r, p->source, type->rank, count, &visits)) {
     p->kind = POOL_REDUCE; /* the sum over the windows around it */
     p->neutral = true;
     for (int i = 0; i < 2; i++)
