@@ -162,6 +162,7 @@ void lower_map(Lowering *l) {
   }
   if (lower_random(l, &region)) return;
   if (lower_pool(l, &region)) return;
+  if (map_named_rows(l, &region, shape)) return;
   if (map_repeated(l, &region, shape)) return;
   if (!map_flat(l, &region, shape)) general_kernel(l, &region, shape);
 }

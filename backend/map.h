@@ -20,6 +20,10 @@ bool map_is_dear(const Op *op);
 void map_open(Lowering *lowering, LoopKernel *kernel, LoopExpr *const *sizes,
               const Dim *const *dims, int count, int lanes, LoopExpr **at);
 
+/* Rows that indices name in a table, and what is elementwise behind them;
+ * false, and nothing done, if it is not that. */
+bool map_named_rows(Lowering *lowering, Region *region, const Type *shape);
+
 /* False, and nothing done, if the region is not of elementwise operations alone. */
 bool map_flat(Lowering *lowering, Region *region, const Type *shape);
 

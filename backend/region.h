@@ -125,6 +125,10 @@ LoopExpr *index_vector(const Region *region, Index index); /* the place of each 
 /* Splits a number into indices of `count` axes, the last running fastest. */
 void index_split(LoopKernel *k, LoopExpr *number, const Dim *const *dims, int count,
                  LoopExpr **indices);
+/* Of an element of a gather: what its index says, not checked; and where the element lies in what
+ * is gathered, if it says `place`. */
+LoopExpr *region_gather_given(Region *region, const Op *op, const Index *index);
+void region_gather_index(const Op *op, const Index *index, LoopExpr *place, Index *inner);
 /* Of an operation that only changes the index, gather and iota (region_view.c); else NULL. */
 LoopExpr *region_view(Region *region, const Op *op, const Index *index);
 /* An element's number in row-major order. */

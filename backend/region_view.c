@@ -265,20 +265,33 @@ static LoopExpr *concat_value(Region *r, const Op *op, const Index *index) {
   return result;
 }
 
-static LoopExpr *gather_value(Region *r, const Op *op, const Index *index) {
-  LoopKernel *k = r->k;
+LoopExpr *region_gather_given(Region *r, const Op *op, const Index *index) {
+  const Value *i = op->operands[1];
+  int axis = (int)op_integer(op, ATTRIBUTE_axis), batch = (int)op_integer(op, ATTRIBUTE_batch);
+  Index which[MOST_AXES];
+  for (int a = 0; a < batch; a++) which[a] = index[a];
+  for (int a = batch; a < i->type.rank; a++) which[a] = index[axis + a - batch];
+  return loop_cast(r->k, region_value(r, i, which), LOOP_I64);
+}
+
+void region_gather_index(const Op *op, const Index *index, LoopExpr *place, Index *inner) {
   const Value *x = op->operands[0], *i = op->operands[1];
   int axis = (int)op_integer(op, ATTRIBUTE_axis), batch = (int)op_integer(op, ATTRIBUTE_batch);
   int middle = i->type.rank - batch;
-  Index inner[MOST_AXES], which[MOST_AXES];
-  for (int a = 0; a < batch; a++) which[a] = index[a];
-  for (int a = batch; a < i->type.rank; a++) which[a] = index[axis + a - batch];
   for (int a = 0; a < x->type.rank; a++)
     if (a != axis) inner[a] = index[a < axis ? a : a + middle - 1];
-  LoopExpr *place = loop_cast(k, region_value(r, i, which), LOOP_I64);
+  inner[axis] = (Index){place, 0};
+}
+
+static LoopExpr *gather_value(Region *r, const Op *op, const Index *index) {
+  LoopKernel *k = r->k;
+  const Value *x = op->operands[0];
+  const Dim *size = x->type.dims[op_integer(op, ATTRIBUTE_axis)];
+  Index inner[MOST_AXES];
   /* bare loads are masked at a row's end and give 0, which is inside */
-  place = loop_checked(k, place, dim_expr(k, x->type.dims[axis]), r->next_fault);
-  inner[axis] = (Index){loop_let(k, "place", place), 0};
+  LoopExpr *place = region_gather_given(r, op, index);
+  place = loop_checked(k, place, dim_expr(k, size), r->next_fault);
+  region_gather_index(op, index, loop_let(k, "place", place), inner);
   return region_value(r, x, inner);
 }
 
