@@ -72,7 +72,8 @@ static double seconds_of(const Select *s, const Work *w, const Blocking *b) {
   /* x comes to L2 once for each group, or once if a strip goes through all groups; for each panel,
    * if the strip's part of it does not fit. */
   double part = part_of_x(w, b), l2 = (double)w->machine.l2, times = groups;
-  bool fits = b->strip <= blocking_room(&w->machine, p, b->depth) + b->tile && part <= l2 / 2;
+  bool fits = p->apart > 0 && part <= l2 / 2 && /* windows overlap: their lines come anew */
+              b->strip - b->tile <= blocking_room(&w->machine, p, b->depth);
   if (!fits)
     times = panels;
   else if (b->split == SPLIT_ROWS && pieces == 1)
